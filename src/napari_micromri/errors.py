@@ -1,0 +1,59 @@
+"""What can go wrong, in words a person at the scanner understands.
+
+Every exception that the package raises on purpose derives from `MicroMRIError`; its message is one sentence or two
+that say what is wrong, where, and what to do about it. Widgets show it as a notification, the command line prints
+it as one line and exits with 2.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class MicroMRIError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class ReadError(MicroMRIError):
+    """A file or folder can't be read as a scan."""
+
+
+class WriteError(MicroMRIError):
+    """A result can't be written; nothing stands under the final name."""
+
+
+class OutputExistsError(WriteError):
+    """The output is already there and overwriting was not asked for."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(f"{path} is already there. Choose another name, or ask for it to be overwritten.")
+
+
+class ModelError(MicroMRIError):
+    """A model can't be found, read or used."""
+
+
+class InputError(MicroMRIError):
+    """What was asked for doesn't fit the scan: wrong axes, dtype, slice numbers, size."""
+
+
+class CancelledError(MicroMRIError):
+    """The person stopped the work."""
+
+
+def describe_os_error(error: OSError, path: Path | str) -> str:
+    """Say in one sentence what the operating system refused to do with a path."""
+    reasons = {
+        errno.ENOSPC: f"The disk that holds {path} is full. Free some space and try again.",
+        errno.EDQUOT: f"Your disk quota for {path} is used up. Free some space and try again.",
+        errno.EACCES: f"You may not access {path}. Ask for permission or choose another place.",
+        errno.EPERM: f"You may not access {path}. Ask for permission or choose another place.",
+        errno.EROFS: f"{path} lies on a read-only disk. Choose another place.",
+        errno.ENOENT: f"{path} does not exist.",
+        errno.ENAMETOOLONG: f"The name {path} is too long for this disk. Choose a shorter one.",
+    }
+    return reasons.get(error.errno or 0, f"{path} can't be used: {error.strerror or error}.")

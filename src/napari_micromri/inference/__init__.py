@@ -1,0 +1,1 @@
+"""Run a trained model over a scan, slice by slice."""

@@ -1,0 +1,1 @@
+"""Measure image quality and noise."""

@@ -1,0 +1,1 @@
+"""Networks, their normalisation and their checkpoints."""

@@ -1,0 +1,1 @@
+"""Entry points of the napari plugin that need no Qt."""

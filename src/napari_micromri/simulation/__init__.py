@@ -1,0 +1,1 @@
+"""Phantoms, and fast scans made from good ones by the acquisition model."""
