@@ -1,0 +1,100 @@
+"""What the commands share: progress bars, choosing a scan, checking an output, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from napari_micromri.errors import InputError, WriteError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from napari_micromri.progress import Progress
+    from napari_micromri.scan import Scan
+
+    Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+OUTPUT_ENDINGS = (".ome.zarr", ".zarr", ".nii", ".nii.gz")
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """Add IN and the choice of one of its scans."""
+    parser.add_argument("input", metavar="IN", help="scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF")
+    parser.add_argument("--scan", metavar="NAME", help="which scan, by name or by its number in 'micromri info IN'")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add OUT and what to do when it is there."""
+    parser.add_argument("output", metavar="OUT", help=f"file to write, ending in {', '.join(OUTPUT_ENDINGS)}")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
+
+
+def open_one(path: str, wanted: str | None) -> Scan:
+    """Open the scan called ``wanted``, or the only one."""
+    from napari_micromri.io import open_scan
+
+    return choose_scan(open_scan(path), wanted, path)
+
+
+def choose_scan(scans: Sequence[Scan], wanted: str | None, path: str) -> Scan:
+    """Choose by name, else by number counted from 1."""
+    if wanted is None:
+        if len(scans) == 1:
+            return scans[0]
+        raise InputError(f"{path} holds {len(scans)} scans. Choose one with --scan: {_numbered(scans)}.")
+    named = [scan for scan in scans if scan.info.name == wanted]
+    if len(named) == 1:
+        return named[0]
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(scans):
+        return scans[int(wanted) - 1]
+    raise InputError(f"{path} has no scan '{wanted}', but {_numbered(scans)}.")
+
+
+def _numbered(scans: Sequence[Scan]) -> str:
+    shown = ", ".join(f"{k} '{scan.info.name}'" for k, scan in enumerate(scans[:20], 1))
+    return shown if len(scans) <= 20 else f"{shown} and {len(scans) - 20} more"
+
+
+def check_output(output: str, source: str, *, overwrite: bool) -> Path:
+    """Refuse an output that can't be meant, before any work is done.
+
+    Raises
+    ------
+    WriteError
+        The ending is unknown, the output is there already, is the input or holds it, or is a folder but no Zarr store.
+    """
+    path = Path(output)
+    if path.resolve() in (Path(source).resolve(), *Path(source).resolve().parents) and path.exists():
+        raise WriteError(f"{output} is or holds the input. Choose another name for the output.")
+    if path.is_dir() and not any((path / mark).is_file() for mark in ZARR_MARKS):
+        raise WriteError(f"{output} is a folder. Name a file in it, for example {path / 'result.ome.zarr'}.")
+    if not path.name.lower().endswith(OUTPUT_ENDINGS):
+        raise WriteError(f"{output} has no known ending. Let it end in {', '.join(OUTPUT_ENDINGS)}.")
+    if (path.exists() or path.is_symlink()) and not overwrite:
+        raise WriteError(f"{output} is already there. Choose another name, or replace it with --overwrite.")
+    return path
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Progress]:
+    """Give a progress callback that draws a bar on standard error when that is a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc=label, unit="slice", file=sys.stderr, disable=None, leave=False) as bar:
+
+        def show(done: int, total: int, /) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as the only thing on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

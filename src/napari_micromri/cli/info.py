@@ -1,0 +1,119 @@
+"""`micromri info`: what a file, folder or study holds."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.cli.console import print_json
+from napari_micromri.errors import InputError, ReadError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from numpy.typing import NDArray
+
+    from napari_micromri.cli.console import Commands
+    from napari_micromri.scan import Scan
+
+MEASURED_SLICES = 9
+"""Noise is estimated from so many slices: a figure for a person needs no reading of 20 GB."""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the program."""
+    parser = commands.add_parser(
+        "info",
+        help="say what a file, folder or study holds",
+        description="Say what a file, folder or ParaVision study holds, with the estimated noise of every scan.",
+        epilog="Example:\n  micromri info 20240514_mouse07/ --json",
+    )
+    parser.add_argument("input", metavar="IN", help="scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF")
+    parser.add_argument("--json", action="store_true", help="print a list with one object per scan")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the scans of the input."""
+    from napari_micromri.io import open_scan
+
+    described = [describe(scan) for scan in open_scan(options.input)]
+    if options.json:
+        print_json(described)
+    else:
+        for number, entry in enumerate(described, 1):
+            print(as_text(number, entry))
+    return 0
+
+
+def describe(scan: Scan) -> dict[str, Any]:
+    """Describe a scan with JSON-like values; noise and snr are None where they can't be estimated."""
+    info = scan.info
+    sigma, snr = _noise(scan)
+    return {
+        "name": info.name,
+        "shape": list(scan.shape),
+        "axes": info.axes,
+        "voxel_size_mm": list(info.voxel_size),
+        "dtype": str(scan.dtype),
+        "subject": info.subject,
+        "region": info.region,
+        "plane": info.plane,
+        "protocol": info.protocol,
+        "averages": info.averages,
+        "b_values": None if info.b_values is None else list(info.b_values),
+        "noise": sigma,
+        "snr": snr,
+    }
+
+
+def _noise(scan: Scan) -> tuple[float | None, float | None]:
+    from napari_micromri.measure.noise import estimate_noise
+
+    try:
+        estimate = estimate_noise(some_slices(scan))
+    except InputError:
+        return None, None
+    except ReadError as error:
+        print(f"micromri: the noise of '{scan.info.name}' is unknown: {error}", file=sys.stderr)
+        return None, None
+    return _finite(estimate.sigma), _finite(estimate.snr)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def some_slices(scan: Scan) -> NDArray[Any]:
+    """Read a few slices spread over the middle of the scan, of its first repetition and weighting.
+
+    Returns
+    -------
+    (n, rows, columns) array.
+    """
+    import numpy as np
+
+    *leading, _rows, _columns = scan.shape
+    data = scan.data[(0,) * (len(leading) - 1)] if len(leading) > 1 else scan.data
+    if not leading:
+        return np.asarray(data)[np.newaxis]
+    count = leading[-1]
+    chosen = np.unique(np.linspace(0.1 * (count - 1), 0.9 * (count - 1), MEASURED_SLICES).round().astype(int))
+    return np.stack([np.asarray(data[index]) for index in chosen])
+
+
+def as_text(number: int, entry: dict[str, Any]) -> str:
+    """Lay a description out for a person."""
+    shape = " × ".join(f"{axis} {size}" for axis, size in zip(entry["axes"], entry["shape"], strict=True))
+    voxel = " × ".join(f"{size:g}" for size in entry["voxel_size_mm"])
+    lines = [f"{number}  {entry['name']}", f"   {shape}, {entry['dtype']}, voxel {voxel} mm"]
+    known = [f"{key} {entry[key]}" for key in ("subject", "region", "plane", "protocol", "averages") if entry[key]]
+    if known:
+        lines.append(f"   {', '.join(known)}")
+    if entry["b_values"]:
+        lines.append(f"   b-values {', '.join(f'{b:g}' for b in entry['b_values'])} s/mm²")
+    if entry["noise"] is not None:
+        ratio = "" if entry["snr"] is None else f", SNR about {entry['snr']:.3g}"
+        lines.append(f"   noise about {entry['noise']:.3g}{ratio}")
+    return "\n".join(lines)

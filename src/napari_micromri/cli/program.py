@@ -1,0 +1,102 @@
+"""The program as a whole: its parser, its exit codes, and how it ends when something goes wrong.
+
+A command is a module with ``add_to(commands)``, which adds a parser and sets its ``run``; list it in `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import warnings
+from typing import TYPE_CHECKING, NoReturn
+
+from napari_micromri import __version__
+from napari_micromri.cli import convert, denoise, info, models, simulate
+from napari_micromri.errors import CancelledError, MicroMRIError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+COMMANDS = (info, convert, simulate, denoise, models)
+
+GOOD, REFUSED, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
+
+
+class OneSentenceParser(argparse.ArgumentParser):
+    """Refuses with one sentence rather than with the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and where help is, and exit with 2."""
+        self.exit(REFUSED, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the program with all its commands."""
+    parser = OneSentenceParser(
+        prog="micromri",
+        description="Denoise, super-resolve and measure preclinical MRI scans.",
+        epilog="Example: micromri denoise fast.nii.gz denoised.ome.zarr",
+    )
+    parser.add_argument("--version", action="version", version=f"micromri {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    for subparser in commands.choices.values():
+        subparser.formatter_class = argparse.RawDescriptionHelpFormatter
+        subparser.add_argument("--debug", action="store_true", help="show the traceback when something goes wrong")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Returns
+    -------
+    int
+        0 good, 1 a check found something, 2 refused with one sentence on standard error, 130 interrupted.
+    """
+    if arguments is None:
+        _prepare_process()
+    options = build_parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        code = run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output went away (`micromri info --json . | head`): nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (KeyboardInterrupt, CancelledError):
+        print("micromri: interrupted; nothing was written.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if options.debug:
+            raise
+        print(f"micromri: {_explain(error)}", file=sys.stderr)
+        return REFUSED
+    return code
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, MicroMRIError):
+        return str(error)
+    return (
+        f"something unexpected went wrong ({type(error).__name__}: {error}). "
+        "Run the command again with --debug and report what it prints."
+    )
+
+
+def _prepare_process() -> None:
+    logging.basicConfig(format="micromri: %(message)s", level=logging.WARNING)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    # A cluster ends a job with SIGTERM: unwind as for Ctrl-C, so that no half-written output stays behind.
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
