@@ -29,7 +29,7 @@ manifest: $(VENV)/.installed-dev ## Check the napari manifest
 	@$(PYTHON) -m npe2 validate napari-micromri
 
 docs: $(VENV)/.installed-docs ## Build the documentation into site/
-	@$(PYTHON) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 bench: system $(VENV)/.installed-dev $(VENV)/.installed-bench ## Measure start-up, opening, streaming and image quality
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
