@@ -1,0 +1,291 @@
+"""The command line as a whole: what it prints, how it exits, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_micromri.cli import main
+from napari_micromri.cli.console import check_output, choose_scan, progress_bar
+from napari_micromri.cli.denoise import slice_range
+from napari_micromri.cli.info import describe, some_slices
+from napari_micromri.cli.program import COMMANDS, build_parser
+from napari_micromri.errors import InputError, WriteError
+from napari_micromri.scan import Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    MakeScan = Callable[..., Scan]
+
+ROOT = Path(__file__).parents[1]
+NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+INFO_KEYS = "name shape axes voxel_size_mm dtype subject region plane protocol averages b_values noise snr".split()
+
+
+@pytest.fixture
+def nifti(tmp_path: Path, make_scan: MakeScan) -> Path:
+    """Write a small scan."""
+    from napari_micromri.io import save_scan
+
+    return save_scan(make_scan((4, 64, 48)), tmp_path / "fast.nii.gz")
+
+
+def _micromri(*arguments: object, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "napari_micromri.cli", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
+    return subprocess.Popen(command, **(pipes | options))  # type: ignore[call-overload, no-any-return]
+
+
+# -- the parser
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_help_has_an_example_that_parses(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    text = capsys.readouterr().out
+    examples = re.findall(r"^  micromri (.+)$", text, flags=re.MULTILINE)
+    assert ended.value.code == 0
+    assert examples
+    for example in examples:
+        build_parser().parse_args(example.split())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md", "docs/index.md"])
+def test_documented_commands_parse(page: str) -> None:
+    lines = re.findall(r"^micromri (.+)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert lines
+    for line in lines:
+        assert build_parser().parse_args(line.split()).run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "micromri: the following arguments are required: COMMAND. See 'micromri --help'."),
+        (["denoise", "a.nii", "b.nii", "--slices", "5-3"], "'5-3' is no range of slices such as 7 or 3-12"),
+        (["denoise", "a.nii", "b.nii", "--batch-size", "many"], "invalid int value: 'many'"),
+        (["denoise", "a.nii"], "required: OUT"),
+    ],
+)
+def test_wrong_use_is_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    text = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert sentence in text
+    assert text.count("\n") == 1
+
+
+def test_slices_include_both_ends() -> None:
+    assert slice_range("7") == range(7, 8)
+    assert slice_range("3-12") == range(3, 13)
+
+
+# -- choosing
+
+
+def test_a_scan_is_chosen_by_name_before_number(make_scan: MakeScan) -> None:
+    scans = [make_scan(name="2"), make_scan(name="T2 coronal"), make_scan(name="twice"), make_scan(name="twice")]
+    assert choose_scan(scans, "2", "study") is scans[0]
+    assert choose_scan(scans, "T2 coronal", "study") is scans[1]
+    assert choose_scan(scans, "3", "study") is scans[2]
+    assert choose_scan(scans[:1], None, "study") is scans[0]
+
+
+@pytest.mark.parametrize("wanted", [None, "5", "0", "-1", "twice", "T1"])
+def test_an_unclear_choice_names_the_scans(wanted: str | None, make_scan: MakeScan) -> None:
+    scans = [make_scan(name="T2 coronal"), make_scan(name="twice"), make_scan(name="twice")]
+    with pytest.raises(InputError, match=r"^study .*1 'T2 coronal', 2 'twice', 3 'twice'"):
+        choose_scan(scans, wanted, "study")
+
+
+def test_outputs_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "study" / "scan.nii"
+    source.parent.mkdir()
+    source.touch()
+    (tmp_path / "folder.nii").mkdir()
+    (tmp_path / "there.nii").touch()
+    refused = {
+        str(source): "is or holds the input",
+        str(source.parent): "is or holds the input",
+        str(tmp_path / "folder.nii"): "is a folder",
+        str(tmp_path / "result.tiff"): "no known ending",
+        str(tmp_path / "there.nii"): "--overwrite",
+    }
+    for output, sentence in refused.items():
+        with pytest.raises(WriteError, match=sentence):
+            check_output(output, str(source), overwrite=False)
+    with pytest.raises(WriteError, match="is a folder"):
+        check_output(str(tmp_path / "folder.nii"), str(source), overwrite=True)
+    assert check_output(str(tmp_path / "there.nii"), str(source), overwrite=True) == tmp_path / "there.nii"
+
+
+# -- info
+
+
+def test_info_describes_every_scan_with_all_keys(nifti: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(nifti), "--json"]) == 0
+    [entry] = json.loads(capsys.readouterr().out)
+    assert list(entry) == INFO_KEYS
+    assert (entry["shape"], entry["axes"], entry["dtype"]) == ([4, 64, 48], "zyx", "float32")
+    assert entry["voxel_size_mm"] == pytest.approx([0.6, 0.1, 0.1])
+    assert entry["noise"] == pytest.approx(20, rel=0.3)
+    assert entry["snr"] > 10
+
+
+def test_info_speaks_to_people(nifti: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(nifti)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("1  ")
+    assert "z 4 × y 64 × x 48, float32, voxel 0.6 × 0.1 × 0.1 mm" in text
+
+
+def test_info_of_a_scan_without_noise_is_valid_json(make_scan: MakeScan) -> None:
+    scan = make_scan((3, 32, 32))
+    flat = describe(Scan(np.zeros(scan.shape), scan.info))
+    assert flat["snr"] is None
+    json.dumps(flat, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("yx", (16, 12)), ("zyx", (40, 16, 12)), ("tbzyx", (2, 3, 5, 16, 12)), ("tyx", (4, 16, 12))]
+)
+def test_info_looks_at_few_slices(axes: str, shape: tuple[int, ...], make_scan: MakeScan) -> None:
+    slices = some_slices(make_scan(shape, axes))
+    assert slices.shape[1:] == (16, 12)
+    assert 1 <= len(slices) <= 9
+
+
+def test_info_of_a_real_study(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(data_dir / "bruker" / "pv51_banana"), "--json"]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert len(entries) == 3
+    assert all(entry["snr"] > 1 for entry in entries)
+
+
+# -- convert and simulate
+
+
+def test_convert_keeps_pixels_and_geometry(nifti: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from napari_micromri.io import open_scan
+
+    output = tmp_path / "new" / "scan.ome.zarr"
+    assert main(["convert", str(nifti), str(output)]) == 0
+    assert capsys.readouterr().out == f"Wrote {output}\n"
+    [before], [after] = open_scan(nifti), open_scan(output)
+    np.testing.assert_array_equal(before.read(), after.read())
+    assert after.info.voxel_size == pytest.approx(before.info.voxel_size)
+
+
+def test_simulate_halves_the_matrix_and_repeats(nifti: Path, tmp_path: Path) -> None:
+    from napari_micromri.io import open_scan
+
+    for name in ("one.nii", "two.nii"):
+        assert main(["simulate", str(nifti), str(tmp_path / name), "--snr", "10", "--seed", "4"]) == 0
+    [one], [two] = open_scan(tmp_path / "one.nii"), open_scan(tmp_path / "two.nii")
+    assert one.shape == (4, 32, 24)
+    np.testing.assert_array_equal(one.read(), two.read())
+
+
+# -- refusals
+
+
+@pytest.mark.parametrize("command", ["info", "convert", "simulate", "denoise"])
+def test_a_missing_input_is_one_sentence(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = [] if command == "info" else [str(tmp_path / "out.nii")]
+    assert main([command, str(tmp_path / "missing.nii"), *outputs]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("micromri: ")
+    assert "missing.nii" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_nothing_is_overwritten_unasked(nifti: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "kept.nii"
+    output.write_text("precious")
+    assert main(["convert", str(nifti), str(output)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert output.read_text() == "precious"
+    assert main(["convert", str(nifti), str(output), "--overwrite"]) == 0
+    assert output.stat().st_size > 1000
+
+
+def test_a_bug_gives_one_line_or_with_debug_a_traceback(
+    nifti: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_path: str) -> list[Scan]:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("napari_micromri.io.open_scan", broken)
+    assert main(["info", str(nifti)]) == 2
+    assert "ZeroDivisionError: a bug" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        main(["info", str(nifti), "--debug"])
+
+
+# -- as a process
+
+
+def test_a_closed_pipe_is_no_error(nifti: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = _micromri("info", nifti, "--json", stdout=writing)
+    os.close(writing)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (141, "")
+
+
+def test_json_alone_on_standard_output_and_no_bar_without_a_terminal(nifti: Path) -> None:
+    output, errors = (process := _micromri("info", nifti, "--json")).communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(json.loads(output)) == 1
+    assert errors == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    # The program as installed, with a conversion that takes long.
+    code = (
+        "import sys, time, napari_micromri.io as io\n"
+        "from napari_micromri.io.atomic import atomic_output\n"
+        "def slow(scan, path, **options):\n"
+        "    with atomic_output(path) as temporary:\n"
+        "        temporary.write_text('half')\n"
+        "        print('writing', flush=True)\n"
+        "        time.sleep(60)\n"
+        "io.open_scan, io.save_scan = lambda path: [None], slow\n"
+        "from napari_micromri.cli import main\n"
+        f"sys.argv = ['micromri', 'convert', 'in.nii', {str(tmp_path / 'out.nii')!r}]\n"
+        "sys.exit(main())\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    time.sleep(0.1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == "micromri: interrupted; nothing was written.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_is_counted_in_slices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with progress_bar("Denoising") as report:
+        report(1, 4)
+        report(4, 4)
+    assert "Denoising" in capsys.readouterr().err
