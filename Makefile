@@ -46,5 +46,5 @@ $(PYTHON):
 # One stamp for each extra: the second run installs nothing, changed requirements install again.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(PYTHON)
 	@echo "Installing napari-micromri[$*]; the first time this takes some minutes." >&2
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	@touch $@

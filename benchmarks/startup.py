@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _run() -> dict[str, float]:
-    result = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", MEASURE], check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
     return figures
 

@@ -55,7 +55,7 @@ def main() -> int:
 
 def _run(source: Path, target: Path, count: int) -> float:
     command = [sys.executable, "-c", MEASURE, str(source), str(target), str(count)]
-    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     print(f"{count:10} {result['seconds']:8.1f} {result['peak']:26.2f}", flush=True)
     return float(result["peak"])
 

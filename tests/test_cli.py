@@ -77,6 +77,7 @@ def test_documented_commands_parse(page: str) -> None:
         (["denoise", "a.nii", "b.nii", "--slices", "5-3"], "'5-3' is no range of slices such as 7 or 3-12"),
         (["denoise", "a.nii", "b.nii", "--batch-size", "many"], "invalid int value: 'many'"),
         (["denoise", "a.nii"], "required: OUT"),
+        (["info", "a.tif", "--voxel-size", "small"], "'small' is no voxel size such as 0.6,0.1,0.1"),
     ],
 )
 def test_wrong_use_is_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +151,12 @@ def test_info_speaks_to_people(nifti: Path, capsys: pytest.CaptureFixture[str]) 
     text = capsys.readouterr().out
     assert text.startswith("1  ")
     assert "z 4 × y 64 × x 48, float32, voxel 0.6 × 0.1 × 0.1 mm" in text
+
+
+def test_a_voxel_size_can_be_given(nifti: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(nifti), "--json", "--voxel-size", "1,0.2,0.3"]) == 0
+    [entry] = json.loads(capsys.readouterr().out)
+    assert entry["voxel_size_mm"] == [1, 0.2, 0.3]
 
 
 def test_info_of_a_scan_without_noise_is_valid_json(make_scan: MakeScan) -> None:
@@ -226,7 +233,7 @@ def test_nothing_is_overwritten_unasked(nifti: Path, tmp_path: Path, capsys: pyt
 def test_a_bug_gives_one_line_or_with_debug_a_traceback(
     nifti: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(_path: str) -> list[Scan]:
+    def broken(*_: object, **__: object) -> list[Scan]:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr("napari_micromri.io.open_scan", broken)
@@ -267,7 +274,7 @@ def test_an_interruption_leaves_nothing_behind(number: signal.Signals, tmp_path:
         "        temporary.write_text('half')\n"
         "        print('writing', flush=True)\n"
         "        time.sleep(60)\n"
-        "io.open_scan, io.save_scan = lambda path: [None], slow\n"
+        "io.open_scan, io.save_scan = lambda path, **options: [None], slow\n"
         "from napari_micromri.cli import main\n"
         f"sys.argv = ['micromri', 'convert', 'in.nii', {str(tmp_path / 'out.nii')!r}]\n"
         "sys.exit(main())\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from napari_micromri.errors import InputError, WriteError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
     from napari_micromri.progress import Progress
@@ -23,9 +23,17 @@ OUTPUT_ENDINGS = (".ome.zarr", ".zarr", ".nii", ".nii.gz")
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 
 
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add IN and what it may leave unsaid."""
+    parser.add_argument("input", metavar="IN", help="scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF")
+    parser.add_argument(
+        "--voxel-size", type=_millimetres, metavar="Z,Y,X", help="in mm, instead of what the file says (e.g. a TIFF)"
+    )
+
+
 def add_input(parser: argparse.ArgumentParser) -> None:
     """Add IN and the choice of one of its scans."""
-    parser.add_argument("input", metavar="IN", help="scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF")
+    add_source(parser)
     parser.add_argument("--scan", metavar="NAME", help="which scan, by name or by its number in 'micromri info IN'")
 
 
@@ -35,11 +43,18 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
 
 
-def open_one(path: str, wanted: str | None) -> Scan:
-    """Open the scan called ``wanted``, or the only one."""
+def _millimetres(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no voxel size such as 0.6,0.1,0.1") from None
+
+
+def open_one(options: argparse.Namespace) -> Scan:
+    """Open the scan of IN that ``--scan`` names, or the only one."""
     from napari_micromri.io import open_scan
 
-    return choose_scan(open_scan(path), wanted, path)
+    return choose_scan(open_scan(options.input, voxel_size=options.voxel_size), options.scan, options.input)
 
 
 def choose_scan(scans: Sequence[Scan], wanted: str | None, path: str) -> Scan:

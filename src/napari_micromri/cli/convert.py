@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from napari_micromri.io import save_scan
 
     output = check_output(options.output, options.input, overwrite=options.overwrite)
-    scan = open_one(options.input, options.scan)
+    scan = open_one(options)
     with progress_bar("Converting") as progress:
         written = save_scan(scan, output, overwrite=options.overwrite, progress=progress)
     print(f"Wrote {written}")

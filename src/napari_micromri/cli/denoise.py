@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     from napari_micromri.inference import denoise_to_file
 
     output = check_output(options.output, options.input, overwrite=options.overwrite)
-    scan = open_one(options.input, options.scan)
+    scan = open_one(options)
     started = time.perf_counter()
     with progress_bar("Denoising") as progress:
         written = denoise_to_file(

@@ -6,7 +6,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.cli.console import print_json
+from napari_micromri.cli.console import add_source, print_json
 from napari_micromri.errors import InputError, ReadError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def add_to(commands: Commands) -> None:
         description="Say what a file, folder or ParaVision study holds, with the estimated noise of every scan.",
         epilog="Example:\n  micromri info 20240514_mouse07/ --json",
     )
-    parser.add_argument("input", metavar="IN", help="scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF")
+    add_source(parser)
     parser.add_argument("--json", action="store_true", help="print a list with one object per scan")
     parser.set_defaults(run=run)
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the scans of the input."""
     from napari_micromri.io import open_scan
 
-    described = [describe(scan) for scan in open_scan(options.input)]
+    described = [describe(scan) for scan in open_scan(options.input, voxel_size=options.voxel_size)]
     if options.json:
         print_json(described)
     else:

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
     output = check_output(options.output, options.input, overwrite=options.overwrite)
     fast = simulate_fast_scan(
-        open_one(options.input, options.scan),
+        open_one(options),
         factor=options.factor,
         snr=options.snr,
         averages=options.averages,

@@ -1,0 +1,95 @@
+"""`micromri denoise`: the shipped model on a real scan, and what reaches the core."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_micromri.cli import main
+from napari_micromri.io import open_scan, save_scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_micromri.scan import Scan
+
+
+@pytest.fixture
+def fast(tmp_path: Path, make_scan: Callable[..., Scan]) -> Path:
+    """Write a small scan."""
+    return save_scan(make_scan((4, 40, 32)), tmp_path / "fast.nii.gz")
+
+
+def test_a_real_scan_with_the_shipped_model(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [source] = (data_dir / "t2w_mouse_trunk").glob("*.nii*")
+    output = tmp_path / "denoised.ome.zarr"
+    arguments = ["denoise", str(source), str(output), "--model", "unet-default", "--slices", "20-21", "--json"]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert captured.err == ""
+    [before], [after] = open_scan(source), open_scan(output)
+    assert report["shape"] == list(after.shape) == [2, 512, 512]
+    assert report["voxel_size_mm"] == pytest.approx([2, 0.234375 / 2, 0.234375 / 2], rel=1e-2)
+    assert report["provenance"]
+    assert after.read().mean() == pytest.approx(np.asarray(before.data[20:22]).mean(), rel=0.1)
+
+
+def test_nifti_out_and_a_sentence_for_people(fast: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "denoised.nii.gz"
+    assert main(["denoise", str(fast), str(output), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.startswith(f"Wrote {output} (4 × 80 × 64) in ")
+    assert open_scan(output)[0].shape == (4, 80, 64)
+
+
+@pytest.mark.parametrize(
+    ("extra", "word"),
+    [
+        (["--slices", "3-9"], "4"),
+        (["--model", "no-such-model"], "no-such-model"),
+        (["--device", "quantum"], "quantum"),
+        (["--batch-size", "0"], "0"),
+        (["--scan", "7"], "7"),
+    ],
+)
+def test_impossible_wishes_are_refused_in_one_sentence(
+    extra: list[str], word: str, fast: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "denoised.ome.zarr"
+    assert main(["denoise", str(fast), str(output), *extra]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert word in captured.err
+    assert "unexpected" not in captured.err
+    assert [path.name for path in tmp_path.iterdir()] == [fast.name]
+
+
+def test_every_option_reaches_the_core(fast: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def fake(scan: Scan, model: str, path: Path, options: Any, **more: Any) -> Path:
+        seen.update(model=model, options=options, **more)
+        return save_scan(scan, path, overwrite=more["overwrite"])
+
+    monkeypatch.setattr("napari_micromri.inference.denoise_to_file", fake)
+    output = tmp_path / "out.ome.zarr"
+    wishes = "--model my.safetensors --slices 1-2 --slice-axis y --device cpu --precision float32 --batch-size 3"
+    assert main(["denoise", str(fast), str(output), *wishes.split(), "--overwrite"]) == 0
+    options = seen["options"]
+    assert (seen["model"], seen["overwrite"]) == ("my.safetensors", True)
+    assert dict(options.select) == {"y": range(1, 3)}
+    assert (options.slice_axis, options.device, options.precision, options.batch_size) == ("y", "cpu", "float32", 3)
+
+
+def test_the_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert entries["unet-default"]["factor"] == 2
+    assert entries["unet-default"]["parameters"] <= 600_000
+    assert main(["models"]) == 0
+    assert "unet-default" in capsys.readouterr().out
