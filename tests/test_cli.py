@@ -176,7 +176,7 @@ def test_info_looks_at_few_slices(axes: str, shape: tuple[int, ...], make_scan: 
 
 
 def test_info_of_a_real_study(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["info", str(data_dir / "bruker" / "pv51_banana"), "--json"]) == 0
+    assert main(["info", str(data_dir / "bruker" / "pv51_banana" / "bru_banana"), "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert len(entries) == 3
     assert all(entry["snr"] > 1 for entry in entries)

@@ -35,15 +35,16 @@ def write_picture(comparison: Comparison, path: Path) -> Path:
 
     The images share one grey scale and the residuals one symmetric colour scale, named in the captions.
     """
-    low, high = np.percentile(comparison.reference, (0.5, 99.8))
+    low, high = np.percentile(comparison.reference, (0.5, 99.5))
     residuals = [comparison.reference - image for image in (comparison.fast, comparison.denoised)]
-    limit = float(np.percentile(np.abs(residuals[0]), 99.5)) or 1.0
+    # Two digits are enough for a scale, and read well under a picture.
+    limit = float(f"{np.percentile(np.abs(residuals[0]), 99.5):.2g}") or 1.0
     panels = [
         (f"LR (sinc), {comparison.title}", grey(comparison.fast, low, high)),
         ("denoised", grey(comparison.denoised, low, high)),
         ("reference", grey(comparison.reference, low, high)),
-        (f"reference − LR, ±{limit:.3g}", diverging(residuals[0], limit)),
-        (f"reference − denoised, ±{limit:.3g}", diverging(residuals[1], limit)),
+        (f"reference - LR, ±{limit:g}", diverging(residuals[0], limit)),
+        (f"reference - denoised, ±{limit:g}", diverging(residuals[1], limit)),
     ]
     with atomic_output(path, overwrite=True) as temporary:
         join(panels).save(temporary)
