@@ -1,0 +1,292 @@
+"""Read NIfTI files, .nii and .nii.gz."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import threading
+import warnings
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_micromri.errors import ReadError, describe_os_error
+from napari_micromri.io.describe import KEY, info_from_json
+from napari_micromri.io.geometry import Geometry, geometry_from_steps, plane_of, slices_first
+from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
+from napari_micromri.io.naming import plane_in, region_in
+from napari_micromri.scan import Scan, ScanInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+ENDINGS = (".nii.gz", ".nii")
+_MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
+_MAX_DEFLATE_RATIO = 1100  # deflate can't compress by more than about 1032
+
+
+def read_nifti(path: Path) -> list[Scan]:
+    """Open a NIfTI file as one scan; voxels are read when they are looked at.
+
+    The array axes i, j, k and time become ``t z y x`` (reversed). Where the voxels are longest along i or j, that axis
+    becomes z, since it is the direction in which the slices were acquired; geometry and what is saved stay right. A
+    ``.bval`` file beside it with one number per volume turns time into b. A compressed file can't be read in part: it
+    is read as a whole when its first slice is looked at, and kept.
+
+    Raises
+    ------
+    ReadError
+        The file is damaged, cut off, or holds no numbers in two to five dimensions.
+    """
+    with _damage_told(path):
+        header = _read_header(path)
+        stored = np.dtype(header.get_data_dtype())
+        check_dtype(stored, path)
+        info, file_axes, shape = _describe(header, path)
+        check_sizes([shape[axis] for axis in file_axes], path, itemsize=stored.itemsize)
+        volume = _Volume(path, shape, stored, int(header.get_data_offset()))
+        _check_length(path, volume.offset + math.prod(shape) * stored.itemsize)
+        slope, offset = _scaling(header)
+
+    def read_slice(index: tuple[int, ...]) -> NDArray[Any]:
+        where: list[Any] = [0] * len(shape)
+        for axis, number in zip(file_axes, (*index, slice(None), slice(None)), strict=True):
+            where[axis] = number
+        found = volume.array()[tuple(where)]
+        if file_axes[-2] > file_axes[-1]:
+            found = found.T
+        return np.ascontiguousarray(found) if slope is None else scale_slice(found, slope, offset)
+
+    dtype = stored.newbyteorder("=") if slope is None else np.dtype(np.float32)
+    return [Scan(lazy_slices(read_slice, [shape[axis] for axis in file_axes], dtype), info)]
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Say in a sentence what nibabel and NumPy raise in many ways when the bytes of a header make no sense."""
+    import nibabel
+
+    damaged = f"{path} is damaged or no NIfTI file. Copy or export it again."
+    try:
+        yield
+    except OSError as error:
+        raise ReadError(describe_os_error(error, path) if error.errno else damaged) from error
+    except (
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+        nibabel.spatialimages.HeaderTypeError,
+        nibabel.wrapstruct.WrapStructError,
+        ValueError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        MemoryError,
+        EOFError,
+        zlib.error,
+        np.linalg.LinAlgError,
+    ) as error:
+        raise ReadError(damaged) from error
+
+
+def _read_header(path: Path) -> Any:
+    import nibabel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nibabel warns of extensions that it skips
+        header: Any = nibabel.load(path).header
+    offset = header.get_data_offset()
+    if not isinstance(header, nibabel.Nifti1Header) or offset < 0:
+        raise ReadError(f"{path} is no NIfTI file. Export the scan as NIfTI, DICOM or OME-Zarr.")
+    return header
+
+
+def _own_extension(header: Any) -> dict[str, Any] | None:
+    for extension in header.extensions:
+        content = extension.get_content()
+        text = content if isinstance(content, bytes) else str(content).encode()
+        if extension.get_code() == 6 and KEY.encode() in text:
+            try:
+                document = json.loads(text.rstrip(b"\0"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(document, dict) and isinstance(document.get(KEY), dict):
+                return dict(document[KEY])
+    return None
+
+
+def _check_length(path: Path, expected: int) -> None:
+    """Refuse a file that is shorter than its header says, without reading it where that can be told otherwise."""
+    size = path.stat().st_size
+    complete = size >= expected
+    if path.name.endswith(".gz"):
+        # The last four bytes of a gzip file are the length of its content modulo 2**32. Files of several gzip members
+        # (bgzip) give that of the last member only, so a mismatch is settled by unpacking.
+        with path.open("rb") as stream:
+            stream.seek(max(size - 4, 0))
+            stated = int.from_bytes(stream.read(4), "little")
+        complete = expected <= size * _MAX_DEFLATE_RATIO and (stated == expected % 2**32 or _unpacks_to(path, expected))
+    if not complete:
+        raise ReadError(f"{path} is cut off: it holds less than the {expected} bytes that its header announces.")
+
+
+def _unpacks_to(path: Path, expected: int) -> bool:
+    length = 0
+    try:
+        with gzip.open(path) as stream:
+            while length < expected and (piece := stream.read(2**20)):
+                length += len(piece)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return length >= expected
+
+
+@dataclass
+class _Volume:
+    """The voxels of a file in its own order: mapped when uncompressed, read once and kept when compressed."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+    _unpacked: NDArray[Any] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def array(self) -> NDArray[Any]:
+        try:
+            if not self.path.name.endswith(".gz"):
+                return np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order="F")
+            with self._lock:
+                if self._unpacked is None:
+                    self._unpacked = self._unpack()
+                return self._unpacked
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise ReadError(f"{self.path} can't be read any more: it was removed, changed or is damaged.") from error
+
+    def _unpack(self) -> NDArray[Any]:
+        with gzip.open(self.path) as stream:
+            stream.read(self.offset)
+            content = np.empty(math.prod(self.shape), self.dtype)
+            view = content.view(np.uint8).data
+            done = 0
+            while done < len(view) and (count := stream.readinto(view[done:])):
+                done += count
+        if done < len(view):
+            raise EOFError
+        return content.reshape(self.shape, order="F")
+
+
+def _scaling(header: Any) -> tuple[float | None, float]:
+    slope, offset = (float(v) for v in (header["scl_slope"], header["scl_inter"]))
+    if not math.isfinite(slope) or slope == 0:
+        return None, 0.0
+    offset = offset if math.isfinite(offset) else 0.0
+    return (None, 0.0) if (slope, offset) == (1.0, 0.0) else (slope, offset)
+
+
+def _describe(header: Any, path: Path) -> tuple[ScanInfo, list[int], tuple[int, ...]]:
+    """Describe the scan, and tell for each of its axes which axis of the file it is; also the shape in the file."""
+    shape = tuple(int(n) for n in header.get_data_shape())
+    if not 2 <= len(shape) <= 7:
+        raise ReadError(f"{path} has {len(shape)} dimensions, and a scan has two to four.")
+    geometry, known = _geometry(header, min(len(shape), 3), path)
+    own = _own_info(_own_extension(header), geometry, shape)
+    if own is not None:
+        later = iter(range(3, len(shape)))
+        return own, ["xyz".index(a) if a in "xyz" else next(later) for a in own.axes], shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return _describe_foreign(geometry, known, shape, path)
+
+
+def _describe_foreign(
+    geometry: Geometry, known: bool, shape: tuple[int, ...], path: Path
+) -> tuple[ScanInfo, list[int], tuple[int, ...]]:
+    spatial = min(len(shape), 3)
+    if len(shape) > 4:
+        raise ReadError(f"{path} has {len(shape)} dimensions, and a scan has two to four.")
+    order = slices_first(geometry.voxel_size)
+    direction = tuple(geometry.direction[k] for k in order) if known and geometry.direction else None
+    b_values = _b_values(path, shape[3]) if len(shape) == 4 else None
+    name = stem_of(path)
+    info = ScanInfo(
+        name=name,
+        axes={2: "yx", 3: "zyx", 4: "bzyx" if b_values else "tzyx"}[len(shape)],
+        voxel_size=tuple(geometry.voxel_size[k] for k in order),
+        origin=tuple(geometry.origin[k] for k in order),
+        direction=direction,
+        plane=plane_in([name]) or plane_of(direction),
+        region=region_in([name]),
+        b_values=b_values,
+        source=str(path),
+    )
+    return info, [*range(3, len(shape)), *(spatial - 1 - k for k in order)], shape
+
+
+def _geometry(header: Any, spatial: int, path: Path) -> tuple[Geometry, bool]:
+    """Geometry in the order z y x, and whether the file knows the direction at all."""
+    scale = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    known = bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+    affine = np.asarray(header.get_best_affine(), dtype=float) * scale
+    sizes = [abs(float(s)) * scale for s in header["pixdim"][1:4]]
+    if known:
+        try:
+            return geometry_from_steps(affine[:3, :3].T[:spatial][::-1], affine[:3, 3]), True
+        except ValueError:
+            pass  # a matrix of zeros is not rare in the wild; the voxel size stands a second time in pixdim
+    if not all(0 < s < 1e9 for s in sizes[:spatial]):
+        raise ReadError(f"{path} states no usable voxel size ({sizes[:spatial]}). Give it when you open the file.")
+    return geometry_from_steps(np.diag(sizes)[:spatial][::-1], np.zeros(3)), False
+
+
+def _own_info(document: dict[str, Any] | None, found: Geometry, shape: tuple[int, ...]) -> ScanInfo | None:
+    """Restore what `save_scan` wrote, unless another program has changed the grid since."""
+    try:
+        info = info_from_json(document) if document else None
+    except ValueError:
+        info = None
+    if info is None or len(shape) != file_dimensions(info) or ("z" not in info.axes and shape[2:3] not in ((), (1,))):
+        return None
+    rows = [k - 3 + len(found.voxel_size) for k, a in enumerate("zyx") if a in info.spatial]
+    if not np.allclose(info.voxel_size, np.array(found.voxel_size)[rows], rtol=1e-4):
+        return None
+    if info.direction is not None and found.direction is not None:
+        if not np.allclose(info.direction, np.array(found.direction)[rows], atol=1e-3):
+            return None
+        if not np.allclose(info.origin, np.array(found.origin)[rows], rtol=1e-4, atol=1e-3):
+            return None
+    return info
+
+
+def _b_values(path: Path, count: int) -> tuple[float, ...] | None:
+    sidecar = sidecar_of(path)
+    try:
+        values = tuple(float(word) for word in sidecar.read_text().split()) if sidecar.is_file() else ()
+    except (OSError, ValueError):
+        return None
+    return values if len(values) == count and all(math.isfinite(v) for v in values) else None
+
+
+def sidecar_of(path: Path) -> Path:
+    """Path of the b-values that belong to a NIfTI file, in FSL's convention."""
+    return path.with_name(stem_of(path) + ".bval")
+
+
+def file_dimensions(info: ScanInfo) -> int:
+    """Give the number of dimensions in a NIfTI file; x, y, z come first, only a single slice goes without z."""
+    return 2 if info.axes == "yx" else 3 + len(info.axes) - len(info.spatial)
+
+
+def stem_of(path: Path) -> str:
+    """Name of a file without its NIfTI ending."""
+    name = path.name
+    for ending in ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name

@@ -1,0 +1,45 @@
+"""What tests of every part share: the folder of real scans, and a small scan to work on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_micromri.scan import Scan, ScanInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real scans: the environment variable MICROMRI_DATA, else ``../shared/data`` beside the repository."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("MICROMRI_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"The real scans are not at {folder}; set MICROMRI_DATA to the folder that holds them.")
+    return folder
+
+
+@pytest.fixture
+def make_scan() -> Callable[..., Scan]:
+    """Build a scan of smooth blobs on a dark background, float32, values 0 to about 1000."""
+
+    def make(shape: tuple[int, ...] = (3, 24, 20), axes: str = "zyx", *, seed: int = 0, **info: object) -> Scan:
+        rng = np.random.default_rng(seed)
+        grids = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape[-2:]), indexing="ij")
+        body = 1000 * np.clip(1.2 - 1.5 * (grids[0] ** 2 + grids[1] ** 2), 0, 1)
+        data = (body + rng.normal(0, 20, shape)).clip(0).astype(np.float32)
+        spatial = [a for a in axes if a in "zyx"]
+        described: dict[str, object] = {
+            "name": "test scan",
+            "axes": axes,
+            "voxel_size": tuple({"z": 0.6, "y": 0.1, "x": 0.1}[a] for a in spatial),
+        }
+        return Scan(data, ScanInfo(**(described | info)))  # type: ignore[arg-type]
+
+    return make
