@@ -41,7 +41,13 @@ class Image:
 
 
 def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
-    """Read the header of a file; what is no DICOM is passed over unless a person asked for this very file."""
+    """Read the header of a file; what is no DICOM is passed over unless a person asked for this very file (``sure``).
+
+    Raises
+    ------
+    ReadError
+        The file is damaged, cut off, in colours, or compressed in a way that can't be decoded here.
+    """
     import pydicom
 
     broken = f"{file} is damaged or no DICOM file. Copy or export it again."
@@ -67,7 +73,7 @@ def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
 
 def _check_pixels(header: Any, file: Path) -> None:
     """Make sure that the pixels are there and can be decoded, without reading them."""
-    from pydicom.pixels.decoders import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     rows, columns, count = int(header.Rows), int(header.Columns), int(header.get("NumberOfFrames") or 1)
     if int(header.get("SamplesPerPixel") or 1) != 1:
@@ -164,6 +170,7 @@ def _numbers(scopes: Iterable[Any], name: str, count: int) -> NDArray[np.float64
 
 
 def number_in(scopes: Iterable[Any], name: str) -> float | None:
+    """Give the first finite number that one of the scopes has under a name."""
     for scope in scopes:
         value = scope.get(name)
         if value is not None and value != "":
@@ -199,6 +206,13 @@ def _dtype(header: Any) -> np.dtype[Any]:
 
 
 def read_pixels(image: Image) -> NDArray[Any]:
+    """Read one slice as it is stored, not rescaled.
+
+    Raises
+    ------
+    ReadError
+        The file was changed, removed or is damaged.
+    """
     import pydicom
     from pydicom.pixels.utils import pixel_array
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import threading
 import warnings
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +16,7 @@ from napari_micromri.io.describe import KEY, info_from_json
 from napari_micromri.io.geometry import Geometry, geometry_from_steps, plane_of, slices_first
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
 from napari_micromri.io.naming import plane_in, region_in
+from napari_micromri.io.nifti_volume import Volume, check_length
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 ENDINGS = (".nii.gz", ".nii")
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
-_MAX_DEFLATE_RATIO = 1100  # deflate can't compress by more than about 1032
 
 
 def read_nifti(path: Path) -> list[Scan]:
@@ -51,8 +48,8 @@ def read_nifti(path: Path) -> list[Scan]:
         check_dtype(stored, path)
         info, file_axes, shape = _describe(header, path)
         check_sizes([shape[axis] for axis in file_axes], path, itemsize=stored.itemsize)
-        volume = _Volume(path, shape, stored, int(header.get_data_offset()))
-        _check_length(path, volume.offset + math.prod(shape) * stored.itemsize)
+        volume = Volume(path, shape, stored, int(header.get_data_offset()))
+        check_length(path, volume.offset + math.prod(shape) * stored.itemsize)
         slope, offset = _scaling(header)
 
     def read_slice(index: tuple[int, ...]) -> NDArray[Any]:
@@ -119,67 +116,6 @@ def _own_extension(header: Any) -> dict[str, Any] | None:
             if isinstance(document, dict) and isinstance(document.get(KEY), dict):
                 return dict(document[KEY])
     return None
-
-
-def _check_length(path: Path, expected: int) -> None:
-    """Refuse a file that is shorter than its header says, without reading it where that can be told otherwise."""
-    size = path.stat().st_size
-    complete = size >= expected
-    if path.name.endswith(".gz"):
-        # The last four bytes of a gzip file are the length of its content modulo 2**32. Files of several gzip members
-        # (bgzip) give that of the last member only, so a mismatch is settled by unpacking.
-        with path.open("rb") as stream:
-            stream.seek(max(size - 4, 0))
-            stated = int.from_bytes(stream.read(4), "little")
-        complete = expected <= size * _MAX_DEFLATE_RATIO and (stated == expected % 2**32 or _unpacks_to(path, expected))
-    if not complete:
-        raise ReadError(f"{path} is cut off: it holds less than the {expected} bytes that its header announces.")
-
-
-def _unpacks_to(path: Path, expected: int) -> bool:
-    length = 0
-    try:
-        with gzip.open(path) as stream:
-            while length < expected and (piece := stream.read(2**20)):
-                length += len(piece)
-    except (OSError, EOFError, zlib.error):
-        return False
-    return length >= expected
-
-
-@dataclass
-class _Volume:
-    """The voxels of a file in its own order: mapped when uncompressed, read once and kept when compressed."""
-
-    path: Path
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    offset: int
-    _unpacked: NDArray[Any] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def array(self) -> NDArray[Any]:
-        try:
-            if not self.path.name.endswith(".gz"):
-                return np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order="F")
-            with self._lock:
-                if self._unpacked is None:
-                    self._unpacked = self._unpack()
-                return self._unpacked
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            raise ReadError(f"{self.path} can't be read any more: it was removed, changed or is damaged.") from error
-
-    def _unpack(self) -> NDArray[Any]:
-        with gzip.open(self.path) as stream:
-            stream.read(self.offset)
-            content = np.empty(math.prod(self.shape), self.dtype)
-            view = content.view(np.uint8).data
-            done = 0
-            while done < len(view) and (count := stream.readinto(view[done:])):
-                done += count
-        if done < len(view):
-            raise EOFError
-        return content.reshape(self.shape, order="F")
 
 
 def _scaling(header: Any) -> tuple[float | None, float]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import uuid
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import ReadError, describe_os_error
 from napari_micromri.io.describe import KEY, info_from_json
-from napari_micromri.io.lazy import MAX_CHUNK_BYTES, MAX_SLICES, check_dtype, reordered
+from napari_micromri.io.lazy import reordered
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.ome_metadata import MILLIMETRES, read_multiscales
+from napari_micromri.io.zarr_array import lazy_array
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -24,12 +22,10 @@ if TYPE_CHECKING:
 
     import dask.array as da
     import zarr
-    from numpy.typing import NDArray
 
 _PLAIN_AXES = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tbzyx"}
 _SIZE_KEYS = ("voxel_size_mm", "voxel_size", "spacing", "pixel_size", "resolution")
 _DEEPEST, _MOST_SCANS = 8, 1000
-_MANY_CHUNKS = 200_000
 
 
 def read_zarr(where: Path | str) -> list[Scan]:
@@ -144,7 +140,7 @@ def _ome_scans(
     if image is None:
         return
     array = group[image.path]
-    data = _lazy(array, where)
+    data = lazy_array(array, where)
     if data.ndim != len(image.axes):
         raise ValueError(f"{data.ndim} dimensions but {len(image.axes)} axes")
     own = _own_info(attributes, data.shape)
@@ -182,7 +178,7 @@ def _channels(data: da.Array, letters: str, ome: Mapping[str, Any]) -> Iterator[
 
 
 def _plain_scan(array: zarr.Array[Any], where: str, path: str) -> Scan:
-    data = _lazy(array, f"{where}/{path}".rstrip("/"))
+    data = lazy_array(array, f"{where}/{path}".rstrip("/"))
     attributes = dict(array.attrs)
     own = _own_info(attributes, data.shape)
     if own is not None:
@@ -241,47 +237,6 @@ def _own_info(attributes: Mapping[str, Any], shape: tuple[int, ...]) -> ScanInfo
     if len(info.axes) != len(shape):
         raise ValueError(f"{len(shape)} dimensions but the axes '{info.axes}'")
     return info
-
-
-def _lazy(array: Any, where: str) -> da.Array:
-    """Make a dask array of a Zarr array after making sure that reading it runs no foreign code and fits into memory."""
-    import dask.array as da
-    import zarr
-
-    if not isinstance(array, zarr.Array):
-        raise TypeError("an image is no array")
-    dtype = np.dtype(array.dtype)
-    check_dtype(dtype, where)
-    if "pickle" in repr(array.metadata.to_dict()).lower():
-        raise ReadError(f"{where} is stored with pickle, which may run foreign code. Save it with another codec.")
-    if array.ndim < 2 or any(n < 1 for n in array.shape):
-        raise ReadError(f"{where} is no image: its shape is {array.shape}, and a scan has two to five dimensions.")
-    chunks = tuple(min(c, n) for c, n in zip(array.chunks, array.shape, strict=True))
-    if math.prod(-(-n // c) for n, c in zip(array.shape, chunks, strict=True)) > _MANY_CHUNKS:
-        chunks = (*chunks[:-2], *array.shape[-2:])
-    count = math.prod(-(-n // c) for n, c in zip(array.shape, chunks, strict=True))
-    if count > MAX_SLICES or math.prod(chunks) * dtype.itemsize > MAX_CHUNK_BYTES:
-        raise ReadError(f"{where} claims {' x '.join(map(str, array.shape))} voxels, which no scan has.")
-    source = _Chunks(array, where, array.shape, dtype.newbyteorder("="), array.ndim)
-    meta = np.empty((0,) * array.ndim, source.dtype)
-    return cast("da.Array", da.from_array(source, chunks, name=f"zarr-{uuid.uuid4().hex}", meta=meta))  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True)
-class _Chunks:
-    """The array as dask reads it; a chunk that can't be read is told in a sentence."""
-
-    array: zarr.Array[Any]
-    where: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    ndim: int
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        try:
-            return np.asarray(self.array[key]).astype(self.dtype, copy=False)
-        except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
-            raise ReadError(f"A piece of {self.where} is damaged or can't be reached ({error}).") from error
 
 
 def _ordered(letters: str) -> str:
