@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 WORD_TYPES = {"u1": "_8BIT_UNSGN_INT", "i2": "_16BIT_SGN_INT", "i4": "_32BIT_SGN_INT", "f4": "_32BIT_FLOAT"}
@@ -115,12 +114,9 @@ class Reconstruction:
 
 def parameter_file(version: str, values: dict[str, str]) -> str:
     """Give the text of a file with these parameters; values hold their size bracket."""
-    title = (
-        "Parameter List, ParaVision 360 V3.5" if version.startswith("360") else f"Parameter List, ParaVision {version}"
-    )
-    head = (
-        f"##TITLE={title}\n##JCAMPDX=4.24\n##DATATYPE=Parameter Values\n##ORIGIN=Bruker BioSpin MRI GmbH\n##OWNER=nmr\n"
-    )
+    program = "ParaVision 360 V3.5" if version.startswith("360") else f"ParaVision {version}"
+    head = f"##TITLE=Parameter List, {program}\n##JCAMPDX=4.24\n##DATATYPE=Parameter Values\n"
+    head += "##ORIGIN=Bruker BioSpin MRI GmbH\n##OWNER=nmr\n"
     records = [f"##${name}={value}\n$$ @vis= {name}\n" for name, value in values.items()]
     return head + "$$ 2024-03-05 10:11:12.345 +0100  nmr@scanner\n" + "".join(records) + "##END=\n"
 

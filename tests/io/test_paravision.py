@@ -351,9 +351,7 @@ class TestBadInput:
 
 class TestParameters:
     def test_strings_are_opaque(self) -> None:
-        text = (
-            "##$A=( 2 )\n(5, <FG_ISA>, <T2: y=A+C*exp(-t/T2), (x)>, 0, 2) (2, <B\nC>, <>, 1, 1)\n$$ @vis= A\n##END=\n"
-        )
+        text = "##$A=( 2 )\n(5, <FG_ISA>, <T2: y=A+C*exp(-t/T2), (x)>, 0, 2) (2, <B\nC>, <>, 1, 1)\n$$ @vis= A\n"
         assert parse_parameters(text).structs("A") == [
             ["5", "FG_ISA", "T2: y=A+C*exp(-t/T2), (x)", "0", "2"],
             ["2", "BC", "", "1", "1"],

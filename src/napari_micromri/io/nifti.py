@@ -43,14 +43,13 @@ def read_nifti(path: Path) -> list[Scan]:
         The file is damaged, cut off, or holds no numbers in two to five dimensions.
     """
     with _damage_told(path):
-        header = _read_header(path)
+        header, offset, slope, intercept = _read_header(path)
         stored = np.dtype(header.get_data_dtype())
         check_dtype(stored, path)
         info, file_axes, shape = _describe(header, path)
         check_sizes([shape[axis] for axis in file_axes], path, itemsize=stored.itemsize)
-        volume = Volume(path, shape, stored, int(header.get_data_offset()))
-        check_length(path, volume.offset + math.prod(shape) * stored.itemsize)
-        slope, offset = _scaling(header)
+        volume = Volume(path, shape, stored, offset)
+        check_length(path, offset + math.prod(shape) * stored.itemsize)
 
     def read_slice(index: tuple[int, ...]) -> NDArray[Any]:
         where: list[Any] = [0] * len(shape)
@@ -59,7 +58,7 @@ def read_nifti(path: Path) -> list[Scan]:
         found = volume.array()[tuple(where)]
         if file_axes[-2] > file_axes[-1]:
             found = found.T
-        return np.ascontiguousarray(found) if slope is None else scale_slice(found, slope, offset)
+        return np.ascontiguousarray(found) if slope is None else scale_slice(found, slope, intercept)
 
     dtype = stored.newbyteorder("=") if slope is None else np.dtype(np.float32)
     return [Scan(lazy_slices(read_slice, [shape[axis] for axis in file_axes], dtype), info)]
@@ -92,16 +91,21 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise ReadError(damaged) from error
 
 
-def _read_header(path: Path) -> Any:
+def _read_header(path: Path) -> tuple[Any, int, float | None, float]:
+    """Give the header, where the voxels begin, slope (None: nothing to scale) and intercept."""
     import nibabel
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nibabel warns of extensions that it skips
-        header: Any = nibabel.load(path).header
-    offset = header.get_data_offset()
-    if not isinstance(header, nibabel.Nifti1Header) or offset < 0:
+        image: Any = nibabel.load(path)
+    if not isinstance(image.header, nibabel.Nifti1Header):
         raise ReadError(f"{path} is no NIfTI file. Export the scan as NIfTI, DICOM or OME-Zarr.")
-    return header
+    # nibabel clears these three in the header of the image once it has read them.
+    stored = image.dataobj
+    offset, slope, intercept = int(stored.offset), float(stored.slope), float(stored.inter)
+    if offset < 0 or not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise ValueError("the header makes no sense")
+    return image.header, offset, None if (slope, intercept) == (1.0, 0.0) else slope, intercept
 
 
 def _own_extension(header: Any) -> dict[str, Any] | None:
@@ -116,14 +120,6 @@ def _own_extension(header: Any) -> dict[str, Any] | None:
             if isinstance(document, dict) and isinstance(document.get(KEY), dict):
                 return dict(document[KEY])
     return None
-
-
-def _scaling(header: Any) -> tuple[float | None, float]:
-    slope, offset = (float(v) for v in (header["scl_slope"], header["scl_inter"]))
-    if not math.isfinite(slope) or slope == 0:
-        return None, 0.0
-    offset = offset if math.isfinite(offset) else 0.0
-    return (None, 0.0) if (slope, offset) == (1.0, 0.0) else (slope, offset)
 
 
 def _describe(header: Any, path: Path) -> tuple[ScanInfo, list[int], tuple[int, ...]]:
