@@ -1,0 +1,189 @@
+"""One denoising run as the dock and the menu command order it: from a layer to the layers that show the result.
+
+`DenoiseRequest` is a snapshot taken on the window's thread; `run_request` works in any thread and touches no layer;
+`result_layers` makes layers of what came back. None of it needs napari or Qt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_micromri.plugin.layers import LayerData, Placement, layer_to_scan, quick_contrast_limits, scan_to_layer
+from napari_micromri.progress import never, no_progress
+from napari_micromri.scan import Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import dask.array as da
+    from numpy.typing import NDArray
+
+    from napari_micromri.plugin.layers import LayerLike
+    from napari_micromri.progress import Progress, ShouldStop
+    from napari_micromri.scan import ArrayLike
+
+DEFAULT_MODEL = "unet-default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseRequest:
+    """Everything that a run needs, taken from the layer and the dock when a button is pressed.
+
+    Parameters
+    ----------
+    scan, placement, contrast_limits
+        The layer's.
+    model
+        Name of a shipped model, or a file.
+    select
+        Axis -> indices; an axis that is missing is taken whole.
+    path
+        Where to stream the result as OME-Zarr; None keeps it in memory.
+    residual
+        Also give input - result.
+    keep_finished
+        When stopped, keep the slices that are done.
+    """
+
+    scan: Scan
+    placement: Placement
+    contrast_limits: tuple[float, float] | None = None
+    model: str | Path = DEFAULT_MODEL
+    model_name: str = DEFAULT_MODEL
+    select: Mapping[str, range] = field(default_factory=dict)
+    slice_axis: str = "z"
+    device: str = "auto"
+    path: Path | None = None
+    residual: bool = False
+    keep_finished: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the run is called in napari's activity list."""
+        return f"Denoising {self.scan.info.name}"
+
+    @property
+    def name(self) -> str:
+        """Name of the result's layer."""
+        return f"{self.scan.info.name} [{self.model_name}]"
+
+
+@dataclass(frozen=True)
+class DenoiseResult:
+    """What a run gives: the denoised scan and, where asked for, what was removed, with limits to show it."""
+
+    scan: Scan
+    residual: Scan | None = None
+    residual_limit: float = 1.0
+
+
+def request_of_layer(layer: LayerLike) -> DenoiseRequest:
+    """Take a snapshot of a layer, with everything else at its default.
+
+    Raises
+    ------
+    InputError
+        The layer is no scan; see `layer_to_scan`.
+    """
+    scan = layer_to_scan(layer)
+    _, attributes, _ = layer.as_layer_data_tuple()
+    limits = attributes.get("contrast_limits")
+    return DenoiseRequest(
+        scan=scan,
+        placement=Placement.of_layer(attributes, scan.info.axes),
+        contrast_limits=(float(limits[0]), float(limits[1])) if limits is not None else None,
+        slice_axis=slice_axes(scan)[0],
+    )
+
+
+def slice_axes(scan: Scan) -> tuple[str, ...]:
+    """List the axes that slices may be stacked along, the usual one first; a single slice has the missing axis."""
+    if len(scan.info.spatial) == 3:
+        return ("z", "y", "x")
+    return tuple(axis for axis in "zyx" if axis not in scan.info.spatial)[:1] or ("z",)
+
+
+def run_request(
+    request: DenoiseRequest, progress: Progress = no_progress, should_stop: ShouldStop = never
+) -> DenoiseResult:
+    """Denoise in the calling thread.
+
+    Raises
+    ------
+    MicroMRIError
+        Anything that goes wrong, in a sentence; `CancelledError` when stopped.
+    """
+    from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file
+    from napari_micromri.io import open_scan
+
+    options = DenoiseOptions(select=request.select, slice_axis=request.slice_axis, device=request.device)
+    how = {"progress": progress, "should_stop": should_stop, "keep_finished": request.keep_finished}
+    if request.path is None:
+        scan = denoise(request.scan, request.model, options, **how)
+    else:
+        scan = open_scan(denoise_to_file(request.scan, request.model, request.path, options, **how))[0]
+    if not request.residual:
+        return DenoiseResult(scan)
+    difference = residual(request.scan, scan, request.select, request.slice_axis)
+    return DenoiseResult(scan, difference, symmetric_limit(difference.data))
+
+
+def result_layers(request: DenoiseRequest, result: DenoiseResult) -> list[LayerData]:
+    """Make the layers to add: the residual, if there is one, below the result, both lying over the input.
+
+    The result gets the contrast limits that the input had, so that the two compare fairly.
+    """
+    start = {axis: chosen.start for axis, chosen in request.select.items()}
+    placement = request.placement.with_info(result.scan.info, start)
+    data, attributes, kind = scan_to_layer(result.scan, placement=placement, contrast_limits=request.contrast_limits)
+    layers = [(data, attributes | {"name": request.name}, kind)]
+    if result.residual is not None:
+        limit = result.residual_limit
+        data, attributes, kind = scan_to_layer(result.residual, placement=placement, contrast_limits=(-limit, limit))
+        look = {"name": f"{request.name} residual", "colormap": "PiYG", "visible": False}
+        layers.insert(0, (data, attributes | look, kind))
+    return layers
+
+
+def residual(scan: Scan, denoised: Scan, select: Mapping[str, range], slice_axis: str) -> Scan:
+    """Give input - result on the result's grid, slice by slice when it is asked for.
+
+    The input is brought to that grid by sinc interpolation, which adds nothing to what was acquired.
+    """
+    import dask.array as da
+
+    axes = scan.info.axes
+    chosen = tuple(slice(select[a].start, select[a].stop) if a in select else slice(None) for a in axes)
+    plane = tuple(k for k, axis in enumerate(axes) if axis in scan.info.spatial and axis != slice_axis)
+    whole = {k: (-1 if k in plane else 1) for k in range(len(axes))}
+    coarse = _lazy(scan.data)[chosen].rechunk(whole)
+    fine = _lazy(denoised.data).rechunk(whole)
+    data = da.map_blocks(  # type: ignore[no-untyped-call,unused-ignore]
+        _difference, coarse, fine, plane=plane, dtype=np.float32, chunks=fine.chunks
+    )
+    return Scan(data, denoised.info.with_step({"step": "residual", "of": "input - denoised"}))
+
+
+def _lazy(data: ArrayLike) -> da.Array:
+    import dask.array as da
+
+    # Without a name dask would hash the whole array.
+    return data if isinstance(data, da.Array) else da.from_array(data, name=False)  # type: ignore[no-untyped-call,unused-ignore]
+
+
+def _difference(coarse: NDArray[np.float32], fine: NDArray[np.float32], plane: tuple[int, int]) -> NDArray[np.float32]:
+    from napari_micromri.simulation.resampling import upsample
+
+    height, width = (fine.shape[k] for k in plane)
+    upsampled = upsample(np.moveaxis(coarse, plane, (-2, -1)), (height, width), "sinc")
+    return np.asarray(np.moveaxis(upsampled, (-2, -1), plane) - fine, dtype=np.float32)
+
+
+def symmetric_limit(data: ArrayLike) -> float:
+    """Choose the one limit for both signs of a residual from three of its slices."""
+    low, high = quick_contrast_limits(data)
+    return max(abs(low), abs(high)) or 1.0

@@ -1,0 +1,243 @@
+"""Between a `Scan` and a napari layer, both ways. Needs neither napari nor Qt: a layer is its data and attributes.
+
+Spatial axes are drawn in mm, with the voxel size as ``scale`` and the centre of the first voxel as ``translate``; time
+and diffusion weighting count from 0. Every layer says its units and its axis labels, since napari gives up on units for
+all layers when one of them has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from napari_micromri.errors import InputError
+from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_micromri.scan import ArrayLike
+
+Attributes: TypeAlias = dict[str, Any]
+LayerData: TypeAlias = tuple[Any, Attributes, str]
+
+METADATA_KEY = "micromri"
+DEFAULT_AXES = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tbzyx"}
+
+
+class LayerLike(Protocol):
+    """What is needed of a napari layer."""
+
+    def as_layer_data_tuple(self) -> LayerData:
+        """Give data, attributes and type."""
+        ...
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a layer lies in the viewer, so that a result can be laid over it: one entry per axis."""
+
+    axes: str
+    units: tuple[str, ...]
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+
+    @classmethod
+    def of_info(cls, info: ScanInfo) -> Placement:
+        """Place a scan that comes from no layer: mm in space, plain counting elsewhere."""
+        spatial = dict(zip(info.spatial, zip(info.voxel_size, info.origin, strict=True), strict=True))
+        scale, translate = zip(*(spatial.get(axis, (1.0, 0.0)) for axis in info.axes), strict=True)
+        units = tuple("millimeter" if axis in SPATIAL_AXES else "dimensionless" for axis in info.axes)
+        return cls(info.axes, units, scale, translate)
+
+    @classmethod
+    def of_layer(cls, attributes: Mapping[str, Any], axes: str) -> Placement:
+        """Take the placement from a layer's attributes."""
+        count = len(axes)
+        units = tuple(str(unit) for unit in attributes.get("units") or ("pixel",) * count)
+        return cls(axes, units, _floats(attributes, "scale", count, 1.0), _floats(attributes, "translate", count, 0.0))
+
+    def with_info(self, info: ScanInfo, start: Mapping[str, int]) -> Placement:
+        """Move to another scan of the same axes: its geometry in space, elsewhere the indices from ``start`` on."""
+        scale, translate = list(self.scale), list(self.translate)
+        for k, axis in enumerate(self.axes):
+            if axis in info.spatial:
+                length = mm_per(self.units[k])
+                scale[k] = info.size_of(axis) / length
+                translate[k] = info.origin[info.spatial.index(axis)] / length
+            else:
+                translate[k] += start.get(axis, 0) * scale[k]
+        return replace(self, scale=tuple(scale), translate=tuple(translate))
+
+    def indices_at(
+        self, point: Sequence[float], units: Sequence[object] | None, shape: Sequence[int]
+    ) -> dict[str, int]:
+        """Tell which element lies nearest to a point of the viewer, on each axis.
+
+        ``point`` and ``units`` are the viewer's, of which the last axes are the layer's. ``units`` is None where the
+        viewer knows none: the point is then in the layer's own.
+        """
+        missing = max(0, len(self.axes) - len(point))
+        coordinates = (*(0.0,) * missing, *point)[-len(self.axes) :]
+        found = {}
+        for k, axis in enumerate(self.axes):
+            factor = 1.0
+            if units is not None and len(units) >= len(self.axes):
+                factor = mm_per(units[k - len(self.axes)]) / mm_per(self.units[k])
+            index = round((coordinates[k] * factor - self.translate[k]) / self.scale[k])
+            found[axis] = min(max(index, 0), shape[k] - 1)
+        return found
+
+
+def scan_to_layer(
+    scan: Scan, *, placement: Placement | None = None, contrast_limits: tuple[float, float] | None = None
+) -> LayerData:
+    """Make the napari layer that shows a scan.
+
+    Parameters
+    ----------
+    scan
+        Nothing but a few slices of it is read, for the contrast limits.
+    placement
+        Where to draw it; by default in mm at the scan's own origin.
+    contrast_limits
+        By default from percentile 0.5 to 99.8 of three slices.
+    """
+    placement = placement or Placement.of_info(scan.info)
+    attributes: Attributes = {
+        "name": scan.info.name,
+        "scale": placement.scale,
+        "translate": placement.translate,
+        "units": placement.units,
+        "axis_labels": tuple(placement.axes),
+        "colormap": "gray",
+        "contrast_limits": contrast_limits or quick_contrast_limits(scan.data),
+        "metadata": {METADATA_KEY: scan.info},
+    }
+    return scan.data, attributes, "image"
+
+
+def layer_to_scan(layer: LayerLike) -> Scan:
+    """Take a scan from a layer of any plugin. Nothing is read.
+
+    What the person changed on the layer (name, scale, translate, axis labels) wins over the metadata.
+
+    Raises
+    ------
+    InputError
+        The layer is not an image of one channel with 2 to 5 axes, or is rotated, sheared or mirrored.
+    """
+    data, attributes, kind = layer.as_layer_data_tuple()
+    if kind != "image":
+        raise InputError(f"'{attributes.get('name')}' is a {kind} layer. Choose an image layer.")
+    return attributes_to_scan(data, attributes)
+
+
+def attributes_to_scan(data: Any, attributes: Mapping[str, Any]) -> Scan:
+    """Take a scan from an image layer's data and attributes; see `layer_to_scan`."""
+    name = str(attributes.get("name") or "image")
+    _refuse_what_cannot_be_a_scan(name, attributes)
+    array = _as_array(data[0] if attributes.get("multiscale") else data)
+    known = (attributes.get("metadata") or {}).get(METADATA_KEY)
+    info = known if isinstance(known, ScanInfo) and len(known.axes) == array.ndim else None
+    axes = _axes(name, attributes.get("axis_labels"), info, array.ndim)
+    placement = Placement.of_layer(attributes, axes)
+    if any(size <= 0 for size in placement.scale):
+        raise InputError(f"'{name}' is mirrored or flat in napari (a scale of 0 or less). Give it a positive scale.")
+    return Scan(array, _described(name, axes, placement, info, array.shape))
+
+
+def quick_contrast_limits(data: ArrayLike) -> tuple[float, float]:
+    """Choose limits from percentile 0.5 to 99.8 of three slices, so that a scan larger than memory shows at once."""
+    sample = np.concatenate([_glance(data, part).ravel() for part in (0.25, 0.5, 0.75)]).astype(float)
+    finite = sample[np.isfinite(sample)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, (0.5, 99.8)))
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def mm_per(unit: object) -> float:
+    """Tell how many mm a unit is; what is no length, such as napari's default pixel, counts as 1."""
+    name = str(unit)
+    if name in ("mm", "millimeter", "pixel", "dimensionless", ""):
+        return 1.0
+    import pint
+
+    registry = pint.get_application_registry()  # type: ignore[no-untyped-call,unused-ignore]
+    quantity = registry.Quantity(1.0, name)
+    return float(quantity.to("millimeter").magnitude) if quantity.check("[length]") else 1.0
+
+
+def _glance(data: ArrayLike, part: float) -> NDArray[Any]:
+    """Read one slice, thinned out to at most about 512 x 512 pixels."""
+    index: list[int | slice] = [int(part * (n - 1)) for n in data.shape[:-2]]
+    index += [slice(None, None, max(1, n // 512)) for n in data.shape[-2:]]
+    return np.asarray(data[tuple(index)])
+
+
+def _refuse_what_cannot_be_a_scan(name: str, attributes: Mapping[str, Any]) -> None:
+    if attributes.get("rgb"):
+        raise InputError(f"'{name}' is a colour picture. Choose an image of one channel.")
+    turned = (not _is_identity(attributes.get(key)) for key in ("rotate", "affine"))
+    if any(turned) or np.any(np.asarray(attributes.get("shear", 0.0), dtype=float)):
+        raise InputError(f"'{name}' is rotated or sheared in napari. Reset its transform, or choose another layer.")
+
+
+def _is_identity(matrix: Any) -> bool:
+    if matrix is None:
+        return True
+    array = np.asarray(getattr(matrix, "affine_matrix", matrix), dtype=float)
+    # A rotation may also be given as one angle or three, in degrees.
+    return bool(np.allclose(array, np.eye(len(array)) if array.ndim == 2 else 0.0))
+
+
+def _as_array(data: Any) -> ArrayLike:
+    if isinstance(data, np.ndarray):
+        return data
+    import dask.array as da
+
+    if isinstance(data, da.Array):
+        return data
+    chunks = getattr(data, "chunks", None) or (*(1,) * (data.ndim - 2), *data.shape[-2:])
+    array: ArrayLike = da.from_array(data, chunks=chunks)  # type: ignore[no-untyped-call,unused-ignore]
+    return array
+
+
+def _axes(name: str, labels: Sequence[str] | None, info: ScanInfo | None, count: int) -> str:
+    if count not in DEFAULT_AXES:
+        raise InputError(f"'{name}' has {count} dimensions; a scan has 2 to 5 (time, weighting, slice, row, column).")
+    letters = [str(label).strip().lower() for label in labels or ()]
+    if len(letters) == count and len(set(letters)) == count and all(len(a) == 1 and a in AXES for a in letters):
+        return "".join(letters)
+    return info.axes if info else DEFAULT_AXES[count]
+
+
+def _floats(attributes: Mapping[str, Any], key: str, count: int, default: float) -> tuple[float, ...]:
+    values = attributes.get(key)
+    return tuple(float(v) for v in values) if values is not None else (default,) * count
+
+
+def _described(name: str, axes: str, placement: Placement, info: ScanInfo | None, shape: Sequence[int]) -> ScanInfo:
+    spatial = [k for k, axis in enumerate(axes) if axis in SPATIAL_AXES]
+    lengths = [mm_per(placement.units[k]) for k in spatial]
+    size = tuple(placement.scale[k] * mm for k, mm in zip(spatial, lengths, strict=True))
+    origin = tuple(placement.translate[k] * mm for k, mm in zip(spatial, lengths, strict=True))
+    if info is None:
+        return ScanInfo(name=name, axes=axes, voxel_size=size, origin=origin)
+    expected = shape[axes.index("b")] if "b" in axes else 1
+    fits = info.b_values is not None and len(info.b_values) == expected
+    same_space = info.spatial == "".join(axes[k] for k in spatial)
+    return replace(
+        info,
+        name=name,
+        axes=axes,
+        voxel_size=size,
+        origin=origin,
+        b_values=info.b_values if fits else None,
+        direction=info.direction if same_space else None,
+    )

@@ -1,0 +1,158 @@
+"""Long work in a thread of its own, shown in napari's activity list, that never touches a widget or a layer."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from napari.utils.progress import progress as activity
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+
+from napari_micromri.errors import CancelledError, MicroMRIError
+
+if TYPE_CHECKING:
+    from napari_micromri.progress import Progress, ShouldStop
+
+POLL_MS = 100
+
+_alive: set[BackgroundJob] = set()
+
+
+class Work(Protocol):
+    """What is done in the thread."""
+
+    def __call__(self, progress: Progress, should_stop: ShouldStop, /) -> Any:
+        """Return the result, or raise a `MicroMRIError`."""
+
+
+class BackgroundJob(QObject):
+    """Runs one piece of work; its signals arrive on the window's thread.
+
+    Exactly one of ``succeeded``, ``cancelled`` and ``failed`` is sent, and then ``ended``. What goes wrong in a way
+    that was foreseen is shown as its sentence; a bug is shown by napari, with its traceback.
+    """
+
+    progressed = Signal(int, int)
+    succeeded = Signal(object)
+    cancelled = Signal()
+    failed = Signal(str)
+    ended = Signal()
+
+    def __init__(self, work: Work, title: str) -> None:
+        super().__init__()
+        self._work: Work | None = work
+        self._title = title
+        self._stop = threading.Event()
+        self._steps: tuple[int, int] | None = None
+        self._seen: tuple[int, int] | None = None
+        self._drop = False
+        self._outcome: _Success | _Failure | None = None
+        self._bar: Any = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._look)
+        self._task = _Task(self)
+        self._worker = create_worker(self._task, _ignore_errors=True)
+        self._worker.errored.connect(self._note_bug)
+        self._worker.finished.connect(self._end)
+
+    @property
+    def title(self) -> str:
+        """What the work is called in napari's activity list."""
+        return self._title
+
+    def start(self) -> None:
+        """Begin; the object stays alive until the work has ended."""
+        _alive.add(self)
+        self._bar = activity(total=0, desc=self._title)
+        self._timer.start()
+        self._worker.start()
+
+    def stop(self, *, keep: bool = False) -> None:
+        """Ask the work to stop, which it does at its next step; with ``keep`` what it returns then still counts."""
+        self._drop = not keep
+        self._stop.set()
+
+    def should_stop(self) -> bool:
+        """Tell, in any thread, whether the work was asked to stop by us or by napari, which is closing then."""
+        return self._stop.is_set() or self._worker.abort_requested
+
+    def _note(self, done: int, total: int, /) -> None:
+        """Take progress in the work's thread; the window looks at it in its own time."""
+        self._steps = (done, total)
+
+    def run(self) -> None:
+        """Do the work, in the thread."""
+        work, self._work = self._work, None
+        try:
+            if work is not None:
+                self._outcome = _Success(work(self._note, self.should_stop))
+        except CancelledError:
+            self._outcome = None
+        except MicroMRIError as error:
+            self._outcome = _Failure(str(error), foreseen=True)
+
+    def _look(self) -> None:
+        if self._steps is None or self._steps == self._seen:
+            return
+        self._seen = done, total = self._steps
+        if self._bar is not None:
+            if self._bar.total != total:
+                self._bar.total = total
+            self._bar.update(done - self._bar.n)
+        self.progressed.emit(done, total)
+
+    def _note_bug(self, error: Exception) -> None:
+        what = str(error) or type(error).__name__
+        self._outcome = _Failure(f"Something unforeseen went wrong: {what}", foreseen=False)
+
+    def _end(self) -> None:
+        self._timer.stop()
+        if self._bar is not None:
+            self._bar.close()
+        outcome, self._outcome = self._outcome, None
+        _alive.discard(self)
+        self._task.job = None
+        match outcome:
+            case _Failure(sentence, foreseen):
+                if foreseen:
+                    show_error(sentence)
+                self.failed.emit(sentence)
+            case _Success(value) if not self._drop and not self._worker.abort_requested:
+                self.succeeded.emit(value)
+            case _:
+                self.cancelled.emit()
+        self.ended.emit()
+
+
+@dataclass(frozen=True)
+class _Success:
+    value: object
+
+
+@dataclass(frozen=True)
+class _Failure:
+    sentence: str
+    foreseen: bool
+
+
+class _Task:
+    """What the worker calls; its text is what napari shows when it asks whether to close with work under way.
+
+    napari keeps every worker for as long as its window lives, so the way from here to the job is cut when the work has
+    ended.
+    """
+
+    def __init__(self, job: BackgroundJob) -> None:
+        self.job: BackgroundJob | None = job
+        self._title = job.title
+
+    def __call__(self) -> None:
+        if self.job is not None:
+            self.job.run()
+
+    def __str__(self) -> str:
+        return self._title

@@ -1,0 +1,291 @@
+"""The dock "Denoise with UNet/APDDM"."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_micromri.errors import MicroMRIError
+from napari_micromri.nn.registry import available_models
+from napari_micromri.plugin.denoising import DEFAULT_MODEL, request_of_layer, run_request, slice_axes
+from napari_micromri.plugin.layers import layer_to_scan
+from napari_micromri.widgets.background import BackgroundJob
+from napari_micromri.widgets.denoise_form import DenoiseForm
+from napari_micromri.widgets.denoise_model import (
+    AXIS_LABELS,
+    DockState,
+    ModelChoice,
+    Pace,
+    Slices,
+    model_choices,
+    selection,
+    slice_count,
+)
+from napari_micromri.widgets.layer_chooser import LayerChooser
+from napari_micromri.widgets.results import add_result, remove_previews, show_preview
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_micromri.plugin.denoising import DenoiseRequest, DenoiseResult
+    from napari_micromri.scan import Scan
+
+
+class DenoiseWidget(QWidget):
+    """Denoise a layer: choose, try one slice, run, and get the result as a layer over the input."""
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.form = DenoiseForm()
+        self._models: list[ModelChoice] = []
+        self._files: list[Path] = []
+        self._devices = ["auto", "cpu"]
+        self._job: BackgroundJob | None = None
+        self._device_job: BackgroundJob | None = None
+        self._running: tuple[DenoiseRequest, Image, bool] | None = None
+        self._stopping = self._has_result = False
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form)
+        self.form.set_choices(self.form.device, ["Automatic", "CPU"], 0)
+        self._list_models(DEFAULT_MODEL)
+        self.layers = LayerChooser(self.form.layer, napari_viewer)
+        self._connect()
+        self._update()
+
+    # What is chosen
+
+    @property
+    def model(self) -> ModelChoice | None:
+        """The chosen model."""
+        index = self.form.model.currentIndex()
+        return self._models[index] if 0 <= index < len(self._models) else None
+
+    def add_model_file(self, path: Path) -> None:
+        """Add a model file to the list and choose it; it is read when it is first used."""
+        if path not in self._files:
+            self._files.append(path)
+        self._list_models(path)
+        self._update()
+
+    # Reactions
+
+    def _connect(self) -> None:
+        form = self.form
+        self.layers.changed.connect(self._layers_changed)
+        form.changed.connect(self._update)
+        form.add_model.clicked.connect(self._ask_model)
+        form.browse.clicked.connect(self._ask_path)
+        form.device.opened.connect(self._look_for_devices)
+        form.preview.clicked.connect(self.start_preview)
+        form.denoise.clicked.connect(self.start_denoising)
+        form.cancel.clicked.connect(self.cancel)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+
+    def shut_down(self) -> None:
+        """Stop the run, drop what it gives, and listen to the viewer no more."""
+        if self._job is not None:
+            self._job.stop()
+        self.layers.disconnect_viewer()
+
+    def _layers_changed(self) -> None:
+        if self._running is not None and self._running[1] not in self.viewer.layers:
+            self._stop(keep=False)
+        self._update()
+
+    def _list_models(self, chosen: str | Path) -> None:
+        self._models = model_choices(available_models(), self._files)
+        names = [choice.model for choice in self._models]
+        index = names.index(chosen) if chosen in names else (0 if names else -1)
+        self.form.set_choices(self.form.model, [choice.label for choice in self._models], index)
+
+    def _ask_model(self) -> None:
+        path = self.form.ask_model()
+        if path is not None:
+            self.add_model_file(path)
+
+    def _ask_path(self) -> None:
+        layer = self.layers.current
+        self.form.ask_path(layer.name if layer is not None else "denoised")
+
+    def _look_for_devices(self) -> None:
+        if self._device_job is None:
+            self._device_job = BackgroundJob(_find_devices, "Looking for graphics processors")
+            self._device_job.succeeded.connect(self._list_devices)
+            self._device_job.start()
+
+    def _list_devices(self, found: list[str]) -> None:
+        for device in found:
+            if device not in self._devices:
+                self._devices.append(device)
+                self.form.device.addItem(device)
+
+    def _update(self) -> None:
+        """Bring fields, buttons and hint up to date."""
+        scan, problem = self._scan_or_problem()
+        axes = slice_axes(scan) if scan is not None else ("z",)
+        self._show_axes(axes)
+        if scan is not None:
+            self._limit_range(slice_count(scan, self._slice_axis(scan)))
+        self.form.show_parts(axis=len(axes) > 1)
+        state = DockState(
+            has_layers=bool(self.layers.layers),
+            has_model=self.model is not None,
+            problem=problem,
+            running=self._job is not None,
+            stopping=self._stopping,
+            needs_path=self.form.to_file.isChecked() and self.form.chosen_path() is None,
+            has_result=self._has_result,
+        )
+        self.form.preview.setEnabled(state.can_preview)
+        self.form.denoise.setEnabled(state.can_denoise)
+        self.form.cancel.setEnabled(state.can_cancel)
+        self.form.hint.setText(state.hint)
+        self.form.model.setToolTip(self.model.tooltip if self.model is not None else "No model was found.")
+
+    def _scan_or_problem(self) -> tuple[Scan | None, str | None]:
+        layer = self.layers.current
+        if layer is None:
+            return None, None
+        try:
+            return layer_to_scan(layer), None
+        except MicroMRIError as error:
+            return None, str(error)
+
+    def _show_axes(self, axes: tuple[str, ...]) -> None:
+        chooser = self.form.slice_axis
+        labels = [AXIS_LABELS[axis] for axis in axes]
+        if [chooser.itemText(k) for k in range(chooser.count())] != labels:
+            self.form.set_choices(chooser, labels, 0)
+
+    def _slice_axis(self, scan: Scan) -> str:
+        return slice_axes(scan)[max(0, self.form.slice_axis.currentIndex())]
+
+    def _limit_range(self, count: int) -> None:
+        for number in (self.form.first, self.form.last):
+            number.blockSignals(True)
+            untouched = number is self.form.last and number.value() in (0, number.maximum())
+            number.setMaximum(count - 1)
+            if untouched:
+                number.setValue(count - 1)
+            number.blockSignals(False)
+
+    # Runs
+
+    def start_preview(self) -> None:
+        """Denoise the slice that is shown."""
+        self._start(preview=True)
+
+    def start_denoising(self) -> None:
+        """Denoise the chosen slices."""
+        self._start(preview=False)
+
+    def cancel(self) -> None:
+        """Stop the run within a batch."""
+        self._stop(keep=self.form.keep.isChecked())
+
+    def _request(self, layer: Image, model: ModelChoice, preview: bool) -> DenoiseRequest:
+        request = request_of_layer(layer)
+        slice_axis = self._slice_axis(request.scan)
+        units = self.viewer.layers.units
+        select = selection(
+            request.scan,
+            Slices.CURRENT if preview else self.form.chosen_slices(),
+            slice_axis=slice_axis,
+            position=request.placement.indices_at(self.viewer.dims.point, units, request.scan.shape),
+            first=self.form.first.value(),
+            last=self.form.last.value(),
+        )
+        return replace(
+            request,
+            model=model.model,
+            model_name=model.name,
+            select=select,
+            slice_axis=slice_axis,
+            device=self._devices[max(0, self.form.device.currentIndex())],
+            path=None if preview else self.form.chosen_path(),
+            residual=not preview and self.form.residual.isChecked(),
+            keep_finished=not preview and self.form.keep.isChecked(),
+        )
+
+    def _start(self, *, preview: bool) -> None:
+        layer, model = self.layers.current, self.model
+        if layer is None or model is None or self._job is not None:
+            return
+        try:
+            request = self._request(layer, model, preview)
+        except MicroMRIError as error:
+            self.form.status.setText(str(error))
+            show_warning(str(error))
+            return
+        self._job = job = BackgroundJob(partial(run_request, request), request.title)
+        self._running, self._stopping = (request, layer, preview), False
+        self._pace, self._began = Pace(), time.monotonic()
+        job.progressed.connect(self._show_progress)
+        job.succeeded.connect(self._succeeded)
+        job.cancelled.connect(self._cancelled)
+        job.failed.connect(self._failed)
+        job.ended.connect(self._ended)
+        self.form.progress.setRange(0, 0)
+        self.form.status.setText("Loading the model…")
+        self._update()
+        job.start()
+
+    def _stop(self, *, keep: bool) -> None:
+        if self._job is not None and not self._stopping:
+            self._stopping = True
+            self._job.stop(keep=keep)
+            self.form.status.setText("Stopping after this batch…")
+            self._update()
+
+    def _show_progress(self, done: int, total: int) -> None:
+        self.form.progress.setRange(0, total)
+        self.form.progress.setValue(done)
+        if not self._stopping:
+            self.form.status.setText(self._pace.describe(done, total, time.monotonic()))
+
+    def _succeeded(self, result: DenoiseResult) -> None:
+        if self._running is None:
+            return
+        request, _, preview = self._running
+        if preview:
+            layer = show_preview(self.viewer, request, result)
+        else:
+            remove_previews(self.viewer)
+            layer = add_result(self.viewer, request, result)
+        self._has_result = True
+        self.form.status.setText(f"Done in {time.monotonic() - self._began:.1f} s: {layer.name}")
+
+    def _cancelled(self) -> None:
+        self.form.status.setText("Cancelled; nothing was kept.")
+
+    def _failed(self, sentence: str) -> None:
+        self.form.status.setText(sentence)
+
+    def _ended(self) -> None:
+        self._job = self._running = None
+        self._stopping = False
+        self.form.progress.setRange(0, 1)
+        self.form.progress.setValue(0)
+        self._update()
+
+
+def _find_devices(progress: Any, should_stop: Any, /) -> list[str]:
+    from napari_micromri.inference import available_devices
+
+    return available_devices()

@@ -1,0 +1,48 @@
+"""Layers > Filter > Denoise with UNet: the selected layer, all slices, everything at its default."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_micromri.errors import MicroMRIError
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_micromri.widgets.background import BackgroundJob
+
+
+def denoise_selected_layer() -> None:
+    """Denoise the selected layer of the current napari window in the background and add the result."""
+    import napari
+    from napari.utils.notifications import show_warning
+
+    viewer = napari.current_viewer()
+    if viewer is None or viewer.layers.selection.active is None:
+        show_warning("Select one image layer in the layer list first.")
+        return
+    try:
+        start_denoising(viewer)
+    except MicroMRIError as error:
+        show_warning(str(error))
+
+
+def start_denoising(viewer: ViewerModel) -> BackgroundJob:
+    """Begin to denoise the active layer of ``viewer``; the result is added when it is there.
+
+    Raises
+    ------
+    InputError
+        The layer is no scan.
+    """
+    from napari_micromri.plugin.denoising import request_of_layer, run_request
+    from napari_micromri.widgets.background import BackgroundJob
+    from napari_micromri.widgets.results import ResultAdder
+
+    layer = viewer.layers.selection.active
+    request = request_of_layer(layer)
+    job = BackgroundJob(partial(run_request, request), request.title)
+    job.succeeded.connect(ResultAdder(job, viewer, layer, request).add)
+    job.start()
+    return job

@@ -1,0 +1,231 @@
+"""The fields and buttons of the denoising dock; what they mean is decided in `denoise` and `denoise_model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_micromri.widgets.denoise_model import Slices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ZARR_ENDING = ".ome.zarr"
+
+
+class DeviceChooser(QComboBox):
+    """Says when it is opened, so that graphics processors are looked for only then: that takes seconds."""
+
+    opened = Signal()
+
+    def showPopup(self) -> None:
+        """Open the list."""
+        self.opened.emit()
+        super().showPopup()
+
+
+class DenoiseForm(QWidget):
+    """Holds the widgets; ``changed`` is sent when the person changes any field."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hint = _text()
+        self.layer = _chooser("The scan to denoise: an image layer.")
+        self.model = _chooser("The trained network that denoises.")
+        self.add_model = _small_button("File…", "Use a model file (.safetensors), for example one that you trained.")
+        self.slices = _chooser("Which slices to denoise.", [choice.value for choice in Slices])
+        self.first = _number("First slice, counted from 0 as on napari's slider.")
+        self.last = _number("Last slice, which is denoised too.")
+        self.slice_axis = _chooser("Each slice is denoised as a picture of its own; this is the axis across them.")
+        self.device = DeviceChooser()
+        _fill(self.device, "Where to compute. Automatic takes a graphics processor if there is one.")
+        self.residual = _box(
+            "Also show what was removed", "Adds a layer of input − result, in two colours around zero."
+        )
+        self.keep = _box("Keep finished slices on Cancel", "Otherwise Cancel leaves nothing behind.")
+        self.to_file = _box(
+            "Save straight to OME-Zarr", "For scans larger than memory: the result is written as it comes."
+        )
+        self.path = QLineEdit()
+        self.path.setPlaceholderText("no file chosen")
+        self.browse = _small_button("…", "Choose the name of the OME-Zarr folder.")
+        self.more = _fold("More options")
+        self.preview = _button(
+            "Preview slice", "Denoise only the slice that is shown. It is replaced by the next preview."
+        )
+        self.denoise = _button("Denoise", "Denoise the chosen slices and add the result as a new layer.")
+        self.cancel = _button("Cancel", "Stop the run; it ends after the batch of slices that is being computed.")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.status = _text()
+        self._lay_out()
+        self._connect()
+
+    def chosen_slices(self) -> Slices:
+        """Tell which slices were asked for."""
+        return list(Slices)[max(0, self.slices.currentIndex())]
+
+    def chosen_path(self) -> Path | None:
+        """Tell the path to stream to; None when the result stays in memory."""
+        text = self.path.text().strip()
+        return Path(text).expanduser() if self.to_file.isChecked() and text else None
+
+    def show_parts(self, *, axis: bool) -> None:
+        """Show only the rows that matter now."""
+        self._rows.setRowVisible(self._range, self.chosen_slices() is Slices.RANGE)
+        self._rows.setRowVisible(self.slice_axis, axis)
+        self._folded.setVisible(self.more.isChecked())
+        self.more.setArrowType(Qt.ArrowType.DownArrow if self.more.isChecked() else Qt.ArrowType.RightArrow)
+        self._file.setVisible(self.to_file.isChecked())
+
+    def set_choices(self, chooser: QComboBox, labels: Sequence[str], index: int) -> None:
+        """Replace the lines of a chooser without telling anyone."""
+        chooser.blockSignals(True)
+        chooser.clear()
+        chooser.addItems(list(labels))
+        chooser.setCurrentIndex(index)
+        chooser.blockSignals(False)
+
+    def ask_path(self, name: str) -> None:
+        """Ask where to save; the ending is added when it was left out."""
+        path, _ = QFileDialog.getSaveFileName(self, "Save the result as", f"{name}{ZARR_ENDING}", "OME-Zarr (*.zarr)")
+        if path:
+            self.path.setText(path if path.endswith(".zarr") else path + ZARR_ENDING)
+
+    def ask_model(self) -> Path | None:
+        """Ask for a model file."""
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a model", "", "Models (*.safetensors)")
+        return Path(path) if path else None
+
+    def _lay_out(self) -> None:
+        self._range, self._file = QWidget(), QWidget()
+        _row(self._range, self.first, QLabel("to"), self.last)
+        _row(self._file, self.path, self.browse)
+        model = QWidget()
+        _row(model, self.model, self.add_model)
+        self._rows = QFormLayout()
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for label, field in (
+            ("Layer", self.layer),
+            ("Model", model),
+            ("Slices", self.slices),
+            ("From", self._range),
+            ("Across", self.slice_axis),
+            ("Device", self.device),
+        ):
+            self._rows.addRow(label, field)
+        self._folded = _column(self.residual, self.keep, self.to_file, self._file)
+        buttons = QWidget()
+        _row(buttons, self.preview, self.denoise)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(9, 6, 9, 6)
+        layout.addWidget(self.hint)
+        layout.addLayout(self._rows)
+        for widget in (self.more, self._folded, buttons, self.cancel, self.progress, self.status):
+            layout.addWidget(widget)
+        layout.addStretch()
+
+    def _connect(self) -> None:
+        for chooser in (self.layer, self.model, self.slices, self.slice_axis, self.device):
+            chooser.currentIndexChanged.connect(self._tell)
+        for box in (self.residual, self.keep, self.to_file, self.more):
+            box.toggled.connect(self._tell)
+        for number in (self.first, self.last):
+            number.valueChanged.connect(self._tell)
+        self.path.textChanged.connect(self._tell)
+
+    def _tell(self) -> None:
+        self.changed.emit()
+
+
+def _fill(chooser: QComboBox, tooltip: str, labels: Sequence[str] = ()) -> None:
+    chooser.setToolTip(tooltip)
+    # Long layer names are cut with dots rather than widening the dock.
+    chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    chooser.setMinimumContentsLength(8)
+    chooser.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    chooser.addItems(list(labels))
+
+
+def _chooser(tooltip: str, labels: Sequence[str] = ()) -> QComboBox:
+    chooser = QComboBox()
+    _fill(chooser, tooltip, labels)
+    return chooser
+
+
+def _text() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def _number(tooltip: str) -> QSpinBox:
+    number = QSpinBox()
+    number.setToolTip(tooltip)
+    number.setKeyboardTracking(False)
+    return number
+
+
+def _box(label: str, tooltip: str) -> QCheckBox:
+    box = QCheckBox(label)
+    box.setToolTip(tooltip)
+    return box
+
+
+def _button(label: str, tooltip: str) -> QPushButton:
+    button = QPushButton(label)
+    button.setToolTip(tooltip)
+    return button
+
+
+def _small_button(label: str, tooltip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(label)
+    button.setToolTip(tooltip)
+    return button
+
+
+def _fold(label: str) -> QToolButton:
+    button = _small_button(label, "Show or hide the options that are rarely needed.")
+    button.setCheckable(True)
+    button.setAutoRaise(True)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    return button
+
+
+def _row(parent: QWidget, *widgets: QWidget) -> None:
+    layout = QHBoxLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget, 0 if isinstance(widget, QLabel | QToolButton) else 1)
+
+
+def _column(*widgets: QWidget) -> QWidget:
+    parent = QWidget()
+    layout = QVBoxLayout(parent)
+    layout.setContentsMargins(12, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return parent

@@ -1,0 +1,76 @@
+"""Put what a run gave into the viewer, and end the run when its layer is taken away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_micromri.plugin.denoising import DenoiseRequest, DenoiseResult, result_layers
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer
+
+    from napari_micromri.widgets.background import BackgroundJob
+
+RESULT_KEY = "micromri_result"
+"""Marks, in a layer's metadata and for this session only, what this plugin put into the viewer."""
+
+
+class ResultAdder(QObject):
+    """Adds a run's layers to the viewer when it succeeds; stops the run when its input layer is removed."""
+
+    def __init__(self, job: BackgroundJob, viewer: ViewerModel, layer: Layer, request: DenoiseRequest) -> None:
+        super().__init__(job)
+        self._job, self._viewer, self._layer, self._request = job, viewer, layer, request
+        viewer.layers.events.removed.connect(self._layer_removed)
+        job.ended.connect(self._forget)
+
+    def add(self, result: DenoiseResult) -> None:
+        """Add the layers."""
+        add_result(self._viewer, self._request, result)
+
+    def _layer_removed(self) -> None:
+        if self._layer not in self._viewer.layers:
+            self._job.stop()
+
+    def _forget(self) -> None:
+        self._viewer.layers.events.removed.disconnect(self._layer_removed)
+
+
+def is_result(layer: Layer) -> bool:
+    """Tell whether a layer was put into the viewer by this plugin."""
+    return RESULT_KEY in layer.metadata
+
+
+def is_preview(layer: Layer) -> bool:
+    """Tell whether a layer is a preview."""
+    return bool(layer.metadata.get(RESULT_KEY) == "preview")
+
+
+def add_result(viewer: ViewerModel, request: DenoiseRequest, result: DenoiseResult, mark: str = "result") -> Image:
+    """Add a run's layers on top and give the denoised one."""
+    layer = None
+    for data, attributes, _ in result_layers(request, result):
+        attributes["metadata"][RESULT_KEY] = mark
+        layer = viewer.add_image(data, **attributes)
+    return layer
+
+
+def remove_previews(viewer: ViewerModel) -> None:
+    """Take the preview away."""
+    for old in [layer for layer in viewer.layers if is_preview(layer)]:
+        viewer.layers.remove(old)
+
+
+def show_preview(viewer: ViewerModel, request: DenoiseRequest, result: DenoiseResult) -> Image:
+    """Put a preview in the place of the last one; what was selected stays selected."""
+    remove_previews(viewer)
+    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
+    layer = add_result(viewer, request, result, "preview")
+    layer.name = f"{request.name} preview"
+    if selected:
+        viewer.layers.selection = selected
+        viewer.layers.selection.active = active
+    return layer
