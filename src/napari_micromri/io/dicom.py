@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
-from napari_micromri.io.dicom_headers import Image, images_in, number_in, read_pixels
+from napari_micromri.io.dicom_headers import Image, images_in, read_pixels
 from napari_micromri.io.geometry import LPS_TO_RAS, Geometry, geometry_from_steps, plane_of
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
 from napari_micromri.io.naming import compose_name, plane_in, region_in, with_unique_names
@@ -123,6 +123,9 @@ def _geometry(stacks: list[list[Image]]) -> tuple[Geometry, bool]:
     normal = np.cross(x, y)
     depth = float((last.position - first.position) @ normal)
     distance = depth / (len(stacks) - 1) if len(stacks) > 1 else first.thickness
+    places = [float(stack[0].position @ normal) for stack in stacks if stack[0].position is not None]
+    if len(places) > 1 and np.abs(np.diff(places) - distance).max() > 0.05 * abs(distance):
+        _log.warning("%s: slices are missing or unevenly spaced; they are shown %.3g mm apart.", first.file, distance)
     steps = np.array([normal * distance, y * rows, x * columns])
     return geometry_from_steps(steps * LPS_TO_RAS, first.position * LPS_TO_RAS), True
 
@@ -130,32 +133,26 @@ def _geometry(stacks: list[list[Image]]) -> tuple[Geometry, bool]:
 def _info(
     image: Image, axes: str, placed: tuple[Geometry, bool], b_values: tuple[float, ...] | None, where: Path
 ) -> ScanInfo:
-    header, (geometry, known) = image.header, placed
+    said, (geometry, known) = image.texts, placed
     direction = geometry.direction if known else None
-    protocol = _text(header, "ProtocolName") or _text(header, "SeriesDescription")
-    texts = [protocol, _text(header, "SeriesDescription"), _text(header, "StudyDescription")]
+    protocol = said["ProtocolName"] or said["SeriesDescription"]
+    texts = [protocol, said["SeriesDescription"], said["StudyDescription"]]
     plane = plane_in(texts[:2]) or plane_of(direction)
-    region = region_in([*texts, _text(header, "BodyPartExamined")])
-    averages = number_in([header], "NumberOfAverages")
+    region = region_in([*texts, said["BodyPartExamined"]])
     return ScanInfo(
         name=compose_name(protocol, plane, region, otherwise=where.stem),
         axes=axes,
         voxel_size=geometry.voxel_size,
         origin=geometry.origin,
         direction=direction,
-        subject=_text(header, "PatientID") or _text(header, "PatientName"),
-        session=_text(header, "StudyID") or _text(header, "StudyDescription"),
+        subject=said["PatientID"] or said["PatientName"],
+        session=said["StudyID"] or said["StudyDescription"],
         region=region,
         plane=plane,
         protocol=protocol,
-        repetition_time=number_in([header], "RepetitionTime"),
-        echo_time=number_in([header], "EchoTime"),
-        averages=int(averages) if averages and averages >= 1 else None,
+        repetition_time=image.repetition_time,
+        echo_time=image.echo_time,
+        averages=int(image.averages) if image.averages and image.averages >= 1 else None,
         b_values=b_values,
         source=str(where),
     )
-
-
-def _text(header: Any, name: str) -> str | None:
-    value = header.get(name)
-    return str(value).strip() or None if value is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,21 @@ class Image:
     thickness: float
     b_value: float | None
     order: tuple[float, ...]
-    header: Any
+    texts: dict[str, str | None]
+    repetition_time: float | None
+    echo_time: float | None
+    averages: float | None
+
+
+_TEXTS = (
+    "ProtocolName",
+    "SeriesDescription",
+    "StudyDescription",
+    "BodyPartExamined",
+    "PatientID",
+    "PatientName",
+    "StudyID",
+)
 
 
 def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
@@ -54,12 +69,15 @@ def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom warns of every value that breaks a rule
-            header = pydicom.dcmread(file, stop_before_pixels=True, force=False)
+            # Mapped, since a file would reserve as much memory as a damaged length asks for.
+            with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as stream:
+                header = pydicom.dcmread(stream, stop_before_pixels=True, force=False)  # type: ignore[arg-type]
+                remaining = len(stream) - stream.tell()
             if "Rows" not in header:
                 if sure:
                     raise ReadError(f"{file} is a DICOM file without an image.")
                 return
-            _check_pixels(header, file)
+            _check_pixels(header, file, remaining)
             yield from _frames(header, file)
     except pydicom.errors.InvalidDicomError as error:
         if sure:
@@ -71,7 +89,7 @@ def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
         raise ReadError(broken) from error
 
 
-def _check_pixels(header: Any, file: Path) -> None:
+def _check_pixels(header: Any, file: Path, remaining: int) -> None:
     """Make sure that the pixels are there and can be decoded, without reading them."""
     from pydicom.pixels.decoders.base import get_decoder
 
@@ -82,9 +100,10 @@ def _check_pixels(header: Any, file: Path) -> None:
     check_sizes((count, rows, columns), file, itemsize=max(1, bits // 8))
     syntax = header.file_meta.TransferSyntaxUID
     if not syntax.is_compressed:
-        expected = count * rows * columns * bits // 8
-        if file.stat().st_size < expected:
-            raise ReadError(f"{file} is cut off: it is shorter than the {expected} bytes of its image. Copy it again.")
+        # The element of the pixels begins with its tag, type and length.
+        expected = (8 if syntax.is_implicit_VR else 12) + count * rows * columns * bits // 8
+        if remaining < expected:
+            raise ReadError(f"{file} is cut off: it lacks {expected - remaining} bytes of its image. Copy it again.")
     elif not get_decoder(syntax).is_available:
         raise ReadError(f"{file} is compressed as {syntax.name}: 'pip install pylibjpeg[all]' to open it.")
 
@@ -105,7 +124,7 @@ def _image(header: Any, file: Path, frame: int, groups: list[Any]) -> Image:
     orientation = _numbers(scopes, "ImageOrientationPatient", 6)
     spacing = _numbers(scopes, "PixelSpacing", 2)
     position = _numbers(scopes, "ImagePositionPatient", 3)
-    thickness = number_in(scopes, "SpacingBetweenSlices") or number_in(scopes, "SliceThickness") or 1.0
+    thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness") or 1.0
     shape = (int(header.Rows), int(header.Columns))
     series = (
         str(header.get("SeriesInstanceUID", "")),
@@ -119,24 +138,27 @@ def _image(header: Any, file: Path, frame: int, groups: list[Any]) -> Image:
         frame=frame,
         shape=shape,
         dtype=_dtype(header),
-        slope=_finite(number_in(scopes, "RescaleSlope"), 1.0),
-        offset=_finite(number_in(scopes, "RescaleIntercept"), 0.0),
+        slope=_finite(_number(scopes, "RescaleSlope"), 1.0),
+        offset=_finite(_number(scopes, "RescaleIntercept"), 0.0),
         series=series,
-        number=int(number_in([header], "SeriesNumber") or 0),
+        number=int(_number([header], "SeriesNumber") or 0),
         position=position,
         axes=None if orientation is None else orientation.reshape(2, 3),
         spacing=(1.0, 1.0) if spacing is None or not (spacing > 0).all() else (float(spacing[0]), float(spacing[1])),
         thickness=abs(thickness),
-        b_value=number_in(scopes, "DiffusionBValue"),
+        b_value=_number(scopes, "DiffusionBValue"),
         order=(
             *(
-                number_in(scopes, name) or 0.0
+                _number(scopes, name) or 0.0
                 for name in ("TemporalPositionIdentifier", "TemporalPositionIndex", "EffectiveEchoTime", "EchoTime")
             ),
-            *(number_in([header], name) or 0.0 for name in ("AcquisitionNumber", "InstanceNumber")),
+            *(_number([header], name) or 0.0 for name in ("AcquisitionNumber", "InstanceNumber")),
             float(frame),
         ),
-        header=header,
+        texts={name: _text(header, name) for name in _TEXTS},
+        repetition_time=_number(scopes, "RepetitionTime"),
+        echo_time=_first_number(scopes, "EffectiveEchoTime", "EchoTime"),
+        averages=_number(scopes, "NumberOfAverages"),
     )
 
 
@@ -169,8 +191,16 @@ def _numbers(scopes: Iterable[Any], name: str, count: int) -> NDArray[np.float64
     return None
 
 
-def number_in(scopes: Iterable[Any], name: str) -> float | None:
-    """Give the first finite number that one of the scopes has under a name."""
+def _text(header: Any, name: str) -> str | None:
+    value = header.get(name)
+    return str(value).strip() or None if value is not None else None
+
+
+def _first_number(scopes: Iterable[Any], *names: str) -> float | None:
+    return next((number for name in names if (number := _number(scopes, name)) is not None), None)
+
+
+def _number(scopes: Iterable[Any], name: str) -> float | None:
     for scope in scopes:
         value = scope.get(name)
         if value is not None and value != "":

@@ -85,6 +85,8 @@ def _damage_told(path: Path) -> Iterator[None]:
         OverflowError,
         MemoryError,
         EOFError,
+        AttributeError,
+        IndexError,
         zlib.error,
         np.linalg.LinAlgError,
     ) as error:

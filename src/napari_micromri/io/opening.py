@@ -57,7 +57,7 @@ def can_read(path: str | os.PathLike[str]) -> bool:
         where = os.fspath(path)
         if where.startswith(_REMOTE):
             return ".zarr" in where and STUDY_ENDING not in where
-        return _reader_for(Path(where)) is not None
+        return Path(where).exists() and _reader_for(Path(where)) is not None
     except (OSError, ValueError, TypeError):
         return False
 

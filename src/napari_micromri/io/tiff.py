@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise ReadError(describe_os_error(error, path) if error.errno else broken) from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise ReadError(broken) from error
-    except (MemoryError, AssertionError) as error:
+    except (MemoryError, AssertionError, struct.error) as error:
         raise ReadError(broken) from error
 
 

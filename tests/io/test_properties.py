@@ -1,0 +1,202 @@
+"""Geometry survives every round trip, whatever it is; damaged headers give one clear error, whatever the damage."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tempfile
+import tracemalloc
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import pytest
+import tifffile
+from bruker_files import Reconstruction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.transform import Rotation
+from test_dicom import write as write_dicom
+
+from napari_micromri.errors import ReadError
+from napari_micromri.io import can_read, open_scan, save_scan
+from napari_micromri.io.geometry import affine_of, geometry_from_steps, plane_of, slices_first
+from napari_micromri.scan import Scan, ScanInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+sizes = st.floats(0.01, 20)
+places = st.floats(-500, 500)
+turns = st.tuples(*[st.floats(-np.pi, np.pi)] * 3)
+few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def infos(draw: st.DrawFn) -> ScanInfo:
+    rows = Rotation.from_euler("xyz", draw(turns)).as_matrix()
+    if draw(st.booleans()):
+        rows[draw(st.integers(0, 2))] *= -1
+    return ScanInfo(
+        name=draw(st.text(min_size=1, max_size=20)),
+        axes="zyx",
+        voxel_size=draw(st.tuples(sizes, sizes, sizes)),
+        origin=draw(st.tuples(places, places, places)),
+        direction=tuple(tuple(float(v) for v in row) for row in rows) if draw(st.booleans()) else None,
+        repetition_time=draw(st.none() | st.floats(0, 1e5)),
+        provenance=tuple(draw(st.lists(st.dictionaries(st.text(), st.integers() | st.text()), max_size=2))),
+    )
+
+
+class TestRoundTrips:
+    @few
+    @given(info=infos(), ending=st.sampled_from([".nii", ".nii.gz", ".ome.zarr"]))
+    def test_description_and_voxels(self, info: ScanInfo, ending: str) -> None:
+        values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+        with tempfile.TemporaryDirectory() as folder:
+            (again,) = open_scan(save_scan(Scan(values, info), Path(folder) / f"a{ending}"))
+            assert again.info == info
+            assert_array_equal(again.read(), values)
+
+    @few
+    @given(info=infos())
+    def test_foreign_programs_find_every_voxel_where_it_was(self, info: ScanInfo) -> None:
+        values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+        with tempfile.TemporaryDirectory() as folder:
+            path = save_scan(Scan(values, info), Path(folder) / "a.nii")
+            image = nib.load(path)
+            foreign = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+            nib.save(foreign, Path(folder) / "b.nii")
+            (again,) = open_scan(Path(folder) / "b.nii")
+            z, y, x = np.argwhere(again.read() == values[1, 2, 3])[0]
+        scale = 1e-5 * (1 + np.abs(affine_of(info)).max())
+        assert_allclose(affine_of(again.info) @ [x, y, z, 1], affine_of(info) @ [3, 2, 1, 1], atol=scale)
+
+    @few
+    @given(info=infos())
+    def test_affine_and_geometry_are_inverse(self, info: ScanInfo) -> None:
+        affine = affine_of(info)
+        found = geometry_from_steps(affine[:3, 2::-1].T, affine[:3, 3])
+        assert_allclose(found.voxel_size, info.voxel_size, rtol=1e-9)
+        assert_allclose(found.origin, info.origin, atol=1e-9 * 1000)
+        if info.direction is not None:
+            assert_allclose(found.direction, info.direction, atol=1e-9)
+
+
+class TestGeometry:
+    @pytest.mark.parametrize(
+        ("size", "order"),
+        [
+            ((1, 0.1, 0.1), (0, 1, 2)),
+            ((0.1, 1, 0.1), (1, 0, 2)),
+            ((0.1, 0.1, 1), (2, 0, 1)),
+            ((0.1, 0.14, 0.1), (0, 1, 2)),
+            ((0.1, 1, 1), (0, 1, 2)),
+        ],
+    )
+    def test_slices_come_first(self, size: tuple[float, ...], order: tuple[int, ...]) -> None:
+        assert slices_first(size) == order
+
+    def test_sheared_grids_get_right_angles(self) -> None:
+        found = geometry_from_steps([[0.05, 0, 1], [0, 1, 0], [1, 0, 0]], [0, 0, 0])
+        rows = np.array(found.direction)
+        assert_allclose(rows @ rows.T, np.eye(3), atol=1e-12)
+
+    @pytest.mark.parametrize("steps", [np.zeros((3, 3)), np.ones((3, 3)), np.full((3, 3), np.nan)])
+    def test_nonsense(self, steps: np.ndarray) -> None:
+        with pytest.raises(ValueError, match=r"voxel size|parallel"):
+            geometry_from_steps(steps, [0, 0, 0])
+
+    def test_planes(self) -> None:
+        x, y, z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+        assert plane_of((z, y, x)) == "transaxial"
+        assert plane_of((y, z, x)) == plane_of((z, x)) == "coronal"
+        assert plane_of((x, z, y)) == "sagittal"
+        s = 0.5**0.5
+        assert plane_of(((s, s, 0.0), z, (s, -s, 0.0))) is None
+
+
+@cache
+def healthy(kind: str) -> dict[str, bytes]:
+    """Content of the files of a small valid scan."""
+    values = np.arange(5 * 6 * 7, dtype=np.uint16).reshape(5, 6, 7)
+    info = ScanInfo(name="a", axes="zyx", voxel_size=(1, 1, 1))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if kind in (".nii", ".nii.gz", ".ome.zarr"):
+            save_scan(Scan(values, info), folder / f"a{kind}")
+        elif kind == "paravision":
+            Reconstruction(values.astype("i2"), version="360.3.5").write(folder / "study")
+        elif kind == "dicom":
+            write_dicom(folder / "a.dcm", values[0, :6, :5].copy(), ImagePositionPatient=[0, 0, 0])
+        elif kind == "tiff":
+            tifffile.imwrite(folder / "a.tif", values, photometric="minisblack")
+        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+DAMAGED = {
+    ".nii": ("a.nii", "a.nii"),
+    ".nii.gz": ("a.nii.gz", "a.nii.gz"),
+    ".ome.zarr": ("a.ome.zarr", "a.ome.zarr/zarr.json"),
+    "array": ("a.ome.zarr", "a.ome.zarr/0/zarr.json"),
+    "paravision": ("study", "study/1/pdata/1/visu_pars"),
+    "method": ("study", "study/1/method"),
+    "dicom": ("a.dcm", "a.dcm"),
+    "tiff": ("a.tif", "a.tif"),
+}
+
+
+@pytest.fixture(scope="module")
+def workbench() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    shutil.rmtree(folder)
+
+
+class TestFuzz:
+    """Random bytes of a header overwritten, or its end cut off: opens, or raises ReadError; allocates little.
+
+    The environment variable MICROMRI_FUZZ gives the number of trials per format.
+    """
+
+    @pytest.mark.parametrize("kind", DAMAGED)
+    @settings(
+        max_examples=int(os.environ.get("MICROMRI_FUZZ", "80")),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    @given(data=st.data())
+    def test_damage(self, kind: str, workbench: Path, data: st.DataObject) -> None:
+        opened, damaged = DAMAGED[kind]
+        whole = {"array": ".ome.zarr", "method": "paravision"}.get(kind, kind)
+        content = bytearray(healthy(whole)[damaged])
+        inside = content
+        if kind == ".nii.gz" and data.draw(st.booleans(), label="inside the gzip"):
+            inside = bytearray(gzip.decompress(content))
+        reach = min(len(inside), 480) if kind.startswith(".nii") else len(inside)
+        for _ in range(data.draw(st.integers(1, 6), label="bytes")):
+            inside[data.draw(st.integers(0, reach - 1))] = data.draw(st.integers(0, 255))
+        if data.draw(st.booleans(), label="cut"):
+            del inside[data.draw(st.integers(1, len(inside))) :]
+        content = bytearray(gzip.compress(bytes(inside))) if inside is not content else content
+        for name, healthy_content in healthy(whole).items():
+            path = workbench / kind.strip(".") / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(content) if name == damaged else healthy_content)
+        where = workbench / kind.strip(".") / opened
+        tracemalloc.start()
+        try:
+            can_read(where)
+            for scan in open_scan(where):
+                if np.prod(scan.shape) < 10_000:
+                    scan.read()
+        except ReadError as error:
+            assert "\n" not in str(error)
+        finally:
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        assert peak < 150e6
