@@ -171,15 +171,21 @@ def has_display() -> bool:
 
 
 def show(pair: Pair, denoised: Scan) -> None:
-    """Open napari with the fast scan, the denoised one and the reference, and wait until it is closed."""
+    """Open napari with the fast scan, the denoised one and the reference side by side, and wait until it is closed."""
     import napari
     from napari.layers import Layer
 
     from napari_micromri.plugin.layers import scan_to_layer
 
     viewer = napari.Viewer(title="napari-micromri demo")
-    for scan in (pair.reference, denoised, pair.fast):
-        viewer.add_layer(Layer.create(*scan_to_layer(scan)))
+    scans = {"fast scan": pair.fast, f"denoised ({MODEL})": denoised, "reference": pair.reference}
+    layers = [viewer.add_layer(Layer.create(*scan_to_layer(scan))) for scan in scans.values()]
+    for name, layer in zip(scans, layers, strict=True):
+        layer.name = name
+        layer.contrast_limits = layers[-1].contrast_limits
+    viewer.canvas.grid.shape = (1, len(layers))
+    viewer.canvas.grid.enabled = True
+    viewer.fit_to_view()
     napari.run()
 
 
