@@ -161,7 +161,7 @@ def residual(scan: Scan, denoised: Scan, select: Mapping[str, range], slice_axis
     plane = tuple(k for k, axis in enumerate(axes) if axis in scan.info.spatial and axis != slice_axis)
     whole = {k: (-1 if k in plane else 1) for k in range(len(axes))}
     coarse = _lazy(scan.data)[chosen].rechunk(whole)
-    fine = _lazy(denoised.data).rechunk(whole)
+    fine = _lazy(denoised.data).rechunk(whole)  # type: ignore[no-untyped-call,unused-ignore]
     data = da.map_blocks(  # type: ignore[no-untyped-call,unused-ignore]
         _difference, coarse, fine, plane=plane, dtype=np.float32, chunks=fine.chunks
     )

@@ -153,6 +153,8 @@ def attributes_to_scan(data: Any, attributes: Mapping[str, Any]) -> Scan:
 
 def quick_contrast_limits(data: ArrayLike) -> tuple[float, float]:
     """Choose limits from percentile 0.5 to 99.8 of three slices, so that a scan larger than memory shows at once."""
+    if 0 in data.shape:
+        return 0.0, 1.0
     sample = np.concatenate([_glance(data, part).ravel() for part in (0.25, 0.5, 0.75)]).astype(float)
     finite = sample[np.isfinite(sample)]
     if not finite.size:
@@ -204,7 +206,8 @@ def _as_array(data: Any) -> ArrayLike:
     if isinstance(data, da.Array):
         return data
     chunks = getattr(data, "chunks", None) or (*(1,) * (data.ndim - 2), *data.shape[-2:])
-    array: ArrayLike = da.from_array(data, chunks=chunks)  # type: ignore[no-untyped-call,unused-ignore]
+    meta = np.empty((0,) * data.ndim, data.dtype)  # else dask reads something to find out
+    array: ArrayLike = da.from_array(data, chunks, meta=meta)  # type: ignore[no-untyped-call,unused-ignore]
     return array
 
 
