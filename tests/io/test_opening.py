@@ -104,10 +104,10 @@ def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, 
     # Permissions don't stop root, so the refusal is put on.
     path = save_scan(make_scan(), tmp_path / "a.nii")
 
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise OSError(code, os.strerror(code))
+    def refuse(self: Path, *args: object) -> None:
+        raise OSError(code, os.strerror(code), str(self))
 
-    monkeypatch.setattr("nibabel.load", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
     refused(path, "may not access" if code == errno.EACCES else "can't be used")
 
 

@@ -79,6 +79,8 @@ def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
                 return
             _check_pixels(header, file, remaining)
             yield from _frames(header, file)
+    except pydicom.errors.BytesLengthException as error:
+        raise ReadError(broken) from error
     except pydicom.errors.InvalidDicomError as error:
         if sure:
             raise ReadError(broken) from error
@@ -250,7 +252,17 @@ def read_pixels(image: Image) -> NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pixels = pixel_array(image.file, index=image.frame)
-    except (OSError, ValueError, RuntimeError, AttributeError, EOFError, pydicom.errors.InvalidDicomError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        EOFError,
+        pydicom.errors.InvalidDicomError,
+        pydicom.errors.BytesLengthException,
+    ) as error:
         raise ReadError(f"The image in {image.file} can't be read ({error}). Copy or export it again.") from error
     if pixels.shape != image.shape:
         raise ReadError(f"{image.file} was changed since it was opened. Open the scan again.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import math
 import warnings
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENDINGS = (".nii.gz", ".nii")
+_HEADER_1, _HEADER_2, _LONGEST_HEADER = 348, 540, 2**26
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 
 
@@ -97,16 +100,22 @@ def _read_header(path: Path) -> tuple[Any, int, float | None, float]:
     """Give the header, where the voxels begin, slope (None: nothing to scale) and intercept."""
     import nibabel
 
-    with warnings.catch_warnings():
+    opened = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
+    with opened as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nibabel warns of extensions that it skips
-        image: Any = nibabel.load(path)
-    if not isinstance(image.header, nibabel.Nifti1Header):
-        raise ReadError(f"{path} is no NIfTI file. Export the scan as NIfTI, DICOM or OME-Zarr.")
+        head = stream.read(_HEADER_2)
+        kind: Any = nibabel.Nifti2Image if head[4:8] == b"n+2\0" else nibabel.Nifti1Image
+        length = _HEADER_2 if kind is nibabel.Nifti2Image else _HEADER_1
+        begin = int(kind.header_class.from_fileobj(io.BytesIO(head[:length])).get_data_offset())
+        if not 0 <= begin <= _LONGEST_HEADER:
+            raise ValueError("the header is too long")
+        # From memory: a file would reserve as much of it as the damaged length of an extension asks for.
+        image = kind.from_stream(io.BytesIO(head + stream.read(max(0, begin - len(head)))))
     # nibabel clears these three in the header of the image once it has read them.
     stored = image.dataobj
     offset, slope, intercept = int(stored.offset), float(stored.slope), float(stored.inter)
-    if offset < 0 or not (math.isfinite(slope) and math.isfinite(intercept)):
-        raise ValueError("the header makes no sense")
+    if not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise ValueError("the scaling makes no sense")
     return image.header, offset, None if (slope, intercept) == (1.0, 0.0) else slope, intercept
 
 

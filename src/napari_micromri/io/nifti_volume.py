@@ -25,7 +25,7 @@ def check_length(path: Path, expected: int) -> None:
     """Refuse a file that is shorter than its header says, without reading it where that can be told otherwise."""
     size = path.stat().st_size
     complete = size >= expected
-    if path.name.endswith(".gz"):
+    if path.name.lower().endswith(".gz"):
         # The last four bytes of a gzip file are the length of its content modulo 2**32. Files of several gzip members
         # (bgzip) give that of the last member only, so a mismatch is settled by unpacking.
         with path.open("rb") as stream:
@@ -67,7 +67,7 @@ class Volume:
             The file was removed, changed or is damaged.
         """
         try:
-            if not self.path.name.endswith(".gz"):
+            if not self.path.name.lower().endswith(".gz"):
                 return np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order="F")
             with self._lock:
                 if self._unpacked is None:

@@ -232,10 +232,11 @@ def _read_page(path: Path, stack: _Stack, number: int) -> NDArray[Any]:
             start = stack.offset + number * math.prod(shape) * stack.dtype.itemsize
             return np.memmap(path, stack.dtype, "r", start, shape)
         with tifffile.TiffFile(path) as file:
-            page = np.asarray(file.pages[stack.pages[number]].asarray())
+            found: Any = file.pages[stack.pages[number]]
+            if math.prod(found.shape) != math.prod(shape) or sum(found.databytecounts) > path.stat().st_size:
+                raise ReadError(gone)
+            page = np.asarray(found.asarray())
     # Decoders raise errors of their own kinds, all of them ValueError or RuntimeError.
     except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError) as error:
         raise ReadError(f"{gone[:-1]} ({error}).") from error
-    if page.size != math.prod(shape):
-        raise ReadError(gone)
     return page.reshape(shape)
