@@ -205,8 +205,8 @@ def _ring_centres(shape: tuple[int, ...]) -> NDArray[np.float64]:
 def _ring_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
     count = _ring_count(values.shape)
     ring = np.floor(_radius(values.shape) / 0.5 * count).astype(int)
-    sums: NDArray[np.float64] = np.bincount(ring.ravel(), weights=values.ravel(), minlength=count)[:count]
-    return sums
+    sums = np.bincount(ring.ravel(), weights=values.ravel(), minlength=count)
+    return np.asarray(sums[:count], dtype=np.float64)
 
 
 def _divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
