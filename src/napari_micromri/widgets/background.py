@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error
+from napari.utils.notifications import notification_manager, show_error
 from napari.utils.progress import progress as activity
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 
@@ -49,14 +49,13 @@ class BackgroundJob(QObject):
         self._steps: tuple[int, int] | None = None
         self._seen: tuple[int, int] | None = None
         self._drop = False
-        self._outcome: _Success | _Failure | None = None
+        self._outcome: _Success | Exception | None = None
         self._bar: Any = None
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._look)
         self._task = _Task(self)
         self._worker = create_worker(self._task, _ignore_errors=True)
-        self._worker.errored.connect(self._note_bug)
         self._worker.finished.connect(self._end)
 
     @property
@@ -92,8 +91,8 @@ class BackgroundJob(QObject):
                 self._outcome = _Success(work(self._note, self.should_stop))
         except CancelledError:
             self._outcome = None
-        except MicroMRIError as error:
-            self._outcome = _Failure(str(error), foreseen=True)
+        except Exception as error:  # hidden from nobody: _end shows it
+            self._outcome = error
 
     def _look(self) -> None:
         if self._steps is None or self._steps == self._seen:
@@ -105,10 +104,6 @@ class BackgroundJob(QObject):
             self._bar.update(done - self._bar.n)
         self.progressed.emit(done, total)
 
-    def _note_bug(self, error: Exception) -> None:
-        what = str(error) or type(error).__name__
-        self._outcome = _Failure(f"Something unforeseen went wrong: {what}", foreseen=False)
-
     def _end(self) -> None:
         self._timer.stop()
         if self._bar is not None:
@@ -117,26 +112,29 @@ class BackgroundJob(QObject):
         _alive.discard(self)
         self._task.job = None
         match outcome:
-            case _Failure(sentence, foreseen):
-                if foreseen:
-                    show_error(sentence)
-                self.failed.emit(sentence)
+            case MicroMRIError():
+                self.failed.emit(str(outcome))
+            case Exception():
+                self.failed.emit(f"Something unforeseen went wrong: {str(outcome) or type(outcome).__name__}")
             case _Success(value) if not self._drop and not self._worker.abort_requested:
                 self.succeeded.emit(value)
             case _:
                 self.cancelled.emit()
         self.ended.emit()
+        if isinstance(outcome, Exception):
+            _notify(outcome)
+
+
+def _notify(error: Exception) -> None:
+    if isinstance(error, MicroMRIError):
+        show_error(str(error))
+    else:
+        notification_manager.receive_error(type(error), error, error.__traceback__)
 
 
 @dataclass(frozen=True)
 class _Success:
     value: object
-
-
-@dataclass(frozen=True)
-class _Failure:
-    sentence: str
-    foreseen: bool
 
 
 class _Task:

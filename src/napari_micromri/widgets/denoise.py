@@ -29,6 +29,7 @@ from napari_micromri.widgets.denoise_model import (
 )
 from napari_micromri.widgets.layer_chooser import LayerChooser
 from napari_micromri.widgets.results import add_result, remove_previews, show_preview
+from napari_micromri.widgets.torch_loading import with_torch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,7 @@ class DenoiseWidget(QWidget):
 
     def _look_for_devices(self) -> None:
         if self._device_job is None:
-            self._device_job = BackgroundJob(_find_devices, "Looking for graphics processors")
+            self._device_job = BackgroundJob(with_torch(_find_devices), "Looking for graphics processors")
             self._device_job.succeeded.connect(self._list_devices)
             self._device_job.start()
 
@@ -233,7 +234,7 @@ class DenoiseWidget(QWidget):
             self.form.status.setText(str(error))
             show_warning(str(error))
             return
-        self._job = job = BackgroundJob(partial(run_request, request), request.title)
+        self._job = job = BackgroundJob(with_torch(partial(run_request, request)), request.title)
         self._running, self._stopping = (request, layer, preview), False
         self._pace, self._began = Pace(), time.monotonic()
         job.progressed.connect(self._show_progress)

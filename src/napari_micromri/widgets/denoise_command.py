@@ -39,10 +39,11 @@ def start_denoising(viewer: ViewerModel) -> BackgroundJob:
     from napari_micromri.plugin.denoising import request_of_layer, run_request
     from napari_micromri.widgets.background import BackgroundJob
     from napari_micromri.widgets.results import ResultAdder
+    from napari_micromri.widgets.torch_loading import with_torch
 
     layer = viewer.layers.selection.active
     request = request_of_layer(layer)
-    job = BackgroundJob(partial(run_request, request), request.title)
+    job = BackgroundJob(with_torch(partial(run_request, request)), request.title)
     job.succeeded.connect(ResultAdder(job, viewer, layer, request).add)
     job.start()
     return job

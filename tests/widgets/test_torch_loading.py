@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from napari_micromri.widgets import torch_loading
+
+SCRIPT = """
+import gc, sys, threading
+from napari_micromri.widgets.torch_loading import load_torch, preload_libraries
+assert "torch" not in sys.modules
+if sys.platform == "linux":
+    assert preload_libraries() >= 1
+thread = threading.Thread(target=load_torch)
+thread.start()
+thread.join()
+assert gc.isenabled()
+torch = sys.modules["torch"]
+assert float(torch.ones(3).sum()) == 3
+load_torch()
+"""
+
+
+def test_torch_is_whole_after_its_libraries_were_loaded_first():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_where_libraries_have_other_names_the_import_does_it_all(monkeypatch):
+    monkeypatch.setattr(torch_loading, "SUFFIXES", {})
+    assert torch_loading.preload_libraries() == 0
+
+
+def test_libraries_that_cannot_be_loaded_are_left_to_the_import(monkeypatch, tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libtorch_cpu.so").write_bytes(b"no library")
+    (tmp_path / "__init__.py").touch()
+    spec = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
+    monkeypatch.setattr(torch_loading.importlib.util, "find_spec", lambda name: spec)
+    assert torch_loading.preload_libraries() == 0
+
+
+@pytest.mark.parametrize("value", [1, None])
+def test_work_is_done_after_loading(monkeypatch, value):
+    order = []
+    monkeypatch.setattr(torch_loading, "load_torch", lambda: order.append("loaded"))
+
+    def work(progress, should_stop):
+        order.append("worked")
+        return value
+
+    assert torch_loading.with_torch(work)(print, bool) is value
+    assert order == ["loaded", "worked"]
