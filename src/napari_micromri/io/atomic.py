@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ def atomic_output(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
         raise OutputExistsError(path)
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.partial-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         yield temporary
         if _exists(path) and not overwrite:
             raise OutputExistsError(path)
@@ -42,6 +42,13 @@ def atomic_output(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
         raise WriteError(describe_os_error(error, path)) from error
     finally:
         _remove(temporary)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise WriteError(f"{folder} can't be made, since a file stands in its place. Choose another folder.") from error
 
 
 def _exists(path: Path) -> bool:
@@ -70,4 +77,6 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        # It is called while another error may be on its way, which must not be hidden.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
