@@ -271,7 +271,7 @@ def test_model_files_are_added_to_the_list(viewer, dock, denoiser, qtbot, make_s
     add(viewer, make_scan())
     monkeypatch.setattr(dock.form, "ask_model", lambda: Path("/models/mine.safetensors"))
     click(qtbot, dock.form.add_model)
-    assert dock.form.model.currentText() == "File · mine"
+    assert dock.form.model.currentText() == "mine (file)"
     run(qtbot, dock)
     assert denoiser.calls[0]["model"] == Path("/models/mine.safetensors")
     assert viewer.layers[-1].name == "test scan [mine]"

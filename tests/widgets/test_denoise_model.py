@@ -76,7 +76,7 @@ def test_slices_are_counted_across_the_chosen_axis(make_scan):
 
 def test_models_are_shipped_ones_and_files(make_entry):
     choices = model_choices([make_entry(), make_entry(name="path", kind="apddm")], [Path("/models/mine.safetensors")])
-    assert [choice.label for choice in choices] == ["UNet · unet-default", "APDDM · path", "File · mine"]
+    assert [choice.label for choice in choices] == ["unet-default (UNet)", "path (APDDM)", "mine (file)"]
     assert [choice.model for choice in choices] == ["unet-default", "path", Path("/models/mine.safetensors")]
     assert "0.59 million parameters" in choices[0].tooltip
 

@@ -52,7 +52,7 @@ class DenoiseForm(QWidget):
         self.hint = _text()
         self.layer = _chooser("The scan to denoise: an image layer.")
         self.model = _chooser("The trained network that denoises.")
-        self.add_model = _small_button("File…", "Use a model file (.safetensors), for example one that you trained.")
+        self.add_model = _small_button("…", "Use a model file (.safetensors), for example one that you trained.")
         self.slices = _chooser("Which slices to denoise.", [choice.value for choice in Slices])
         self.first = _number("First slice, counted from 0 as on napari's slider.")
         self.last = _number("Last slice, which is denoised too.")

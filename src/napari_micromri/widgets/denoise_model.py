@@ -83,11 +83,11 @@ class DockState:
         if self.running:
             return "Stopping after this batch…" if self.stopping else "You can go on looking at the layers meanwhile."
         if not self.has_layers:
-            return "Open a scan, or File > Open Sample > micro-MRI."
+            return "Open a scan, or File > Open Sample > napari-micromri."
         if self.problem is not None:
             return self.problem
         if not self.has_model:
-            return "Choose a model file: Model > File…"
+            return "Choose a model file with the … beside Model."
         if self.needs_path:
             return "Choose where the result is to be saved, under More options."
         if self.has_result:
@@ -99,14 +99,14 @@ def model_choices(entries: Iterable[ModelEntry], files: Sequence[Path] = ()) -> 
     """List the models of the registry and the files that the person added."""
     listed = [
         ModelChoice(
-            f"{_kind_label(entry.kind)} · {entry.name}",
+            f"{entry.name} ({_kind_label(entry.kind)})",
             entry.name,
             entry.name,
             f"{entry.summary} ({entry.parameters / 1e6:.2f} million parameters, {entry.factor}x finer grid)",
         )
         for entry in entries
     ]
-    return listed + [ModelChoice(f"File · {path.stem}", path.stem, path, str(path)) for path in files]
+    return listed + [ModelChoice(f"{path.stem} (file)", path.stem, path, str(path)) for path in files]
 
 
 def selection(

@@ -1,0 +1,91 @@
+"""Take the pictures of the denoising dock before, during and after a run: docs/images/denoise_*.png.
+
+Needs a display: ``xvfb-run -a python docs/make_screenshots.py``. A fast scan is simulated from the real mouse trunk
+where MICROMRI_DATA (or ../shared/data) has it, from the digital mouse otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import napari
+from qtpy.QtWidgets import QApplication, QToolButton
+
+from napari_micromri.io import open_scan
+from napari_micromri.plugin.layers import scan_to_layer
+from napari_micromri.scan import Scan
+from napari_micromri.simulation.acquisition import simulate_fast_scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("MICROMRI_DATA", ROOT.parent / "shared" / "data"))
+SIZE = (1280, 800)
+SNR = 10.0
+PATIENCE = 300.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
+    output = parser.parse_args().output
+    output.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(title="napari")
+    viewer.window.resize(*SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-micromri", "Denoise with UNet/APDDM")
+    data, attributes, _ = scan_to_layer(fast_scan())
+    viewer.add_image(data, **attributes)
+    dock.form.more.setChecked(True)
+    dock.form.residual.setChecked(True)
+    save(viewer, output / "denoise_before.png")
+
+    activity = dock.window().findChild(QToolButton, "QtActivityButton")
+    activity.click()
+    dock.form.denoise.click()
+    progress = dock.form.progress
+    wait(lambda: progress.maximum() > 1 and progress.value() > 0.4 * progress.maximum())
+    save(viewer, output / "denoise_during.png", settle=0.0)
+    wait(lambda: dock.form.denoise.isEnabled())
+    activity.click()
+    save(viewer, output / "denoise_after.png")
+    viewer.close()
+
+
+def fast_scan() -> Scan:
+    """Simulate the fast scan and read it, so that the run shows the model's pace and not the simulation's."""
+    files = sorted((DATA / "t2w_mouse_trunk").glob("*.nii*"))
+    if files:
+        good = open_scan(files[0])[0]
+    else:
+        from napari_micromri.simulation.samples import digital_mouse
+
+        _, good = digital_mouse()
+    fast = simulate_fast_scan(good, snr=SNR)
+    return Scan(fast.read(), fast.info)
+
+
+def wait(until: Callable[[], bool]) -> None:
+    """Let the window work until something is so."""
+    end = time.monotonic() + PATIENCE
+    while not until():
+        if time.monotonic() > end:
+            raise TimeoutError("The run took too long for a picture.")
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def save(viewer: napari.Viewer, path: Path, settle: float = 1.0) -> None:
+    """Take the picture of the whole window once it has settled."""
+    began = time.monotonic()
+    wait(lambda: time.monotonic() - began >= settle)
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    print(f"Wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
