@@ -1,0 +1,94 @@
+"""Training batches: good slices, changed at random, with their fast scan simulated anew each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_micromri.simulation.acquisition import add_noise, foreground_mean, truncate_k_space
+from napari_micromri.simulation.resampling import Upsampling, upsampling_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FACTOR = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """How a batch is drawn."""
+
+    crop: int = 96
+    crops_per_slice: int = 2
+    batch: int = 16
+    snr: tuple[float, float] = (4.0, 45.0)
+    upsampling: Upsampling = "sinc"
+    p_gamma: float = 0.4
+    p_shrink: float = 0.4
+    p_coil: float = 0.3
+
+
+class BatchMaker:
+    """Draws batches (inputs, targets), each (batch, 1, crop, crop) and divided by the mean of its LR slice."""
+
+    def __init__(
+        self, sources: dict[str, list[NDArray[np.float32]]], weights: dict[str, float], config: BatchConfig, seed: int
+    ) -> None:
+        self.sources, self.config = sources, config
+        self.names = list(sources)
+        odds = np.array([weights[name] for name in self.names])
+        self.odds = odds / odds.sum()
+        self.rng = np.random.default_rng(seed)
+
+    def draw(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw one batch."""
+        pairs = [p for _ in range(self.config.batch // self.config.crops_per_slice) for p in self._crops()]
+        inputs, targets = (np.stack(side)[:, None] for side in zip(*pairs, strict=True))
+        return inputs, targets
+
+    def _crops(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        good = self._slice()
+        coarse = (good.shape[0] // FACTOR, good.shape[1] // FACTOR)
+        low, high = np.log(self.config.snr)
+        sigma = foreground_mean(good) / np.exp(self.rng.uniform(low, high))
+        fast = add_noise(truncate_k_space(good, coarse), sigma, self.rng)
+        scale = np.float32(max(float(fast.mean()), 1e-6) * np.exp(self.rng.uniform(-0.3, 0.3)))
+        rows, columns = (
+            upsampling_matrix(count, fine, self.config.upsampling)
+            for count, fine in zip(coarse, good.shape, strict=True)
+        )
+        crop, result = self.config.crop, []
+        for _ in range(self.config.crops_per_slice):
+            y, x = (FACTOR * int(self.rng.integers((n - crop) // FACTOR + 1)) for n in good.shape)
+            given = rows[y : y + crop] @ fast @ columns[x : x + crop].T  # only the crop is upsampled: it is the costly part
+            result.append((given / scale, good[y : y + crop, x : x + crop] / scale))
+        return result
+
+    def _slice(self) -> NDArray[np.float32]:
+        slices = self.sources[self.names[self.rng.choice(len(self.names), p=self.odds)]]
+        image = slices[self.rng.integers(len(slices))]
+        if self.rng.random() < self.config.p_shrink:
+            image = self._shrunk(image)
+        image = image[: image.shape[0] // FACTOR * FACTOR, : image.shape[1] // FACTOR * FACTOR]
+        image = np.rot90(image, self.rng.integers(4))
+        if self.rng.random() < 0.5:
+            image = image[::-1]
+        if self.rng.random() < self.config.p_gamma:
+            image = np.clip(image, 0, None) ** self.rng.uniform(0.6, 1.7)
+        if self.rng.random() < self.config.p_coil:
+            ramps = np.linspace(-0.5, 0.5, image.shape[0])[:, None], np.linspace(-0.5, 0.5, image.shape[1])[None, :]
+            image = image * np.exp(self.rng.normal(0, 0.5) * ramps[0] + self.rng.normal(0, 0.5) * ramps[1])
+        return np.ascontiguousarray(image, dtype=np.float32)
+
+    def _shrunk(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Resample to a coarser grid by k-space truncation: sharper structures per pixel and a cleaner target."""
+        least = max(self.config.crop, min(image.shape) * 0.5) / min(image.shape)
+        if least >= 1:
+            return image
+        zoom = self.rng.uniform(least, 1)
+        shape = (int(image.shape[0] * zoom) // 8 * 8, int(image.shape[1] * zoom) // 8 * 8)  # few sizes: few matrices
+        if min(shape) < self.config.crop:
+            return image
+        return np.abs(truncate_k_space(image, shape))

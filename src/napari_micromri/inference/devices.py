@@ -1,0 +1,119 @@
+"""Where to compute, and in which precision."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from napari_micromri.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_micromri.inference.options import Precision
+
+CPU_MEMORY = 2**29
+"""Bytes that a batch may take on the CPU; more gains no speed there."""
+
+DEVICE_SHARE = 0.6
+"""Part of a GPU's free memory that a batch may take."""
+
+
+def available_devices() -> list[str]:
+    """List the devices of this machine, the CPU first."""
+    import torch
+
+    devices = ["cpu", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
+    return [*devices, "mps"] if torch.backends.mps.is_available() else devices
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn what a person chose into a device; ``"auto"`` takes the fastest kind.
+
+    Raises
+    ------
+    InputError
+        The machine has no such device.
+    """
+    import torch
+
+    devices = available_devices()
+    if name == "auto":
+        return torch.device(devices[-1] if devices[-1] == "mps" else devices[min(1, len(devices) - 1)])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in devices:
+        raise InputError(f"This machine has no device '{name}'. It has: {', '.join(devices)}.")
+    return torch.device(wanted)
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """Turn what a person chose into a type.
+
+    Raises
+    ------
+    InputError
+        No such precision, or half floats on a CPU, which computes them slowly.
+    """
+    import torch
+
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision != "auto":
+        if precision not in known:
+            raise InputError(f"There is no precision '{precision}'. Choose auto, {', '.join(known)}.")
+        if precision == "float16" and device.type == "cpu":
+            raise InputError("Half precision (float16) is for GPUs. Choose auto, float32 or bfloat16 on a CPU.")
+        return known[precision]
+    if device.type == "cpu":
+        return torch.bfloat16 if _bfloat16_is_faster() else torch.float32
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return torch.float16
+
+
+def batch_memory(device: torch.device) -> int:
+    """Bytes that a batch may take on a device."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * DEVICE_SHARE)
+    return CPU_MEMORY
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that memory ran out, on any device."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
+    )
+
+
+def release_memory(device: torch.device) -> None:
+    """Give cached memory back to other programs."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+@cache
+def _bfloat16_is_faster() -> bool:
+    """Time a small convolution both ways: only some CPUs have instructions for bfloat16."""
+    import torch
+
+    layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    image = torch.zeros(1, 64, 96, 96).contiguous(memory_format=torch.channels_last)
+    seconds = {}
+    with torch.inference_mode():
+        for half in (False, True):
+            times = []
+            for _ in range(5):
+                start = time.perf_counter()
+                with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                    layer(image)
+                times.append(time.perf_counter() - start)
+            seconds[half] = min(times)
+    return seconds[True] < seconds[False]

@@ -1,0 +1,38 @@
+"""What can be chosen about a denoising run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003  # read by dataclasses at run time
+from dataclasses import dataclass, field
+from typing import Literal
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseOptions:
+    """What can be chosen about a denoising run.
+
+    Parameters
+    ----------
+    select
+        Axis -> contiguous indices, for axes that are not in the plane; an axis that is missing is taken whole.
+    slice_axis
+        The spatial axis that slices are stacked along; the other two are the plane that is denoised.
+    device
+        ``"auto"`` (CUDA, then MPS, then CPU), or a name such as ``"cpu"``, ``"cuda:1"``, ``"mps"``.
+    precision
+        What convolutions are computed in. ``"auto"`` is half precision on a GPU, and on a CPU the faster of float32
+        and bfloat16, which is measured once. All else is float32.
+    batch_size
+        Slices at once; None chooses by memory. Running out of memory halves it.
+    tile
+        Side in fine pixels of the squares that the network sees; None takes whole slices while they fit.
+    """
+
+    select: Mapping[str, range] = field(default_factory=dict)
+    slice_axis: str = "z"
+    device: str = "auto"
+    precision: Precision = "auto"
+    batch_size: int | None = None
+    tile: int | None = None

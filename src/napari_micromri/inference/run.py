@@ -1,0 +1,136 @@
+"""One denoising run: the loop over batches of slices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_micromri import __version__
+from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.inference.devices import (
+    batch_memory,
+    is_out_of_memory,
+    release_memory,
+    resolve_device,
+    resolve_precision,
+)
+from napari_micromri.inference.plan import Plan, fill_gaps
+from napari_micromri.nn.registry import load_model
+from napari_micromri.progress import never, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_micromri.inference.options import DenoiseOptions
+    from napari_micromri.inference.plan import Batch
+    from napari_micromri.nn.restorer import Restorer
+    from napari_micromri.progress import Progress, ShouldStop
+    from napari_micromri.scan import Scan, ScanInfo
+
+LARGEST_BATCH = 16
+FIRST_TILE, SMALLEST_TILE = 1024, 128
+
+
+class DenoiseRun:
+    """One run over one scan; ``stream`` gives the slices as they are done."""
+
+    def __init__(self, scan: Scan, model: str | Path | Restorer, options: DenoiseOptions) -> None:
+        self.options = options
+        self.model = load_model(model) if isinstance(model, str | Path) else model
+        self.plan = Plan.of(scan, options.select, options.slice_axis, self.model.spec.factor)
+        if options.batch_size is not None and options.batch_size < 1:
+            raise InputError(f"A batch holds at least one slice, not {options.batch_size}.")
+        if options.tile is not None and options.tile < SMALLEST_TILE:
+            raise InputError(f"A tile has at least {SMALLEST_TILE} pixels along a side, not {options.tile}.")
+        self.device = resolve_device(options.device)
+        self.dtype = resolve_precision(options.precision, self.device)
+        self.done = 0
+        self._tile = options.tile
+
+    @property
+    def info(self) -> ScanInfo:
+        """What the result says of itself."""
+        spec, info = self.model.spec, self.plan.info
+        step = {
+            "step": "denoise",
+            "model": spec.name,
+            "kind": spec.kind,
+            "fingerprint": self.model.fingerprint,
+            "factor": spec.factor,
+            "slice_axis": self.options.slice_axis,
+            "select": {axis: [chosen.start, chosen.stop] for axis, chosen in self.options.select.items()},
+            "precision": str(self.dtype).removeprefix("torch."),
+            "version": __version__,
+        }
+        return replace(info.with_step(step), name=f"{info.name} [{spec.name}]")
+
+    def stream(
+        self, progress: Progress = no_progress, should_stop: ShouldStop = never
+    ) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+        """Give batches and their denoised slices, shaped as ``batch.target`` of the result wants them."""
+        self.model.prepare(self.device, self.dtype)
+        size = self._batch_size()
+        progress(0, self.plan.total)
+        try:
+            while self.done < self.plan.total:
+                try:
+                    for batch in self.plan.batches(size, self.done):
+                        if should_stop():
+                            raise CancelledError("Denoising was stopped.")
+                        yield batch, self._denoise(batch)
+                        self.done += batch.count
+                        progress(self.done, self.plan.total)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    size = self._smaller(size, error)
+        finally:
+            release_memory(self.device)
+
+    def finished_part(self) -> tuple[slice, ...] | None:
+        """Index of what is whole in a result that was stopped; None when nothing is."""
+        found = self.plan.finished(self.done)
+        if found is None:
+            return None
+        axis, count = found
+        return (*(slice(None),) * axis, slice(0, count))
+
+    def _denoise(self, batch: Batch) -> NDArray[np.float32]:
+        import torch
+
+        block = self.plan.to_stack(np.asarray(self.plan.scan.data[batch.source]))
+        slices, gaps = fill_gaps(block)
+        given = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)
+        wanted: NDArray[np.float32] = self.model.restore(given, self._tile)[:, 0].cpu().numpy()
+        if gaps is not None:
+            factor = self.plan.factor
+            wanted = np.where(gaps.repeat(factor, axis=1).repeat(factor, axis=2), np.float32(np.nan), wanted)
+        return self.plan.from_stack(wanted)
+
+    def _batch_size(self) -> int:
+        if self.options.batch_size is not None:
+            return self.options.batch_size
+        height, width = (self.plan.scan.shape[k] for k in self.plan.plane)
+        each = self.model.memory(height, width)
+        available = batch_memory(self.device)
+        if self._tile is None and each > available:
+            self._tile = FIRST_TILE
+        return max(1, min(LARGEST_BATCH, available // each))
+
+    def _smaller(self, size: int, error: BaseException) -> int:
+        """Halve the batch; when it is one slice already, the tile."""
+        release_memory(self.device)
+        if size > 1:
+            return size // 2
+        self._tile = FIRST_TILE if self._tile is None else self._tile // 2
+        if self._tile < SMALLEST_TILE:
+            raise InputError(
+                f"There is not enough memory on {self.device} for a slice of '{self.plan.scan.info.name}'. "
+                "Close other programs or choose the CPU."
+            ) from error
+        return 1

@@ -1,0 +1,105 @@
+"""Which models there are, and how each kind is loaded. Cheap to import: torch comes with the first model."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_micromri.errors import ModelError
+from napari_micromri.nn.checkpoint import read_spec
+
+if TYPE_CHECKING:
+    from napari_micromri.nn.restorer import Restorer
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+FOLDERS_VARIABLE = "MICROMRI_MODELS"
+"""Environment variable with more folders of models, separated as in PATH."""
+
+KINDS = {"unet": "napari_micromri.nn.unet_restorer"}
+"""Kind of model -> module whose ``load(path)`` gives its `Restorer`. A new family of models is a new line."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that can be chosen by its name."""
+
+    name: str
+    kind: str
+    path: Path
+    summary: str
+    factor: int
+    parameters: int
+
+
+def available_models() -> list[ModelEntry]:
+    """List the shipped models and those in the folders of ``MICROMRI_MODELS``; the first of a name wins.
+
+    A file there that is no model is passed over.
+    """
+    found: dict[str, ModelEntry] = {}
+    for folder in _folders():
+        for path in sorted(folder.glob("*.safetensors")):
+            try:
+                entry = describe_model(path)
+            except ModelError:
+                continue
+            found.setdefault(entry.name, entry)
+    return list(found.values())
+
+
+def describe_model(path: Path | str) -> ModelEntry:
+    """Describe a model file by its header.
+
+    Raises
+    ------
+    ModelError
+        See `napari_micromri.nn.checkpoint.read_spec`.
+    """
+    spec, parameters = read_spec(path)
+    return ModelEntry(spec.name, spec.kind, Path(path), spec.card.summary, spec.factor, parameters)
+
+
+def load_model(name_or_path: str | Path) -> Restorer:
+    """Load a model by its name or from a file, ready to run on the CPU.
+
+    Raises
+    ------
+    ModelError
+        No such model, or the file is damaged, of an unknown kind, or of a later version.
+    """
+    path = find_model(name_or_path)
+    spec, _ = read_spec(path)
+    if spec.kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise ModelError(
+            f"The model {path} is of the kind '{spec.kind}'; this version knows {known}. Update napari-micromri."
+        )
+    restorer: Restorer = import_module(KINDS[spec.kind]).load(path)
+    return restorer
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Find the file of a model.
+
+    Raises
+    ------
+    ModelError
+        Neither a known name nor a file.
+    """
+    models = available_models()
+    for entry in models:
+        if entry.name == str(name_or_path):
+            return entry.path
+    path = Path(name_or_path)
+    if path.exists():
+        return path
+    names = ", ".join(entry.name for entry in models) or "none"
+    raise ModelError(f"There is no model called '{name_or_path}' and no such file. Known models: {names}.")
+
+
+def _folders() -> list[Path]:
+    extra = os.environ.get(FOLDERS_VARIABLE, "")
+    return [PRETRAINED, *(Path(part) for part in extra.split(os.pathsep) if part)]
