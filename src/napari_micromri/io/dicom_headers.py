@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import struct
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
     # Broken headers make pydicom raise whatever its parser stumbles over.
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, OverflowError) as error:
         raise ReadError(broken) from error
-    except (NotImplementedError, MemoryError, RecursionError, LookupError, ArithmeticError) as error:
+    except (NotImplementedError, MemoryError, RecursionError, LookupError, ArithmeticError, struct.error) as error:
         raise ReadError(broken) from error
 
 

@@ -235,8 +235,7 @@ def _read_page(path: Path, stack: _Stack, number: int) -> NDArray[Any]:
             found: Any = file.pages[stack.pages[number]]
             if math.prod(found.shape) != math.prod(shape) or sum(found.databytecounts) > path.stat().st_size:
                 raise ReadError(gone)
-            page = np.asarray(found.asarray())
+            return np.asarray(found.asarray()).reshape(shape)
     # Decoders raise errors of their own kinds, all of them ValueError or RuntimeError.
     except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError) as error:
         raise ReadError(f"{gone[:-1]} ({error}).") from error
-    return page.reshape(shape)
