@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image
 
+from napari_micromri.inference import DenoiseOptions
 from napari_micromri.plugin.denoising import (
     DenoiseResult,
     request_of_layer,
@@ -85,6 +86,13 @@ def test_the_residual_takes_the_slices_that_were_denoised(make_scan, axes, shape
     np.testing.assert_allclose(np.asarray(found.data), 0, atol=1e-3)
 
 
+def test_the_residual_of_a_stopped_run_is_as_short_as_its_result(make_scan):
+    scan = make_scan((5, 8, 6))
+    part = Scan(upsample(scan.data[1:3], (16, 12)), scan.info.resampled({"y": 2, "x": 2}))
+    found = residual(scan, part, {"z": range(1, 5)}, "z")
+    np.testing.assert_allclose(np.asarray(found.data), 0, atol=1e-3)
+
+
 def test_residual_layers_have_one_limit_for_both_signs(make_scan):
     scan = make_scan()
     request = request_of_layer(as_layer(scan))
@@ -108,13 +116,6 @@ def test_slices_are_stacked_along_what_is_not_in_the_plane(make_scan, axes, expe
     assert slice_axes(make_scan((3, 4, 5)[-len(axes) :], axes)) == expected
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    select: dict[str, range] = field(default_factory=dict)
-    slice_axis: str = "z"
-    device: str = "auto"
-
-
 def test_a_run_passes_on_what_was_asked_for(make_scan, monkeypatch, tmp_path):
     calls = []
 
@@ -128,9 +129,8 @@ def test_a_run_passes_on_what_was_asked_for(make_scan, monkeypatch, tmp_path):
         calls.append((model, options, how))
         return save_scan(scan, path)
 
-    monkeypatch.setattr("napari_micromri.inference.DenoiseOptions", Options, raising=False)
-    monkeypatch.setattr("napari_micromri.inference.denoise", denoise, raising=False)
-    monkeypatch.setattr("napari_micromri.inference.denoise_to_file", denoise_to_file, raising=False)
+    monkeypatch.setattr("napari_micromri.inference.denoise", denoise)
+    monkeypatch.setattr("napari_micromri.inference.denoise_to_file", denoise_to_file)
     scan = make_scan()
     request = replace(request_of_layer(as_layer(scan)), select={"z": range(1, 2)}, device="cpu", keep_finished=True)
     assert run_request(request).scan is not None
@@ -138,5 +138,5 @@ def test_a_run_passes_on_what_was_asked_for(make_scan, monkeypatch, tmp_path):
     assert isinstance(to_file.scan.data, da.Array)
     np.testing.assert_array_equal(to_file.scan.read(), scan.data)
     for model, options, how in calls:
-        assert (model, options) == ("unet-default", Options(select={"z": range(1, 2)}, device="cpu"))
+        assert (model, options) == ("unet-default", DenoiseOptions(select={"z": range(1, 2)}, device="cpu"))
         assert how["keep_finished"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,6 @@ import pytest
 
 from napari_micromri.errors import CancelledError
 from napari_micromri.scan import Scan
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    select: dict[str, range] = field(default_factory=dict)
-    slice_axis: str = "z"
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -81,14 +74,18 @@ class Denoiser:
 
 
 @pytest.fixture
+def make_entry():
+    return Entry
+
+
+@pytest.fixture
 def denoiser(monkeypatch):
     fake = Denoiser()
-    monkeypatch.setattr("napari_micromri.inference.DenoiseOptions", Options, raising=False)
-    monkeypatch.setattr("napari_micromri.inference.denoise", fake.denoise, raising=False)
-    monkeypatch.setattr("napari_micromri.inference.denoise_to_file", fake.denoise_to_file, raising=False)
-    monkeypatch.setattr("napari_micromri.inference.available_devices", lambda: ["cpu", "cuda:0"], raising=False)
+    monkeypatch.setattr("napari_micromri.inference.denoise", fake.denoise)
+    monkeypatch.setattr("napari_micromri.inference.denoise_to_file", fake.denoise_to_file)
+    monkeypatch.setattr("napari_micromri.inference.available_devices", lambda: ["cpu", "cuda:0"])
     monkeypatch.setattr("napari_micromri.widgets.torch_loading.load_torch", lambda: None)
-    monkeypatch.setattr("napari_micromri.widgets.denoise.available_models", lambda: [Entry()])
+    monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: [Entry()])
     yield fake
     fake.go_on()
 

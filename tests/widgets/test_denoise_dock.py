@@ -267,14 +267,30 @@ def test_straight_to_a_file(viewer, dock, qtbot, make_scan, tmp_path):
     assert "already there" in form.status.text()
 
 
-def test_model_files_are_added_to_the_list(viewer, dock, denoiser, qtbot, make_scan, monkeypatch):
+def test_model_files_are_added_to_the_list(viewer, dock, denoiser, qtbot, make_scan, make_entry, monkeypatch):
+    path = Path("/models/mine.safetensors")
     add(viewer, make_scan())
-    monkeypatch.setattr(dock.form, "ask_model", lambda: Path("/models/mine.safetensors"))
-    click(qtbot, dock.form.add_model)
-    assert dock.form.model.currentText() == "mine (file)"
+    monkeypatch.setattr(
+        "napari_micromri.widgets.model_chooser.describe_model", lambda path: make_entry("mine", path=path)
+    )
+    monkeypatch.setattr(dock.form, "ask_model", lambda: path)
+    for _ in range(2):
+        click(qtbot, dock.form.add_model)
+        assert dock.form.model.currentText() == "mine (UNet), file"
+        assert dock.form.model.count() == 2
     run(qtbot, dock)
-    assert denoiser.calls[0]["model"] == Path("/models/mine.safetensors")
+    assert denoiser.calls[0]["model"] == path
     assert viewer.layers[-1].name == "test scan [mine]"
+
+
+def test_a_file_that_is_no_model_is_refused_in_a_sentence(dock, qtbot, monkeypatch, tmp_path, shown):
+    path = tmp_path / "letter.safetensors"
+    path.write_text("Dear Sir or Madam")
+    monkeypatch.setattr(dock.form, "ask_model", lambda: path)
+    click(qtbot, dock.form.add_model)
+    assert dock.form.model.count() == 1
+    assert len(shown) == 1
+    assert "letter.safetensors" in str(shown[0].message)
 
 
 def test_graphics_processors_are_looked_for_when_the_list_is_opened(viewer, dock, denoiser, qtbot, make_scan):

@@ -75,22 +75,19 @@ def test_slices_are_counted_across_the_chosen_axis(make_scan):
 
 
 def test_models_are_shipped_ones_and_files(make_entry):
-    choices = model_choices([make_entry(), make_entry(name="path", kind="apddm")], [Path("/models/mine.safetensors")])
-    assert [choice.label for choice in choices] == ["unet-default (UNet)", "path (APDDM)", "mine (file)"]
+    choices = model_choices(
+        [make_entry(), make_entry(name="path", kind="apddm")],
+        [make_entry(name="mine", path=Path("/models/mine.safetensors"))],
+    )
+    assert [choice.label for choice in choices] == ["unet-default (UNet)", "path (APDDM)", "mine (UNet), file"]
     assert [choice.model for choice in choices] == ["unet-default", "path", Path("/models/mine.safetensors")]
     assert "0.59 million parameters" in choices[0].tooltip
 
 
-@pytest.fixture
-def make_entry():
-    from conftest import Entry
-
-    return Entry
-
-
 def test_the_time_left_comes_from_the_pace_so_far():
     pace = Pace()
-    assert pace.describe(1, 5, 100.0) == "Slice 1 of 5"
+    assert pace.describe(0, 5, 90.0) == "Denoising 5 slices…"
+    assert pace.describe(1, 5, 100.0) == "Slice 1 of 5, about 40 s left"
     assert pace.describe(3, 5, 120.0) == "Slice 3 of 5, about 20 s left"
     assert pace.describe(5, 5, 140.0) == "Slice 5 of 5"
 
@@ -99,7 +96,8 @@ def test_the_time_left_comes_from_the_pace_so_far():
 def test_odd_progress_is_put_into_words_too(done, total, now):
     pace = Pace()
     pace.describe(1, total, 0.0)
-    assert pace.describe(done, total, now).startswith(f"Slice {done} of {total}")
+    start = f"Slice {done} of {total}" if done else f"Denoising {total} slice"
+    assert pace.describe(done, total, now).startswith(start)
 
 
 @pytest.mark.parametrize(

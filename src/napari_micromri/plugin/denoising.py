@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_micromri.inference import DEFAULT_MODEL
 from napari_micromri.plugin.layers import LayerData, Placement, layer_to_scan, quick_contrast_limits, scan_to_layer
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from napari_micromri.plugin.layers import LayerLike
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.scan import ArrayLike
-
-DEFAULT_MODEL = "unet-default"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +120,22 @@ def run_request(
     from napari_micromri.io import open_scan
 
     options = DenoiseOptions(select=request.select, slice_axis=request.slice_axis, device=request.device)
-    how = {"progress": progress, "should_stop": should_stop, "keep_finished": request.keep_finished}
+    keep = request.keep_finished
     if request.path is None:
-        scan = denoise(request.scan, request.model, options, **how)
+        scan = denoise(
+            request.scan, request.model, options, progress=progress, should_stop=should_stop, keep_finished=keep
+        )
     else:
-        scan = open_scan(denoise_to_file(request.scan, request.model, request.path, options, **how))[0]
+        path = denoise_to_file(
+            request.scan,
+            request.model,
+            request.path,
+            options,
+            progress=progress,
+            should_stop=should_stop,
+            keep_finished=keep,
+        )
+        scan = open_scan(path)[0]
     if not request.residual:
         return DenoiseResult(scan)
     difference = residual(request.scan, scan, request.select, request.slice_axis)
@@ -152,13 +162,17 @@ def result_layers(request: DenoiseRequest, result: DenoiseResult) -> list[LayerD
 def residual(scan: Scan, denoised: Scan, select: Mapping[str, range], slice_axis: str) -> Scan:
     """Give input - result on the result's grid, slice by slice when it is asked for.
 
-    The input is brought to that grid by sinc interpolation, which adds nothing to what was acquired.
+    The input is brought to that grid by sinc interpolation, which adds nothing to what was acquired. Where a stopped
+    run kept only what was finished, the input is cut to that.
     """
     import dask.array as da
 
     axes = scan.info.axes
-    chosen = tuple(slice(select[a].start, select[a].stop) if a in select else slice(None) for a in axes)
     plane = tuple(k for k, axis in enumerate(axes) if axis in scan.info.spatial and axis != slice_axis)
+    start = [select[axis].start if axis in select else 0 for axis in axes]
+    chosen = tuple(
+        slice(None) if k in plane else slice(start[k], start[k] + denoised.shape[k]) for k in range(len(axes))
+    )
     whole = {k: (-1 if k in plane else 1) for k in range(len(axes))}
     coarse = _lazy(scan.data)[chosen].rechunk(whole)
     fine = _lazy(denoised.data).rechunk(whole)  # type: ignore[no-untyped-call,unused-ignore]

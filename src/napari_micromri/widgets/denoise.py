@@ -5,40 +5,37 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.errors import MicroMRIError
-from napari_micromri.nn.registry import available_models
-from napari_micromri.plugin.denoising import DEFAULT_MODEL, request_of_layer, run_request, slice_axes
+from napari_micromri.plugin.denoising import request_of_layer, run_request, slice_axes
 from napari_micromri.plugin.layers import layer_to_scan
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.denoise_form import DenoiseForm
 from napari_micromri.widgets.denoise_model import (
     AXIS_LABELS,
     DockState,
-    ModelChoice,
     Pace,
     Slices,
-    model_choices,
     selection,
     slice_count,
 )
 from napari_micromri.widgets.layer_chooser import LayerChooser
+from napari_micromri.widgets.model_chooser import ModelChooser
 from napari_micromri.widgets.results import add_result, remove_previews, show_preview
 from napari_micromri.widgets.torch_loading import with_torch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari.components import ViewerModel
     from napari.layers import Image
 
     from napari_micromri.plugin.denoising import DenoiseRequest, DenoiseResult
     from napari_micromri.scan import Scan
+    from napari_micromri.widgets.denoise_model import ModelChoice
 
 
 class DenoiseWidget(QWidget):
@@ -48,38 +45,16 @@ class DenoiseWidget(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.form = DenoiseForm()
-        self._models: list[ModelChoice] = []
-        self._files: list[Path] = []
-        self._devices = ["auto", "cpu"]
         self._job: BackgroundJob | None = None
-        self._device_job: BackgroundJob | None = None
         self._running: tuple[DenoiseRequest, Image, bool] | None = None
         self._stopping = self._has_result = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
-        self.form.set_choices(self.form.device, ["Automatic", "CPU"], 0)
-        self._list_models(DEFAULT_MODEL)
+        self.models = ModelChooser(self.form.model)
         self.layers = LayerChooser(self.form.layer, napari_viewer)
         self._connect()
         self._update()
-
-    # What is chosen
-
-    @property
-    def model(self) -> ModelChoice | None:
-        """The chosen model."""
-        index = self.form.model.currentIndex()
-        return self._models[index] if 0 <= index < len(self._models) else None
-
-    def add_model_file(self, path: Path) -> None:
-        """Add a model file to the list and choose it; it is read when it is first used."""
-        if path not in self._files:
-            self._files.append(path)
-        self._list_models(path)
-        self._update()
-
-    # Reactions
 
     def _connect(self) -> None:
         form = self.form
@@ -87,7 +62,6 @@ class DenoiseWidget(QWidget):
         form.changed.connect(self._update)
         form.add_model.clicked.connect(self._ask_model)
         form.browse.clicked.connect(self._ask_path)
-        form.device.opened.connect(self._look_for_devices)
         form.preview.clicked.connect(self.start_preview)
         form.denoise.clicked.connect(self.start_denoising)
         form.cancel.clicked.connect(self.cancel)
@@ -109,32 +83,15 @@ class DenoiseWidget(QWidget):
             self._stop(keep=False)
         self._update()
 
-    def _list_models(self, chosen: str | Path) -> None:
-        self._models = model_choices(available_models(), self._files)
-        names = [choice.model for choice in self._models]
-        index = names.index(chosen) if chosen in names else (0 if names else -1)
-        self.form.set_choices(self.form.model, [choice.label for choice in self._models], index)
-
     def _ask_model(self) -> None:
         path = self.form.ask_model()
         if path is not None:
-            self.add_model_file(path)
+            self.models.add_file(path)
+            self._update()
 
     def _ask_path(self) -> None:
         layer = self.layers.current
         self.form.ask_path(layer.name if layer is not None else "denoised")
-
-    def _look_for_devices(self) -> None:
-        if self._device_job is None:
-            self._device_job = BackgroundJob(with_torch(_find_devices), "Looking for graphics processors")
-            self._device_job.succeeded.connect(self._list_devices)
-            self._device_job.start()
-
-    def _list_devices(self, found: list[str]) -> None:
-        for device in found:
-            if device not in self._devices:
-                self._devices.append(device)
-                self.form.device.addItem(device)
 
     def _update(self) -> None:
         """Bring fields, buttons and hint up to date."""
@@ -146,7 +103,7 @@ class DenoiseWidget(QWidget):
         self.form.show_parts(axis=len(axes) > 1)
         state = DockState(
             has_layers=bool(self.layers.layers),
-            has_model=self.model is not None,
+            has_model=self.models.current is not None,
             problem=problem,
             running=self._job is not None,
             stopping=self._stopping,
@@ -157,7 +114,6 @@ class DenoiseWidget(QWidget):
         self.form.denoise.setEnabled(state.can_denoise)
         self.form.cancel.setEnabled(state.can_cancel)
         self.form.hint.setText(state.hint)
-        self.form.model.setToolTip(self.model.tooltip if self.model is not None else "No model was found.")
 
     def _scan_or_problem(self) -> tuple[Scan | None, str | None]:
         layer = self.layers.current
@@ -218,14 +174,14 @@ class DenoiseWidget(QWidget):
             model_name=model.name,
             select=select,
             slice_axis=slice_axis,
-            device=self._devices[max(0, self.form.device.currentIndex())],
+            device=self.form.device.current,
             path=None if preview else self.form.chosen_path(),
             residual=not preview and self.form.residual.isChecked(),
             keep_finished=not preview and self.form.keep.isChecked(),
         )
 
     def _start(self, *, preview: bool) -> None:
-        layer, model = self.layers.current, self.model
+        layer, model = self.layers.current, self.models.current
         if layer is None or model is None or self._job is not None:
             return
         try:
@@ -284,9 +240,3 @@ class DenoiseWidget(QWidget):
         self.form.progress.setRange(0, 1)
         self.form.progress.setValue(0)
         self._update()
-
-
-def _find_devices(progress: Any, should_stop: Any, /) -> list[str]:
-    from napari_micromri.inference import available_devices
-
-    return available_devices()

@@ -24,22 +24,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.widgets.denoise_model import Slices
+from napari_micromri.widgets.device_chooser import DeviceChooser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ZARR_ENDING = ".ome.zarr"
-
-
-class DeviceChooser(QComboBox):
-    """Says when it is opened, so that graphics processors are looked for only then: that takes seconds."""
-
-    opened = Signal()
-
-    def showPopup(self) -> None:
-        """Open the list."""
-        self.opened.emit()
-        super().showPopup()
 
 
 class DenoiseForm(QWidget):

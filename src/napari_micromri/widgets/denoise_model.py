@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from napari_micromri.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from napari_micromri.nn.registry import ModelEntry
@@ -95,18 +95,11 @@ class DockState:
         return "Try one slice with Preview slice; then Denoise."
 
 
-def model_choices(entries: Iterable[ModelEntry], files: Sequence[Path] = ()) -> list[ModelChoice]:
-    """List the models of the registry and the files that the person added."""
-    listed = [
-        ModelChoice(
-            f"{entry.name} ({_kind_label(entry.kind)})",
-            entry.name,
-            entry.name,
-            f"{entry.summary} ({entry.parameters / 1e6:.2f} million parameters, {entry.factor}x finer grid)",
-        )
-        for entry in entries
-    ]
-    return listed + [ModelChoice(f"{path.stem} (file)", path.stem, path, str(path)) for path in files]
+def model_choices(entries: Iterable[ModelEntry], files: Iterable[ModelEntry] = ()) -> list[ModelChoice]:
+    """List the models of the registry, which go by their names, and the files that the person added."""
+    listed = [ModelChoice(_label(entry), entry.name, entry.name, _about(entry)) for entry in entries]
+    added = [ModelChoice(f"{_label(e)}, file", e.name, e.path, f"{e.path}\n{_about(e)}") for e in files]
+    return listed + added
 
 
 def selection(
@@ -159,6 +152,8 @@ class Pace:
         """Take note of ``done`` of ``total`` slices at ``now`` (seconds) and put it in words."""
         if self._start is None:
             self._start = (done, now)
+        if done == 0:
+            return f"Denoising {total} slice{'s' * (total != 1)}…"
         text = f"Slice {done} of {total}"
         steps, seconds = done - self._start[0], now - self._start[1]
         if steps <= 0 or seconds <= 0 or done >= total:
@@ -176,5 +171,9 @@ def duration(seconds: float) -> str:
     return f"about {minutes // 60} h {minutes % 60} min"
 
 
-def _kind_label(kind: str) -> str:
-    return KIND_LABELS.get(kind.lower(), kind)
+def _label(entry: ModelEntry) -> str:
+    return f"{entry.name} ({KIND_LABELS.get(entry.kind.lower(), entry.kind)})"
+
+
+def _about(entry: ModelEntry) -> str:
+    return f"{entry.summary} ({entry.parameters / 1e6:.2f} million parameters, {entry.factor}x finer grid)"

@@ -1,0 +1,59 @@
+"""A list of the trained networks: the shipped ones, and files that the person adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject
+
+from napari_micromri.errors import ModelError
+from napari_micromri.inference import DEFAULT_MODEL
+from napari_micromri.nn.registry import ModelEntry, available_models, describe_model
+from napari_micromri.widgets.denoise_model import ModelChoice, model_choices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qtpy.QtWidgets import QComboBox
+
+
+class ModelChooser(QObject):
+    """Fills a combo box with models. Only their headers are read, so PyTorch isn't needed yet."""
+
+    def __init__(self, box: QComboBox) -> None:
+        super().__init__(box)
+        self._box = box
+        self._files: list[ModelEntry] = []
+        self.models: list[ModelChoice] = []
+        box.currentIndexChanged.connect(self._explain)
+        self._list(DEFAULT_MODEL)
+
+    @property
+    def current(self) -> ModelChoice | None:
+        """The chosen model."""
+        index = self._box.currentIndex()
+        return self.models[index] if 0 <= index < len(self.models) else None
+
+    def add_file(self, path: Path) -> None:
+        """Add a file to the list and choose it; a file that is no model is refused in a sentence."""
+        try:
+            entry = describe_model(path)
+        except ModelError as error:
+            show_error(str(error))
+            return
+        self._files = [known for known in self._files if known.path != path] + [entry]
+        self._list(path)
+
+    def _list(self, chosen: str | Path) -> None:
+        self.models = model_choices(available_models(), self._files)
+        keys = [choice.model for choice in self.models]
+        self._box.blockSignals(True)
+        self._box.clear()
+        self._box.addItems([choice.label for choice in self.models])
+        self._box.blockSignals(False)
+        self._box.setCurrentIndex(keys.index(chosen) if chosen in keys else min(0, len(keys) - 1))
+        self._explain()
+
+    def _explain(self) -> None:
+        self._box.setToolTip(self.current.tooltip if self.current is not None else "No trained network was found.")
