@@ -129,13 +129,6 @@ def _image(header: Any, file: Path, frame: int, groups: list[Any]) -> Image:
     position = _numbers(scopes, "ImagePositionPatient", 3)
     thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness") or 1.0
     shape = (int(header.Rows), int(header.Columns))
-    series = (
-        str(header.get("SeriesInstanceUID", "")),
-        shape,
-        tuple(np.round(orientation, 3)) if orientation is not None else None,
-        tuple(np.round(spacing, 5)) if spacing is not None else None,
-        _kind_of_image(scopes),
-    )
     return Image(
         file=file,
         frame=frame,
@@ -143,25 +136,46 @@ def _image(header: Any, file: Path, frame: int, groups: list[Any]) -> Image:
         dtype=_dtype(header),
         slope=_finite(_number(scopes, "RescaleSlope"), 1.0),
         offset=_finite(_number(scopes, "RescaleIntercept"), 0.0),
-        series=series,
+        series=_series(header, shape, orientation, spacing, scopes),
         number=int(_number([header], "SeriesNumber") or 0),
         position=position,
         axes=None if orientation is None else orientation.reshape(2, 3),
         spacing=(1.0, 1.0) if spacing is None or not (spacing > 0).all() else (float(spacing[0]), float(spacing[1])),
         thickness=abs(thickness),
         b_value=_number(scopes, "DiffusionBValue"),
-        order=(
-            *(
-                _number(scopes, name) or 0.0
-                for name in ("TemporalPositionIdentifier", "TemporalPositionIndex", "EffectiveEchoTime", "EchoTime")
-            ),
-            *(_number([header], name) or 0.0 for name in ("AcquisitionNumber", "InstanceNumber")),
-            float(frame),
-        ),
+        order=_order(header, scopes, frame),
         texts={name: _text(header, name) for name in _TEXTS},
         repetition_time=_number(scopes, "RepetitionTime"),
         echo_time=_first_number(scopes, "EffectiveEchoTime", "EchoTime"),
         averages=_number(scopes, "NumberOfAverages"),
+    )
+
+
+def _series(
+    header: Any,
+    shape: tuple[int, int],
+    orientation: NDArray[np.float64] | None,
+    spacing: NDArray[np.float64] | None,
+    scopes: list[Any],
+) -> tuple[Any, ...]:
+    """What is the same for all slices of one stack."""
+    return (
+        str(header.get("SeriesInstanceUID", "")),
+        shape,
+        tuple(np.round(orientation, 3)) if orientation is not None else None,
+        tuple(np.round(spacing, 5)) if spacing is not None else None,
+        _kind_of_image(scopes),
+    )
+
+
+def _order(header: Any, scopes: list[Any], frame: int) -> tuple[float, ...]:
+    """Place among the images at one position."""
+    times = ("TemporalPositionIdentifier", "TemporalPositionIndex", "EffectiveEchoTime", "EchoTime")
+    numbers = ("AcquisitionNumber", "InstanceNumber")
+    return (
+        *(_number(scopes, name) or 0.0 for name in times),
+        *(_number([header], name) or 0.0 for name in numbers),
+        float(frame),
     )
 
 
