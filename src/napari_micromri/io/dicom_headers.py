@@ -158,7 +158,7 @@ def _series(
     spacing: NDArray[np.float64] | None,
     scopes: list[Any],
 ) -> tuple[Any, ...]:
-    """What is the same for all slices of one stack."""
+    """Collect what is the same for all slices of one stack."""
     return (
         str(header.get("SeriesInstanceUID", "")),
         shape,
