@@ -96,6 +96,23 @@ def test_a_preview_is_one_slice_and_replaces_the_last(viewer, dock, denoiser, qt
     assert [call["options"].select for call in denoiser.calls] == [{"z": range(1, 2)}, {"z": range(3, 4)}]
 
 
+def test_a_preview_of_another_scan_lies_on_top_in_its_place(viewer, dock, qtbot, make_scan):
+    add(viewer, make_scan(name="first"))
+    run(qtbot, dock, dock.form.preview)
+    second = add(viewer, make_scan((4, 10, 8), name="second", origin=(9.0, 8.0, 7.0)), contrast_limits=(1, 2))
+    run(qtbot, dock, dock.form.preview)
+    assert [layer.name for layer in viewer.layers] == ["first", "second", "second [unet-default] preview"]
+    preview = viewer.layers[-1]
+    np.testing.assert_allclose(preview.translate[1:], second.translate[1:] - 0.025)
+    assert preview.contrast_limits == [1, 2]
+    flat = add(viewer, make_scan((8, 6), "yx", name="flat"))
+    run(qtbot, dock, dock.form.preview)
+    assert viewer.layers[-1].name == "flat [unet-default] preview"
+    assert viewer.layers[-1].ndim == 2
+    assert viewer.layers.selection.active is flat
+    assert len(viewer.layers) == 4
+
+
 def test_the_run_takes_the_preview_away_and_results_are_not_the_next_input(viewer, dock, qtbot, make_scan):
     layer = add(viewer, make_scan())
     run(qtbot, dock, dock.form.preview)
