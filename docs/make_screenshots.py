@@ -40,6 +40,7 @@ def main() -> None:
     _, dock = viewer.window.add_plugin_dock_widget("napari-micromri", "Denoise with UNet/APDDM")
     data, attributes, _ = scan_to_layer(fast_scan())
     viewer.add_image(data, **attributes)
+    viewer.scene.camera.zoom *= 1.5  # the mouse rather than the air around it
     dock.form.more.setChecked(True)
     dock.form.residual.setChecked(True)
     save(viewer, output / "denoise_before.png")
