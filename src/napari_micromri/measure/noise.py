@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Method = Literal["background", "detail", "none"]
 
 WINDOW = 9
-MIN_BACKGROUND = 400
+MIN_BACKGROUND, MIN_FRACTION = 400, 0.03
 RAYLEIGH_MEAN = float(np.sqrt(np.pi / 2))
 RAYLEIGH_RATIO = float(np.sqrt(np.pi / (4 - np.pi)))
 """Mean over standard deviation of Rayleigh noise, 1.913."""
@@ -127,11 +127,16 @@ def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> f
             break
         level = updated
     values = image[chosen]
-    if values.size < max(MIN_BACKGROUND, 0.01 * valid.sum()) or values.std() == 0:
-        return None
-    if abs(values.mean() / values.std() / RAYLEIGH_RATIO - 1) > 0.1:
+    if values.size < max(MIN_BACKGROUND, MIN_FRACTION * valid.sum()) or not _is_rayleigh(values):
         return None
     return level / RAYLEIGH_MEAN
+
+
+def _is_rayleigh(values: NDArray[np.float64]) -> bool:
+    """Tell pure noise from dim tissue, which raises the ratio; faint ghosts, which lower it, are let through."""
+    spread = float(values.std())
+    ratio = float(values.mean()) / spread / RAYLEIGH_RATIO if spread > 0 else np.inf
+    return bool(0.9 < ratio < 1 + max(0.025, 1.2 / np.sqrt(values.size)))
 
 
 def _detail_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> float | None:

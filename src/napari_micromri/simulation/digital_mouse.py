@@ -52,7 +52,7 @@ class Mouse:
             parts=organs(rng, tissues),
             size=float(rng.normal(1, 0.025)),
             dome=float(rng.uniform(-5.5, -4.0)),
-            fat=(float(rng.uniform(0.35, 0.8)), *rng.uniform(0, 2 * np.pi, 2).tolist()),
+            fat=(float(rng.uniform(0.3, 0.65)), *rng.uniform(0, 2 * np.pi, 2).tolist()),
             outline=tuple(rng.uniform(0, 2 * np.pi, 3).tolist()),
             lattice=rng.standard_normal((LATTICE,) * 3).astype(np.float32),
             coil=rng.normal(0, 0.006, 3).astype(np.float32),
