@@ -21,13 +21,15 @@ class BatchConfig:
     """How a batch is drawn."""
 
     crop: int = 96
-    crops_per_slice: int = 2
+    crops_per_slice: int = 4
     batch: int = 16
     snr: tuple[float, float] = (4.0, 45.0)
     upsampling: Upsampling = "sinc"
     p_gamma: float = 0.4
     p_shrink: float = 0.4
     p_coil: float = 0.3
+    p_noisy_target: float = 0.5
+    target_snr: tuple[float, float] = (12.0, 80.0)
 
 
 class BatchMaker:
@@ -80,7 +82,23 @@ class BatchMaker:
         if self.rng.random() < self.config.p_coil:
             ramps = np.linspace(-0.5, 0.5, image.shape[0])[:, None], np.linspace(-0.5, 0.5, image.shape[1])[None, :]
             image = image * np.exp(self.rng.normal(0, 0.5) * ramps[0] + self.rng.normal(0, 0.5) * ramps[1])
+        if self.rng.random() < self.config.p_noisy_target:
+            image = self._with_own_noise(image)
         return np.ascontiguousarray(image, dtype=np.float32)
+
+    def _with_own_noise(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give a good scan some noise of its own, as real ones have; half of the time k-space is filtered after it.
+
+        A part of what looks like noise in the fast scan then belongs to the good one and is kept.
+        """
+        low, high = np.log(self.config.target_snr)
+        sigma = foreground_mean(image) / np.exp(self.rng.uniform(low, high))
+        noise = self.rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(sigma)
+        noisy = image + noise[0] + 1j * noise[1]
+        if self.rng.random() < 0.5:
+            frequency = np.hypot(np.fft.fftfreq(image.shape[0])[:, None], np.fft.fftfreq(image.shape[1])[None, :])
+            noisy = np.fft.ifft2(np.fft.fft2(noisy) * np.exp(-((frequency / self.rng.uniform(0.2, 0.6)) ** 2)))
+        return np.abs(noisy).astype(np.float32)
 
     def _shrunk(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Resample to a coarser grid by k-space truncation: sharper structures per pixel and a cleaner target."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_micromri.simulation.digital_mouse import digital_mouse_slice
 from napari_micromri.simulation.random_phantoms import random_phantom
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ("mouse_trunk", "rat_head", "geometric_phantoms")
 CLEAN_PHANTOMS = (12, 18, 20)
-WEIGHTS = {"mouse_trunk": 4.0, "rat_head": 4.0, "geometric_phantoms": 1.5, "photographs": 2.5, "random_phantoms": 2.0}
+WEIGHTS = {"mouse_trunk": 4.0, "rat_head": 4.0, "geometric_phantoms": 1.5, "photographs": 2.5, "random_phantoms": 2.0, "digital_mouse": 2.0}
 """How often a slice is drawn from a source, in relation to the others."""
 
 PHOTOGRAPHS = (
@@ -48,6 +49,7 @@ LICENCES = {
     "geometric_phantoms": "Edinburgh-Imaging/PreclinicalMRIPhantomAnalysis, CC BY 4.0",
     "photographs": "images shipped with scikit-image, public domain or CC0 (see its README)",
     "random_phantoms": "made by napari_micromri.simulation.random_phantoms, BSD-3-Clause",
+    "digital_mouse": "made by napari_micromri.simulation.digital_mouse, BSD-3-Clause",
 }
 
 
@@ -59,7 +61,7 @@ def data_folder() -> Path:
     return folder
 
 
-def load_source(name: str, random_count: int = 300, seed: int = 0) -> list[NDArray[np.float32]]:
+def load_source(name: str, random_count: int = 150, seed: int = 0) -> list[NDArray[np.float32]]:
     """Load all slices of one source."""
     match name:
         case "mouse_trunk":
@@ -75,6 +77,9 @@ def load_source(name: str, random_count: int = 300, seed: int = 0) -> list[NDArr
         case "random_phantoms":
             rng = np.random.default_rng(seed)
             return [random_phantom(rng) for _ in range(random_count)]
+        case "digital_mouse":
+            rng = np.random.default_rng(seed)
+            return [digital_mouse_slice(rng, 256) for _ in range(random_count)]
     raise SystemExit(f"There is no source called {name}.")
 
 

@@ -1,0 +1,250 @@
+"""Compare the UNet with classical methods on scans that it never saw.
+
+Fast scans are simulated from each source (factor 2, Rician noise) at several SNR, brought back to the fine grid by every
+method, and compared with the source. ``unet`` is always a model that was trained *without* the source it is judged on
+(``benchmarks/models``); ``unet-default`` is the shipped model, which has seen these sources, and stands there for
+comparison only.
+
+Each classical filter runs on the coarse grid and is followed by sinc interpolation. It may use the scan's noise as
+`napari_micromri.measure.noise.estimate_noise` finds it, runs plain and with the Rician bias taken out, with several
+strengths, and the best of these counts, for PSNR and SSIM apart: more than it could have in practice.
+
+    python benchmarks/quality.py                       # all slices, about ten minutes on two cores
+    python benchmarks/quality.py --every 4 --snr 15    # a quick look
+    python benchmarks/quality.py --update README.md docs/training.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_micromri.inference import DenoiseOptions, denoise
+from napari_micromri.measure.image_quality import assess
+from napari_micromri.measure.noise import debias, estimate_noise
+from napari_micromri.scan import Scan, ScanInfo
+from napari_micromri.simulation.acquisition import simulate_fast_scan
+from napari_micromri.simulation.resampling import upsample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    Volume = NDArray[np.float32]
+    Filter = Callable[[Volume, float], Volume]
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "scripts" / "unet_default"))
+
+LEFT_OUT = {
+    "mouse_trunk": "unet-without-mouse-trunk",
+    "rat_head": "unet-without-rat-head",
+    "geometric_phantoms": "unet-without-rat-head",
+    "lego": "unet-without-rat-head",
+}
+"""Source -> the model that was trained without it. No model has seen the LEGO phantom."""
+
+REAL = ("mouse_trunk", "rat_head")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Means over the slices of one source at one SNR."""
+
+    source: str
+    snr: float
+    method: str
+    psnr: float
+    ssim: float
+    mse: float
+    bias: float
+    power_ratio: float
+    ring_correlation: float
+
+
+def main() -> None:
+    """Run, print, and update the tables in the documents that were named."""
+    options = parse()
+    rows = [row for source in options.sources for row in run_source(source, options)]
+    for source in options.sources:
+        print(f"\n## {source}\n\n{table([r for r in rows if r.source == source])}")
+    verdicts = list(judge(rows))
+    print("\n" + "\n".join(verdicts))
+    if options.json:
+        Path(options.json).write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    for document in options.update:
+        update(Path(document), rows)
+    if any(v.startswith("FAILED") for v in verdicts):
+        raise SystemExit(1)
+
+
+def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
+    """Judge every method on one source."""
+    good = load(source)[:: options.every]
+    scan = Scan(good, ScanInfo(name=source, axes="zyx", voxel_size=(1, 1, 1)))
+    for snr in options.snr:
+        fast = simulate_fast_scan(scan, factor=2, snr=snr, seed=int(snr))
+        found = fast.read()
+        sigma = estimate_noise(found).sigma
+        for method, variants in methods(fast, source, options).items():
+            results = [[asdict(assess(*pair)) for pair in zip(v(found, sigma), good, strict=True)] for v in variants]
+            means = [{key: float(np.mean([r[key] for r in one])) for key in one[0]} for one in results]
+            best = max(means, key=lambda m: m["psnr"]) | {"ssim": max(m["ssim"] for m in means)}
+            print(f"{source} SNR {snr:g} {method}: {best['psnr']:.2f} dB, SSIM {best['ssim']:.4f}", file=sys.stderr)
+            yield Row(source, snr, method, **best)
+
+
+def methods(fast: Scan, source: str, options: argparse.Namespace) -> dict[str, list[Filter]]:
+    """Name the methods and their variants: each takes a coarse volume and its sigma, and gives a fine one."""
+    height, width = 2 * fast.shape[-2], 2 * fast.shape[-1]
+
+    def up(mode: str) -> Filter:
+        return lambda volume, _: upsample(volume, (height, width), mode)  # type: ignore[arg-type]  # a mode
+
+    def model(name: str | Path) -> Filter:
+        return lambda volume, _: denoise(Scan(volume, fast.info), name, DenoiseOptions(device="cpu")).read()
+
+    def then_sinc(one: Callable[[NDArray[np.float64], float], NDArray[np.float64]], unbias: bool) -> Filter:
+        def run(volume: Volume, sigma: float) -> Volume:
+            filtered = np.stack([one(s, sigma) for s in volume.astype(np.float64)])
+            return upsample(debias(filtered, sigma) if unbias else filtered, (height, width), "sinc")
+
+        return run
+
+    classical = {"NLM + sinc": [nlm(h) for h in (0.6, 0.8, 1.0)], "TV + sinc": [tv(w) for w in (0.5, 0.8, 1.2)]}
+    if options.bm3d:
+        classical["BM3D + sinc"] = [bm3d_filter(k) for k in (0.8, 1.0, 1.2)]
+    result: dict[str, list[Filter]] = {mode: [up(mode)] for mode in ("nearest", "bicubic", "sinc")}
+    for name, variants in classical.items():
+        result[name] = [then_sinc(one, unbias) for one in variants for unbias in (False, True)]
+    result["unet"] = [model(HERE / "models" / f"{LEFT_OUT[source]}.safetensors")]
+    return result | {"unet-default": [model("unet-default")]}
+
+
+def nlm(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.float64]]:
+    """Non-local means with ``h = strength * sigma``."""
+    from skimage.restoration import denoise_nl_means
+
+    def run(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = denoise_nl_means(
+            image, patch_size=5, patch_distance=7, h=strength * sigma, sigma=sigma, fast_mode=True
+        )
+        return result
+
+    return run
+
+
+def tv(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.float64]]:
+    """Total variation after Chambolle with a weight of ``strength * sigma``."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    def run(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = denoise_tv_chambolle(image, weight=strength * sigma)
+        return result
+
+    return run
+
+
+def bm3d_filter(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.float64]]:
+    """BM3D for white noise of ``strength * sigma``."""
+    from bm3d import bm3d
+
+    def run(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+        top = float(image.max())
+        result: NDArray[np.float64] = bm3d(image / top, strength * sigma / top) * top
+        return result
+
+    return run
+
+
+def load(source: str) -> Volume:
+    """Load the good slices of a source, (N, H, W), cut to even sizes."""
+    if source == "lego":
+        from napari_micromri.simulation.samples import lego_phantom
+
+        return lego_phantom()[1].read() / np.float32(20000)
+    from sources import load_source
+
+    slices = np.stack(load_source(source))
+    return slices[:, : slices.shape[1] // 2 * 2, : slices.shape[2] // 2 * 2]
+
+
+def table(rows: list[Row]) -> str:
+    """Format as Markdown: a line per method, PSNR and SSIM per SNR, then bias and detail of each."""
+    snrs = sorted({row.snr for row in rows})
+    names = list(dict.fromkeys(row.method for row in rows))
+    at = {(row.method, row.snr): row for row in rows}
+    heads = [f"SNR {snr:g}: PSNR / SSIM" for snr in snrs] + ["bias", "detail", "true detail"]
+    lines = ["| method | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
+    for name in names:
+        mine = [at[name, snr] for snr in snrs]
+        best = [max((r for r in rows if r.snr == s and r.method != "unet-default"), key=lambda r: r.psnr) for s in snrs]
+        cells = [f"{r.psnr:.2f} / {r.ssim:.3f}" for r in mine]
+        cells = [f"**{c}**" if r is b else c for c, r, b in zip(cells, mine, best, strict=True)]
+        cells += [
+            " ".join(f"{100 * r.bias:+.1f}" for r in mine) + " %",
+            " ".join(f"{r.power_ratio:.2f}" for r in mine),
+            " ".join(f"{r.ring_correlation:.2f}" for r in mine),
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def judge(rows: list[Row]) -> Iterable[str]:
+    """Say for each source and SNR whether the model that never saw it wins, and by how much."""
+    at = {(row.source, row.snr, row.method): row for row in rows}
+    for (source, snr, method), unet in at.items():
+        if method != "unet":
+            continue
+        if source in REAL:
+            rivals = [r for r in rows if (r.source, r.snr) == (source, snr) and not r.method.startswith("unet")]
+            psnr, ssim = max(rivals, key=lambda r: r.psnr), max(rivals, key=lambda r: r.ssim)
+            good = unet.psnr > psnr.psnr and unet.ssim > ssim.ssim and abs(unet.bias) < 0.01
+            yield (
+                f"{'passed' if good else 'FAILED'} {source} SNR {snr:g}: {unet.psnr - psnr.psnr:+.2f} dB over "
+                f"{psnr.method}, {unet.ssim - ssim.ssim:+.4f} SSIM over {ssim.method}, bias {100 * unet.bias:+.2f} %"
+            )
+        else:
+            given = at[source, snr, "nearest"]
+            good = unet.mse < given.mse and unet.ssim > given.ssim
+            yield (
+                f"{'passed' if good else 'FAILED'} {source} SNR {snr:g}: MSE {unet.mse / given.mse:.2f} of the fast "
+                f"scan's, SSIM {unet.ssim:.3f} against {given.ssim:.3f}"
+            )
+
+
+def update(document: Path, rows: list[Row]) -> None:
+    """Put the tables between the marks in a document."""
+    parts = [f"**{source.replace('_', ' ')}**\n\n{table([r for r in rows if r.source == source])}" for source in LEFT_OUT]
+    begin, end = "<!-- quality table: begin -->", "<!-- quality table: end -->"
+    text = document.read_text()
+    if begin not in text or end not in text:
+        raise SystemExit(f"{document} has no place for the tables: {begin} ... {end}")
+    body = f"{begin}\n\n" + "\n\n".join(parts) + f"\n\n{end}"
+    document.write_text(re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: body, text, flags=re.DOTALL))
+
+
+def parse() -> argparse.Namespace:
+    """Describe the knobs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sources", nargs="+", default=list(LEFT_OUT), choices=LEFT_OUT)
+    parser.add_argument("--snr", nargs="+", type=float, default=[8, 15, 30])
+    parser.add_argument("--every", type=int, default=1, help="take every n-th slice")
+    parser.add_argument("--bm3d", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--json", help="write all figures to this file")
+    parser.add_argument("--update", nargs="*", default=[], help="documents to put the tables into")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error", RuntimeWarning)
+    main()
