@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from napari_micromri.errors import ModelError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
@@ -19,12 +22,17 @@ from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.simulation.resampling import Upsampling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
 FORMAT = "napari-micromri model"
 VERSION = 1
+FLOATS = {"F64", "F32", "F16", "BF16"}
+"""Types of weights, as safetensors calls them."""
+
+Line: TypeAlias = Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
+"""One visible line: it is printed in terminals and in error messages, wherever the file came from."""
 
 
 class ModelCard(BaseModel):
@@ -32,7 +40,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    summary: str
+    summary: Line
     intended_use: str = ""
     limits: str = ""
     training_data: dict[str, str] = Field(default_factory=dict, description="source -> origin and licence")
@@ -58,8 +66,8 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1)
-    kind: str
+    name: Line
+    kind: Line
     config: dict[str, Any]
     factor: int = Field(default=2, ge=1, le=16)
     upsampling: Upsampling = "sinc"
@@ -95,81 +103,96 @@ def read_spec(path: Path | str) -> tuple[ModelSpec, int]:
     ModelError
         No such file, damaged, not one of ours, or made by a later version of this package.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     path = Path(path)
-    try:
+    with _refusing_damage(path):
+        # The library calls every file that it can't open missing; Python's own opening says what is wrong.
+        path.open("rb").close()
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             shapes = [file.get_slice(key).get_shape() for key in file.keys()]
-    except OSError as error:
-        _refuse_unreadable(error, path)
-    except SafetensorError as error:
-        raise ModelError(_not_a_model(path)) from error
-    return _parse(metadata, path), sum(_product(shape) for shape in shapes)
+    return _parse(metadata, path), sum(math.prod(shape) for shape in shapes)
 
 
-def load_weights(path: Path | str) -> dict[str, Tensor]:
-    """Read the weights into memory, on the CPU.
+def load_weights(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, Tensor], str]:
+    """Read the weights of a network into memory, as float32 on the CPU.
+
+    Parameters
+    ----------
+    shapes
+        Name and shape of every weight that the network has.
+
+    Returns
+    -------
+    tuple
+        The weights by name, and the first 16 hex digits of the SHA-256 of the file that they came from.
 
     Raises
     ------
     ModelError
-        The file is missing or damaged, or holds numbers that are not finite.
+        The file is missing or damaged, holds other weights, or numbers that are not finite.
     """
-    from safetensors import SafetensorError
+    from safetensors import deserialize
     from safetensors.torch import load
 
     path = Path(path)
-    try:
-        weights: dict[str, Tensor] = load(path.read_bytes())
-    except OSError as error:
-        _refuse_unreadable(error, path)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise ModelError(_not_a_model(path)) from error
+    with _refusing_damage(path):
+        content = path.read_bytes()
+        views = dict(deserialize(content))  # type: ignore[no-untyped-call]
+    # Compared before torch makes tensors of them: it fails in many ways on absurd shapes and types.
+    found = {name: tuple(view["shape"]) for name, view in views.items()}
+    if found != dict(shapes) or not FLOATS.issuperset(view["dtype"] for view in views.values()):
+        raise weights_dont_fit(path)
+    weights = {name: tensor.float() for name, tensor in load(content).items()}
     for name, tensor in weights.items():
-        if tensor.is_complex() or not bool(tensor.isfinite().all()):
+        if not bool(tensor.isfinite().all()):
             raise ModelError(f"The model {path} is damaged: its weights '{name}' are not all numbers. Get it anew.")
-    return weights
+    return weights, hashlib.sha256(content).hexdigest()[:16]
 
 
-def fingerprint(path: Path | str) -> str:
-    """Identify a model file by the first 16 hex digits of its SHA-256."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+def weights_dont_fit(path: Path) -> ModelError:
+    """Make the error for weights that belong to another network."""
+    return ModelError(f"The weights in {path} don't fit the network that it describes. Get the file anew.")
+
+
+def faulty_field(error: ValidationError) -> str:
+    """Name the field that makes no sense, fit for a sentence: names of unknown fields are whatever the file says."""
+    name = ".".join(str(part) for part in error.errors()[0]["loc"])
+    return name if name.isprintable() and len(name) <= 80 else ascii(name[:80])[1:-1]
 
 
 def _parse(metadata: Mapping[str, str], path: Path) -> ModelSpec:
     if metadata.get("format") != FORMAT:
         raise ModelError(f"{path} holds weights, but not of a model of napari-micromri. Choose another file.")
     version = metadata.get("version", "")
-    if not version.isascii() or not version.isdigit():
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", version):
         raise ModelError(f"The model {path} is damaged: it doesn't say which version wrote it. Get it anew.")
     if int(version) > VERSION:
         raise ModelError(f"The model {path} was made by a later version of napari-micromri. Update napari-micromri.")
     try:
         return ModelSpec.model_validate(json.loads(metadata.get("model", "")))
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelError(f"The model {path} is damaged: its '{where}' makes no sense. Get it anew.") from error
+        raise ModelError(
+            f"The model {path} is damaged: its '{faulty_field(error)}' makes no sense. Get it anew."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ModelError(f"The model {path} is damaged: its description can't be read. Get it anew.") from error
 
 
-def _refuse_unreadable(error: OSError, path: Path) -> NoReturn:
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder; a model is one .safetensors file.") from error
-    raise ModelError(describe_os_error(error, path)) from error
+@contextmanager
+def _refusing_damage(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
 
-
-def _not_a_model(path: Path) -> str:
-    return (
-        f"{path} is no model file, or a damaged one. Models are .safetensors files; pickled ones (.pt, .pth, .ckpt) "
-        "are never loaded, since they can run code."
-    )
-
-
-def _product(shape: list[int]) -> int:
-    result = 1
-    for count in shape:
-        result *= count
-    return result
+    try:
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "no ordinary file"
+            raise ModelError(f"{path} is {kind}; a model is one .safetensors file.")
+        yield
+    except OSError as error:
+        raise ModelError(describe_os_error(error, path)) from error
+    except SafetensorError as error:
+        raise ModelError(
+            f"{path} is no model file, or a damaged one. Models are .safetensors files; pickled ones (.pt, .pth, "
+            ".ckpt) are never loaded, since they can run code."
+        ) from error

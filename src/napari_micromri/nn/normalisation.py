@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Normalisation(BaseModel):
     """How slices are scaled: stored with the model, undone after inference.
 
-    - ``mean`` (report 3.4): divide by the mean of the slice.
+    - ``mean`` (report 3.4): divide by the mean of the slice; of its absolute values, which is the same for magnitude
+      images, and not near zero for others.
     - ``zscore`` (report eq. 15): subtract the mean, divide by the root mean square of what is left.
 
     A slice that is constant (or all zero) passes through unchanged.
@@ -31,13 +32,23 @@ class Normalisation(BaseModel):
         import torch
 
         dims = (1, 2, 3)
-        mean = slices.mean(dim=dims, keepdim=True)
-        spread = (slices - mean).square().mean(dim=dims, keepdim=True).sqrt()
-        constant = slices.amax(dim=dims, keepdim=True) == slices.amin(dim=dims, keepdim=True)
-        offset = mean if self.kind == "zscore" else torch.zeros_like(mean)
-        scale = spread if self.kind == "zscore" else mean.abs()
-        usable = ~constant & (scale > 0) & torch.isfinite(scale)
-        return torch.where(usable, offset, 0.0), torch.where(usable, scale, 1.0)
+        peak = slices.abs().amax(dim=dims, keepdim=True)
+        # Relative to the peak, neither sums nor squares leave the range of float32, whatever the unit.
+        relative = slices / torch.where(peak > 0, peak, 1.0)
+        if self.kind == "zscore":
+            offset = relative.mean(dim=dims, keepdim=True)
+            scale = (relative - offset).square().mean(dim=dims, keepdim=True).sqrt() * peak
+        else:
+            offset = torch.zeros_like(peak)
+            scale = relative.abs().mean(dim=dims, keepdim=True) * peak
+        usable = ~is_constant(slices) & (scale > 0)
+        return torch.where(usable, offset * peak, 0.0), torch.where(usable, scale, 1.0)
+
+
+def is_constant(slices: Tensor) -> Tensor:
+    """Tell which slices (N, 1, h, w) hold one value only: (N, 1, 1, 1) of bool."""
+    dims = (1, 2, 3)
+    return slices.amax(dim=dims, keepdim=True) == slices.amin(dim=dims, keepdim=True)
 
 
 def normalise(slices: Tensor, statistics: tuple[Tensor, Tensor]) -> Tensor:

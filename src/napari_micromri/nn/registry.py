@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.errors import ModelError
+from napari_micromri.errors import ModelError, describe_os_error
 from napari_micromri.nn.checkpoint import read_spec
 
 if TYPE_CHECKING:
@@ -94,12 +94,15 @@ def find_model(name_or_path: str | Path) -> Path:
         if entry.name == str(name_or_path):
             return entry.path
     path = Path(name_or_path)
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise ModelError(describe_os_error(error, path)) from error
     names = ", ".join(entry.name for entry in models) or "none"
     raise ModelError(f"There is no model called '{name_or_path}' and no such file. Known models: {names}.")
 
 
 def _folders() -> list[Path]:
     extra = os.environ.get(FOLDERS_VARIABLE, "")
-    return [PRETRAINED, *(Path(part) for part in extra.split(os.pathsep) if part)]
+    return [PRETRAINED, *(Path(part).expanduser() for part in extra.split(os.pathsep) if part)]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.checkpoint import fingerprint, load_weights, read_spec
-from napari_micromri.nn.normalisation import normalise, restore
+from napari_micromri.nn.checkpoint import faulty_field, load_weights, read_spec, weights_dont_fit
+from napari_micromri.nn.normalisation import is_constant, normalise, restore
 from napari_micromri.nn.tiling import run_tiled
 from napari_micromri.nn.unet import UNet, UNetConfig
 from napari_micromri.simulation.resampling import upsampling_matrix
@@ -42,8 +43,7 @@ class UNetRestorer:
         statistics = self.spec.normalisation.statistics(slices)
         given = normalise(self._upsample(slices), statistics)
         wanted = restore(run_tiled(self._run, given, tile, self.network.config), statistics)
-        constant = slices.amax(dim=(1, 2, 3), keepdim=True) == slices.amin(dim=(1, 2, 3), keepdim=True)
-        return torch.where(constant, slices[..., :1, :1], wanted)
+        return torch.where(is_constant(slices), slices[..., :1, :1], wanted)
 
     def memory(self, height: int, width: int) -> int:
         """Estimate the bytes that one slice takes: the widest level holds about six maps at once."""
@@ -80,22 +80,15 @@ def load(path: Path) -> UNetRestorer:
     try:
         config = UNetConfig.model_validate(spec.config)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelError(f"The model {path} is damaged: its configuration's '{where}' makes no sense.") from error
-    network = _empty(config, parameters, path)
-    try:
-        network.load_state_dict(load_weights(path), assign=True)
-    except RuntimeError as error:
         raise ModelError(
-            f"The weights in {path} don't fit the network that it describes. Get the file anew."
+            f"The model {path} is damaged: its configuration's '{faulty_field(error)}' makes no sense. Get it anew."
         ) from error
-    return UNetRestorer(network.float(), spec, fingerprint(path))
-
-
-def _empty(config: UNetConfig, parameters: int, path: Path) -> UNet:
-    """Build the network without memory for weights, so that an absurd configuration costs nothing."""
+    # On the meta device a network takes no memory, so that an absurd configuration costs nothing.
     with torch.device("meta"):
         network = UNet(config)
-    if sum(p.numel() for p in nn.Module.state_dict(network).values()) != parameters:
-        raise ModelError(f"The weights in {path} don't fit the network that it describes. Get the file anew.")
-    return network
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    if sum(math.prod(shape) for shape in shapes.values()) != parameters:
+        raise weights_dont_fit(path)
+    weights, fingerprint = load_weights(path, shapes)
+    network.load_state_dict(weights, assign=True)
+    return UNetRestorer(network, spec, fingerprint)
