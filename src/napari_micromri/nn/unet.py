@@ -152,4 +152,7 @@ def _up(below: int, width: int, config: UNetConfig) -> nn.Module:
 def _pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     height, width = image.shape[-2:]
     pad = (0, -width % multiple, 0, -height % multiple)
-    return functional.pad(image, pad, mode="replicate") if any(pad) else image
+    # Where the network is traced for another program, it has to pad as well: that program brings other sizes.
+    if not torch.compiler.is_compiling() and not any(pad):
+        return image
+    return functional.pad(image, pad, mode="replicate")
