@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class BatchMaker:
         inputs, targets = (np.stack(side)[:, None] for side in zip(*pairs, strict=True))
         return inputs, targets
 
-    def _crops(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def _crops(self) -> list[tuple[NDArray[Any], NDArray[Any]]]:
         good = self._slice()
         coarse = (good.shape[0] // FACTOR, good.shape[1] // FACTOR)
         low, high = np.log(self.config.snr)
@@ -64,7 +64,8 @@ class BatchMaker:
         crop, result = self.config.crop, []
         for _ in range(self.config.crops_per_slice):
             y, x = (FACTOR * int(self.rng.integers((n - crop) // FACTOR + 1)) for n in good.shape)
-            given = rows[y : y + crop] @ fast @ columns[x : x + crop].T  # only the crop is upsampled: it is the costly part
+            # Only the crop is upsampled: that is the costly part.
+            given = rows[y : y + crop] @ fast @ columns[x : x + crop].T
             result.append((given / scale, good[y : y + crop, x : x + crop] / scale))
         return result
 
@@ -74,7 +75,7 @@ class BatchMaker:
         if self.rng.random() < self.config.p_shrink:
             image = self._shrunk(image)
         image = image[: image.shape[0] // FACTOR * FACTOR, : image.shape[1] // FACTOR * FACTOR]
-        image = np.rot90(image, self.rng.integers(4))
+        image = np.rot90(image, int(self.rng.integers(4)))
         if self.rng.random() < 0.5:
             image = image[::-1]
         if self.rng.random() < self.config.p_gamma:
@@ -98,7 +99,8 @@ class BatchMaker:
         if self.rng.random() < 0.5:
             frequency = np.hypot(np.fft.fftfreq(image.shape[0])[:, None], np.fft.fftfreq(image.shape[1])[None, :])
             noisy = np.fft.ifft2(np.fft.fft2(noisy) * np.exp(-((frequency / self.rng.uniform(0.2, 0.6)) ** 2)))
-        return np.abs(noisy).astype(np.float32)
+        result: NDArray[np.float32] = np.abs(noisy).astype(np.float32)
+        return result
 
     def _shrunk(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Resample to a coarser grid by k-space truncation: sharper structures per pixel and a cleaner target."""
@@ -109,4 +111,5 @@ class BatchMaker:
         shape = (int(image.shape[0] * zoom) // 8 * 8, int(image.shape[1] * zoom) // 8 * 8)  # few sizes: few matrices
         if min(shape) < self.config.crop:
             return image
-        return np.abs(truncate_k_space(image, shape))
+        shrunk: NDArray[np.float32] = np.abs(truncate_k_space(image, shape))
+        return shrunk

@@ -1,7 +1,4 @@
-"""Turn a run folder of ``train.py`` into a model file that describes itself.
-
-    python scripts/unet_default/export.py runs/all src/napari_micromri/nn/pretrained/unet-default.safetensors
-"""
+"""Turn a run folder of ``train.py`` into a model file that describes itself."""
 
 from __future__ import annotations
 
@@ -22,9 +19,9 @@ INTENDED_USE = (
     "mean intensities; not for diagnosis."
 )
 LIMITS = (
-    "Learned from simulated pairs: few real scans, phantoms and photographs, coarse scans made by k-space truncation and "
-    "Rician noise. It saw no motion, no ghosts and no other contrast than T2 weighting on real anatomy. Noise that is "
-    "correlated or uneven (several coils, filters, interpolation by the scanner) is unlike its training."
+    "Learned from simulated pairs: few real scans, phantoms and photographs, whose fast scans were made by k-space "
+    "truncation and Rician noise. It saw no motion, no ghosts and no other contrast than T2 weighting on real anatomy. "
+    "Noise that is correlated or uneven (several coils, filters, interpolation by the scanner) is unlike its training."
 )
 
 

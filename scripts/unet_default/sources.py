@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ("mouse_trunk", "rat_head", "geometric_phantoms")
 CLEAN_PHANTOMS = (12, 18, 20)
-WEIGHTS = {"mouse_trunk": 4.0, "rat_head": 4.0, "geometric_phantoms": 1.5, "photographs": 2.5, "random_phantoms": 2.0, "digital_mouse": 2.0}
+WEIGHTS = {
+    "mouse_trunk": 4.0,
+    "rat_head": 4.0,
+    "geometric_phantoms": 1.5,
+    "photographs": 2.5,
+    "random_phantoms": 2.0,
+    "digital_mouse": 2.0,
+}
 """How often a slice is drawn from a source, in relation to the others."""
 
 PHOTOGRAPHS = (
@@ -93,7 +100,7 @@ def load_phantom(number: int) -> list[NDArray[np.float32]]:
 def _nifti(path: Path) -> NDArray[Any]:
     import nibabel
 
-    volume: NDArray[Any] = nibabel.load(path).get_fdata(dtype=np.float32)
+    volume: NDArray[Any] = nibabel.nifti1.Nifti1Image.from_filename(path).get_fdata(dtype=np.float32)
     return volume
 
 

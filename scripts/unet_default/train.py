@@ -1,15 +1,7 @@
-"""Train a UNet for the package on simulated pairs: all knobs on top, one loop.
+"""Train a UNet for the package on simulated pairs: all knobs in `parser`, one loop.
 
-The shipped model and the two that judge it (each without the sources that it is judged on) share a first stage on images
-that are nobody's scan, then go on with the real scans they may see::
-
-    python scripts/unet_default/train.py runs/base      --minutes 20 --without mouse_trunk rat_head geometric_phantoms
-    python scripts/unet_default/train.py runs/no-rat    --minutes 25 --start runs/base --without rat_head geometric_phantoms
-    python scripts/unet_default/train.py runs/no-trunk  --minutes 25 --start runs/base --without mouse_trunk
-    python scripts/unet_default/train.py runs/all       --minutes 25 --start runs/base
-
-Each run folder holds ``weights.pt``-free state only: ``model.safetensors`` (averaged weights), ``config.json`` and
-``log.jsonl`` (loss and PSNR over time).
+``make_models.sh`` beside this file says how the shipped model and the two that judge it are made from it. A run folder
+holds ``model.safetensors`` (weights averaged over time), ``config.json`` and ``log.jsonl`` (loss and PSNR over time).
 """
 
 from __future__ import annotations
@@ -21,6 +13,7 @@ import queue
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,9 +21,13 @@ from batches import BatchConfig, BatchMaker
 from safetensors.torch import load_file, save_file
 from sources import REAL, WEIGHTS, load_source
 
+from napari_micromri.measure.image_quality import foreground, psnr
 from napari_micromri.nn.unet import UNet, UNetConfig, count_parameters
 from napari_micromri.simulation.acquisition import add_noise, foreground_mean, truncate_k_space
 from napari_micromri.simulation.resampling import upsample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CHECK_SNR = (8, 15, 30)
 CHECK_SLICES = 5
@@ -56,7 +53,7 @@ def main() -> None:
     run = Path(knobs.run)
     run.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps(vars(knobs) | {"unet": config.model_dump()}, indent=1))
-    print(f"{count_parameters(model)} parameters; {({k: len(v) for k, v in sources.items()})}", flush=True)
+    print(f"{count_parameters(model)} parameters; { ({k: len(v) for k, v in sources.items()}) }", flush=True)
     loop(model, BatchMaker(sources, WEIGHTS, batch, knobs.seed), knobs, run, checks)
 
 
@@ -65,7 +62,7 @@ def loop(
     maker: BatchMaker,
     knobs: argparse.Namespace,
     run: Path,
-    checks: dict[str, list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]],
+    checks: dict[str, list[NDArray[np.float32]]],
 ) -> None:
     """Train until the time is up; the learning rate falls along a cosine over that time."""
     batches: queue.Queue[tuple[torch.Tensor, torch.Tensor]] = queue.Queue(maxsize=4)
@@ -125,7 +122,7 @@ def report(
     averaged: dict[str, torch.Tensor],
     run: Path,
     knobs: argparse.Namespace,
-    checks: dict[str, list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]],
+    checks: dict[str, list[NDArray[np.float32]]],
     **facts: float,
 ) -> None:
     """Save the averaged weights and log their PSNR beside that of plain sinc."""
@@ -141,25 +138,21 @@ def report(
     print(json.dumps(line), flush=True)
 
 
-def check(model: UNet, slices: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]], snr: float, knobs: argparse.Namespace) -> list[float]:
+def check(model: UNet, slices: list[NDArray[np.float32]], snr: float, knobs: argparse.Namespace) -> list[float]:
     """Return mean PSNR in dB of sinc and of the model, and the foreground bias in percent."""
     rng = np.random.default_rng(7)
     rows = []
     for k in np.linspace(3, len(slices) - 4, CHECK_SLICES).round().astype(int):
         good = slices[k]
-        fast = add_noise(truncate_k_space(good, (good.shape[0] // 2, good.shape[1] // 2)), foreground_mean(good) / snr, rng)
-        given = upsample(fast, good.shape, knobs.upsampling)  # type: ignore[arg-type]  # a shape of two
+        coarse = truncate_k_space(good, (good.shape[0] // 2, good.shape[1] // 2))
+        fast = add_noise(coarse, foreground_mean(good) / snr, rng)
+        given = upsample(fast, (good.shape[0], good.shape[1]), knobs.upsampling)
         scale = float(fast.mean())
         with torch.autocast("cpu", torch.bfloat16, enabled=knobs.bfloat16):
             output = model(torch.from_numpy(given / scale)[None, None]).float()[0, 0].numpy() * scale
-        bright = good > foreground_mean(good) / 2
+        bright = foreground(good)
         rows.append([psnr(given, good), psnr(output, good), 100 * (output[bright].mean() / good[bright].mean() - 1)])
     return [round(float(v), 2) for v in np.mean(rows, axis=0)]
-
-
-def psnr(image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], good: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:
-    """Peak signal-to-noise ratio in dB with the reference's maximum as the peak."""
-    return float(10 * np.log10(good.max() ** 2 / np.square(image - good).mean()))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -122,12 +122,12 @@ def foreground(reference: ArrayLike) -> NDArray[np.bool_]:
     from scipy.ndimage import gaussian_filter
     from skimage.filters import threshold_otsu
 
-    reference = gaussian_filter(_image(reference, "reference"), FOREGROUND_SMOOTHING)
-    everything = np.ones(reference.shape, dtype=bool)
-    if np.ptp(reference) == 0:
+    smooth: NDArray[np.float64] = gaussian_filter(_image(reference, "reference"), FOREGROUND_SMOOTHING)
+    everything = np.ones(smooth.shape, dtype=bool)
+    if np.ptp(smooth) == 0:
         return everything
-    mask: NDArray[np.bool_] = reference > float(threshold_otsu(reference))  # type: ignore[no-untyped-call]
-    return everything if reference[~mask].mean() > reference[mask].mean() / 2 else mask
+    mask: NDArray[np.bool_] = smooth > float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]
+    return everything if smooth[~mask].mean() > smooth[mask].mean() / 2 else mask
 
 
 def bias(image: ArrayLike, reference: ArrayLike, *, mask: NDArray[np.bool_] | None = None) -> float:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ZARR_ENDING = ".ome.zarr"
+MINIMUM_WIDTH = 290
+"""In pixels: the names of models are readable and a laptop's screen still shows the image."""
 
 
 class DenoiseForm(QWidget):
@@ -39,6 +41,7 @@ class DenoiseForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setMinimumWidth(MINIMUM_WIDTH)
         self.hint = _text()
         self.layer = _chooser("The scan to denoise: an image layer.")
         self.model = _chooser("The trained network that denoises.")
