@@ -19,6 +19,12 @@ CPU_MEMORY = 2**29
 DEVICE_SHARE = 0.6
 """Part of a GPU's free memory that a batch may take."""
 
+BFLOAT16_GAIN = 0.8
+"""Part of float32's time that bfloat16 must stay below on a CPU; for less its rounding is not worth it."""
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "STATUS_ALLOC_FAILED")
+"""What the allocators of CUDA, Linux, Windows and of cuDNN and cuBLAS say in a plain RuntimeError."""
+
 
 def available_devices() -> list[str]:
     """List the devices of this machine, the CPU first."""
@@ -40,7 +46,7 @@ def resolve_device(name: str) -> torch.device:
 
     devices = available_devices()
     if name == "auto":
-        return torch.device(devices[-1] if devices[-1] == "mps" else devices[min(1, len(devices) - 1)])
+        return torch.device(devices[min(1, len(devices) - 1)])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in devices:
         raise InputError(f"This machine has no device '{name}'. It has: {', '.join(devices)}.")
@@ -66,7 +72,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
         return known[precision]
     if device.type == "cpu":
         return torch.bfloat16 if _bfloat16_is_faster() else torch.float32
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+    # Older GPUs only emulate bfloat16, slowly.
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     return torch.float16
 
@@ -84,9 +91,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error means that memory ran out, on any device."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
-    )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def release_memory(device: torch.device) -> None:
@@ -116,4 +123,4 @@ def _bfloat16_is_faster() -> bool:
                     layer(image)
                 times.append(time.perf_counter() - start)
             seconds[half] = min(times)
-    return seconds[True] < seconds[False]
+    return seconds[True] < BFLOAT16_GAIN * seconds[False]

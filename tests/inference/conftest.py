@@ -1,0 +1,61 @@
+"""Small models for the tests of inference: a random network, and one that runs out of memory on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
+from napari_micromri.nn.unet import UNet, UNetConfig
+from napari_micromri.nn.unet_restorer import UNetRestorer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+CONFIG = UNetConfig(features_main=(4, 8), convolutions=1)
+SPEC = ModelSpec(name="tiny", kind="unet", config=CONFIG.model_dump(), card=ModelCard(summary="random weights"))
+
+
+@pytest.fixture
+def restorer() -> UNetRestorer:
+    """Give a network of random weights that changes its input clearly."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = UNet(CONFIG)
+        torch.nn.init.normal_(network.head.weight, std=0.1)
+    return UNetRestorer(network, SPEC, "0123456789abcdef")
+
+
+class Nearest:
+    """A `Restorer` that repeats pixels, notes what it was given, and can't hold more than ``room`` fine pixels."""
+
+    def __init__(self, room: float = float("inf"), error: Callable[[str], BaseException] = torch.OutOfMemoryError):
+        self.spec, self.fingerprint, self.room, self.error = SPEC, "nearest", room, error
+        self.batches: list[int] = []
+        self.tiles: list[int | None] = []
+        self.prepared: list[tuple[str, torch.dtype]] = []
+
+    def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.prepared.append((device.type, dtype))
+
+    def restore(self, slices: Tensor, tile: int | None = None) -> Tensor:
+        self.batches.append(len(slices))
+        self.tiles.append(tile)
+        count, _, height, width = slices.shape
+        side = float("inf") if tile is None else tile
+        if count * min(2 * height, side) * min(2 * width, side) > self.room:
+            raise self.error("out of memory")
+        return slices.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    def memory(self, height: int, width: int) -> int:
+        return 1
+
+
+@pytest.fixture
+def nearest() -> type[Nearest]:
+    """Give the class, to be told its room."""
+    return Nearest
