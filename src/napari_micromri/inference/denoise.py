@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_micromri.errors import CancelledError, OutputExistsError, WriteError
+from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
 from napari_micromri.inference.options import DenoiseOptions
 from napari_micromri.inference.run import DenoiseRun
 from napari_micromri.progress import never, no_progress
-from napari_micromri.scan import Scan
+from napari_micromri.scan import AXES, Scan
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
     from typing import Any
 
     import zarr
@@ -51,7 +50,8 @@ def denoise(
     should_stop
         Asked before every batch.
     keep_finished
-        When stopped, give the slices that are done instead of raising; the outermost axis is then shorter.
+        When stopped, give what is done and has no holes instead of raising: whole indices of the outermost axis, or
+        of the next one when not one is whole.
 
     Returns
     -------
@@ -67,16 +67,7 @@ def denoise(
         Stopped, and nothing was to be kept.
     """
     run = DenoiseRun(scan, model, options or DenoiseOptions())
-    result = np.empty(run.plan.shape, dtype=np.float32)
-    try:
-        for batch, slices in run.stream(progress, should_stop):
-            result[batch.target] = slices
-    except CancelledError:
-        part = run.finished_part() if keep_finished else None
-        if part is None:
-            raise
-        result = result[part]
-    return Scan(result, run.info)
+    return _into_memory(run, progress, should_stop, keep_finished)
 
 
 def denoise_to_file(
@@ -97,72 +88,102 @@ def denoise_to_file(
     """
     from napari_micromri.io import save_scan
 
+    path = Path(path)
+    _check_output(path, overwrite=overwrite)
     run = DenoiseRun(scan, model, options or DenoiseOptions())
-    dimensions = len(scan.shape)
-    if not Path(path).name.lower().endswith(".zarr") or run.plan.plane != (dimensions - 2, dimensions - 1):
-        _check_free(path, overwrite=overwrite)
-        result = denoise(scan, model, options, progress=progress, should_stop=should_stop, keep_finished=keep_finished)
-        return save_scan(result, path, overwrite=overwrite)
-    return _stream_to_zarr(run, Path(path), overwrite, progress, should_stop, keep_finished)
+    if _can_stream(run, path):
+        return _stream_to_zarr(run, path, overwrite, progress, should_stop, keep_finished)
+    return save_scan(_into_memory(run, progress, should_stop, keep_finished), path, overwrite=overwrite)
+
+
+def _into_memory(run: DenoiseRun, progress: Progress, should_stop: ShouldStop, keep_finished: bool) -> Scan:
+    result = _room_for(run)
+    try:
+        for batch, slices in run.stream(progress, should_stop):
+            result[batch.target] = slices
+    except CancelledError:
+        if not (keep_finished and run.shorten()):
+            raise
+    return Scan(result[tuple(slice(count) for count in run.plan.shape)], run.info)
+
+
+def _room_for(run: DenoiseRun) -> NDArray[np.float32]:
+    try:
+        return np.empty(run.plan.shape, dtype=np.float32)
+    except MemoryError as error:
+        size = math.prod(run.plan.shape) * 4 / 1e9
+        raise InputError(
+            f"The result takes {size:.0f} GB, more than there is memory. Save it straight to .ome.zarr, or choose "
+            "fewer slices."
+        ) from error
 
 
 def _stream_to_zarr(
     run: DenoiseRun, path: Path, overwrite: bool, progress: Progress, should_stop: ShouldStop, keep_finished: bool
 ) -> Path:
     from napari_micromri.io.atomic import atomic_output
-    from napari_micromri.io.zarr_writer import create_ome_zarr, slices_per_write
+    from napari_micromri.io.zarr_writer import create_ome_zarr, shorten_ome_zarr
 
     with atomic_output(path, overwrite=overwrite) as temporary:
-        array = create_ome_zarr(temporary, shape=run.plan.shape, dtype=np.float32, info=run.info)
+        writer = _SliceWriter(create_ome_zarr(temporary, shape=run.plan.shape, dtype=np.float32, info=run.info))
         try:
-            with _shard_writer(array, slices_per_write(array)) as write:
-                for batch, slices in run.stream(progress, should_stop):
-                    write(batch, slices)
+            for batch, slices in run.stream(progress, should_stop):
+                writer.write(batch, slices)
         except CancelledError:
-            part = run.finished_part() if keep_finished else None
-            if part is None:
+            if not (keep_finished and run.shorten()):
                 raise
-            array.resize(tuple(s.stop or n for s, n in zip(_padded(part, array.ndim), array.shape, strict=True)))
+            writer.flush()
+            shorten_ome_zarr(temporary, shape=run.plan.shape, info=run.info)
     return path
 
 
-def _padded(part: tuple[slice, ...], dimensions: int) -> tuple[slice, ...]:
-    return (*part, *(slice(None),) * (dimensions - len(part)))
+class _SliceWriter:
+    """Writes batches into an array; where shards hold several slices, it collects them until a shard is whole."""
 
+    def __init__(self, array: zarr.Array[Any]) -> None:
+        from napari_micromri.io.zarr_writer import slices_per_write
 
-@contextmanager
-def _shard_writer(array: zarr.Array[Any], depth: int) -> Iterator[Callable[[Batch, NDArray[np.float32]], None]]:
-    """Give a function that writes batches; with shards it collects slices until a shard is whole."""
-    waiting: list[tuple[tuple[int | slice, ...], int, NDArray[np.float32]]] = []
+        self._array, self._depth = array, slices_per_write(array)
+        self._waiting: list[NDArray[np.float32]] = []
+        self._place: tuple[tuple[int | slice, ...], int] = ((), 0)
 
-    def flush() -> None:
-        if waiting:
-            (*slow, _, rows, columns), start, _ = waiting[0]
-            block = np.concatenate([slices for _, _, slices in waiting])
-            array[(*slow, slice(start, start + len(block)), rows, columns)] = block
-            waiting.clear()
-
-    def write(batch: Batch, slices: NDArray[np.float32]) -> None:
-        if depth == 1:
-            array[batch.target] = slices
+    def write(self, batch: Batch, slices: NDArray[np.float32]) -> None:
+        """Write slices, or keep them for later; they come in the order of the array."""
+        if self._depth == 1:
+            self._array[batch.target] = slices
             return
-        span = batch.target[-3]
+        *slow, span, _, _ = batch.target
         start = span.start if isinstance(span, slice) else 0
-        for offset in range(batch.count):
-            if (start + offset) % depth == 0 or (waiting and waiting[0][0][:-3] != batch.target[:-3]):
-                flush()
-            waiting.append((batch.target, start + offset, slices[offset : offset + 1]))
+        for k, one in enumerate(slices, start):
+            if not self._waiting:
+                self._place = (tuple(slow), k)
+            self._waiting.append(one)
+            if (k + 1) % self._depth == 0 or k + 1 == self._array.shape[-3]:
+                self.flush()
 
-    try:
-        yield write
-    finally:
-        flush()
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._waiting:
+            slow, start = self._place
+            self._array[(*slow, slice(start, start + len(self._waiting)))] = np.stack(self._waiting)
+            self._waiting.clear()
 
 
-def _check_free(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+def _can_stream(run: DenoiseRun, path: Path) -> bool:
+    """Tell whether the result's slices are the chunks of the file, in the file's order of axes."""
+    axes = run.info.axes
+    last_two = (len(axes) - 2, len(axes) - 1)
+    return _is_zarr(path) and run.plan.plane == last_two and list(axes) == sorted(axes, key=AXES.index)
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.name.lower().endswith(".zarr")
+
+
+def _check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse before the work what could only be refused after it."""
-    if Path(path).exists() and not overwrite:
-        raise OutputExistsError(Path(path))
-    name = Path(path).name.lower()
-    if not name.endswith((".zarr", ".nii", ".nii.gz")):
+    name = path.name.lower()
+    if name.endswith(".mri.zarr") or not name.endswith((".zarr", ".nii", ".nii.gz")):
         raise WriteError(f"{path} has no ending that says how to save it. Use .ome.zarr, .nii or .nii.gz.")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(path)

@@ -11,7 +11,7 @@ import numpy as np
 from napari_micromri.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -63,19 +63,22 @@ class Plan:
                 f"'{scan.info.name}' with axes {axes} can't be cut into slices along '{slice_axis}'; "
                 "two other spatial axes are needed."
             )
-        outer = tuple(k for k in range(len(axes)) if k not in plane)
-        unknown = [axis for axis in select if axis not in axes or axes.index(axis) not in outer]
-        if unknown:
-            raise InputError(f"'{scan.info.name}' has no slices along '{unknown[0]}'. Choose among {axes}.")
-        ranges = tuple(_checked(scan, k, select.get(axes[k])) for k in outer)
         if 0 in scan.shape:
             raise InputError(f"'{scan.info.name}' is empty: its shape is {scan.shape}.")
+        outer = tuple(k for k in range(len(axes)) if k not in plane)
+        _check_axes(scan, select, "".join(axes[k] for k in outer))
+        ranges = tuple(_checked(scan, k, select.get(axes[k])) for k in outer)
         return cls(scan, (plane[0], plane[1]), outer, ranges, factor)
 
     @property
     def total(self) -> int:
         """Number of slices."""
         return math.prod(len(chosen) for chosen in self.ranges)
+
+    @property
+    def selected(self) -> dict[str, range]:
+        """Indices of the input that the result has, for each axis that is not in the plane."""
+        return {self.scan.info.axes[k]: chosen for k, chosen in zip(self.outer, self.ranges, strict=True)}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,23 +104,20 @@ class Plan:
         in_plane = {info.axes[k]: float(self.factor) for k in self.plane}
         return replace(info, origin=tuple(origin), b_values=b_values).resampled(in_plane)
 
-    def batches(self, size: int, done: int = 0) -> Iterator[Batch]:
-        """Give the slices after the first ``done`` in batches of at most ``size``, in the order of the array."""
-        whole: list[int | slice] = [slice(None)] * len(self.scan.shape)
+    def batch(self, done: int, size: int) -> Batch:
+        """Give the at most ``size`` slices that follow the first ``done``, in the order of the array."""
+        source: list[int | slice] = [slice(None)] * len(self.scan.shape)
+        target = source.copy()
         if not self.outer:
-            if done == 0:
-                yield Batch(tuple(whole), tuple(whole), 1)
-            return
-        *slow, fast = self.ranges
-        for number, index in enumerate(np.ndindex(*(len(chosen) for chosen in slow))):
-            for start in range(max(0, done - number * len(fast)), len(fast), size):
-                stop = min(start + size, len(fast))
-                source, target = list(whole), list(whole)
-                for k, chosen, at in zip(self.outer, slow, index, strict=False):
-                    source[k], target[k] = chosen[at], at
-                source[self.outer[-1]] = slice(fast.start + start, fast.start + stop)
-                target[self.outer[-1]] = slice(start, stop)
-                yield Batch(tuple(source), tuple(target), stop - start)
+            return Batch(tuple(source), tuple(target), 1)
+        index = np.unravel_index(done, [len(chosen) for chosen in self.ranges])
+        for k, chosen, at in zip(self.outer, self.ranges, index, strict=True):
+            source[k], target[k] = chosen[int(at)], int(at)
+        fast, start = self.ranges[-1], int(index[-1])
+        stop = min(start + size, len(fast))
+        source[self.outer[-1]] = slice(fast.start + start, fast.start + stop)
+        target[self.outer[-1]] = slice(start, stop)
+        return Batch(tuple(source), tuple(target), stop - start)
 
     def to_stack(self, block: NDArray[Any]) -> NDArray[Any]:
         """Bring what an index of `Batch` gives to (N, height, width)."""
@@ -131,16 +131,27 @@ class Plan:
     def _stack_axis(self) -> int:
         return sum(k < self.outer[-1] for k in self.plane)
 
-    def finished(self, done: int) -> tuple[int, int] | None:
-        """Say which part of a stopped result is whole: an axis and how many of its indices; None when nothing is.
+    def shortened(self, done: int) -> Plan | None:
+        """Cut the plan to the largest leading block that the first ``done`` slices fill; None when there is none.
 
-        It is the outermost axis with more than one index, so that the part has no holes.
+        The outermost axis with a whole index is cut to its whole ones; the axes before it keep one index.
         """
-        for k, chosen in zip(self.outer, self.ranges, strict=True):
-            if len(chosen) > 1:
-                count = done // (self.total // len(chosen))
-                return (k, count) if count else None
+        ranges = list(self.ranges)
+        each = self.total
+        for k, chosen in enumerate(self.ranges):
+            each //= len(chosen)
+            count = done // each
+            ranges[k] = chosen[: max(1, count)]
+            if count:
+                return replace(self, ranges=tuple(ranges))
         return None
+
+
+def _check_axes(scan: Scan, select: Mapping[str, range], outer: str) -> None:
+    unknown = [axis for axis in select if axis not in outer]
+    if unknown:
+        choice = f"Choose among {', '.join(outer)}." if outer else "It is a single slice."
+        raise InputError(f"'{scan.info.name}' has no slices along '{unknown[0]}'. {choice}")
 
 
 def _checked(scan: Scan, k: int, chosen: range | None) -> range:
@@ -150,7 +161,7 @@ def _checked(scan: Scan, k: int, chosen: range | None) -> range:
     if chosen.step != 1 or not 0 <= chosen.start < chosen.stop <= count:
         last = f"{chosen.start} to {chosen[-1]}" if len(chosen) else "an empty range"
         raise InputError(
-            f"'{scan.info.name}' has the indices 0 to {count - 1} along '{scan.info.axes[k]}', not {last}."
+            f"'{scan.info.name}' has {count} indices along '{scan.info.axes[k]}', 0 to {count - 1}, not {last}."
         )
     return chosen
 
@@ -159,9 +170,10 @@ def _kind(dtype: np.dtype[Any]) -> str:
     return "complex numbers" if dtype.kind == "c" else f"values of the type {dtype}"
 
 
-def fill_gaps(slices: Sequence[Any] | NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+def fill_gaps(slices: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
     """Convert to float32 and replace what is not finite by 0; the mask says where, None when nowhere."""
-    array = np.asarray(slices).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is infinite, hence a gap
+        array = slices.astype(np.float32)
     gaps = ~np.isfinite(array)
     if not gaps.any():
         return array, None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_micromri import __version__
-from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.errors import CancelledError, InputError, ReadError, describe_os_error
 from napari_micromri.inference.devices import (
     batch_memory,
     is_out_of_memory,
@@ -63,7 +63,8 @@ class DenoiseRun:
             "fingerprint": self.model.fingerprint,
             "factor": spec.factor,
             "slice_axis": self.options.slice_axis,
-            "select": {axis: [chosen.start, chosen.stop] for axis, chosen in self.options.select.items()},
+            "select": {axis: [chosen.start, chosen.stop] for axis, chosen in self.plan.selected.items()},
+            "device": str(self.device),
             "precision": str(self.dtype).removeprefix("torch."),
             "version": __version__,
         }
@@ -73,44 +74,72 @@ class DenoiseRun:
         self, progress: Progress = no_progress, should_stop: ShouldStop = never
     ) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
         """Give batches and their denoised slices, shaped as ``batch.target`` of the result wants them."""
-        self.model.prepare(self.device, self.dtype)
-        size = self._batch_size()
-        progress(0, self.plan.total)
+        import torch
+
         try:
+            self._prepare()
+            size = self._batch_size()
+            progress(0, self.plan.total)
             while self.done < self.plan.total:
-                try:
-                    for batch in self.plan.batches(size, self.done):
-                        if should_stop():
-                            raise CancelledError("Denoising was stopped.")
-                        yield batch, self._denoise(batch)
-                        self.done += batch.count
-                        progress(self.done, self.plan.total)
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    size = self._smaller(size, error)
+                if should_stop():
+                    raise CancelledError("Denoising was stopped.")
+                batch = self.plan.batch(self.done, size)
+                slices = self._try(batch)
+                if slices is None:
+                    size = self._smaller(size)
+                    continue
+                yield batch, slices
+                self.done += batch.count
+                progress(self.done, self.plan.total)
         finally:
+            # A model that the caller keeps must not keep a GPU's memory.
+            self.model.prepare(torch.device("cpu"), torch.float32)
             release_memory(self.device)
 
-    def finished_part(self) -> tuple[slice, ...] | None:
-        """Index of what is whole in a result that was stopped; None when nothing is."""
-        found = self.plan.finished(self.done)
-        if found is None:
-            return None
-        axis, count = found
-        return (*(slice(None),) * axis, slice(0, count))
+    def shorten(self) -> bool:
+        """Cut the plan, and with it the info, to what is done and has no holes; False when nothing is."""
+        part = self.plan.shortened(self.done)
+        if part is None:
+            return False
+        self.plan = part
+        return True
+
+    def _prepare(self) -> None:
+        try:
+            self.model.prepare(self.device, self.dtype)
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise self._too_little_memory(f"the model '{self.model.spec.name}'") from error
+            raise
+
+    def _try(self, batch: Batch) -> NDArray[np.float32] | None:
+        """Denoise a batch; None when memory ran out."""
+        try:
+            return self._denoise(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Not before here: until the except clause ends, the error's traceback holds the tensors that filled the memory.
+        release_memory(self.device)
+        return None
 
     def _denoise(self, batch: Batch) -> NDArray[np.float32]:
         import torch
 
-        block = self.plan.to_stack(np.asarray(self.plan.scan.data[batch.source]))
-        slices, gaps = fill_gaps(block)
+        slices, gaps = fill_gaps(self.plan.to_stack(self._read(batch)))
         given = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)
         wanted: NDArray[np.float32] = self.model.restore(given, self._tile)[:, 0].cpu().numpy()
         if gaps is not None:
             factor = self.plan.factor
             wanted = np.where(gaps.repeat(factor, axis=1).repeat(factor, axis=2), np.float32(np.nan), wanted)
         return self.plan.from_stack(wanted)
+
+    def _read(self, batch: Batch) -> NDArray[Any]:
+        scan = self.plan.scan
+        try:
+            return np.asarray(scan.data[batch.source])
+        except OSError as error:  # else it would pass for an error of the output's disk
+            raise ReadError(describe_os_error(error, scan.info.source or f"'{scan.info.name}'")) from error
 
     def _batch_size(self) -> int:
         if self.options.batch_size is not None:
@@ -122,15 +151,15 @@ class DenoiseRun:
             self._tile = FIRST_TILE
         return max(1, min(LARGEST_BATCH, available // each))
 
-    def _smaller(self, size: int, error: BaseException) -> int:
+    def _smaller(self, size: int) -> int:
         """Halve the batch; when it is one slice already, the tile."""
-        release_memory(self.device)
         if size > 1:
             return size // 2
         self._tile = FIRST_TILE if self._tile is None else self._tile // 2
         if self._tile < SMALLEST_TILE:
-            raise InputError(
-                f"There is not enough memory on {self.device} for a slice of '{self.plan.scan.info.name}'. "
-                "Close other programs or choose the CPU."
-            ) from error
+            raise self._too_little_memory(f"a slice of '{self.plan.scan.info.name}'")
         return 1
+
+    def _too_little_memory(self, what: str) -> InputError:
+        way_out = "Close other programs." if self.device.type == "cpu" else "Close other programs or choose the CPU."
+        return InputError(f"There is not enough memory on {self.device} for {what}. {way_out}")

@@ -57,6 +57,28 @@ def create_ome_zarr(path: Path | str, *, shape: tuple[int, ...], dtype: DTypeLik
     )
 
 
+def shorten_ome_zarr(path: Path | str, *, shape: tuple[int, ...], info: ScanInfo) -> None:
+    """Cut the array of `create_ome_zarr` to its first ``shape`` elements, and describe it anew.
+
+    Parameters
+    ----------
+    path
+        What was given to `create_ome_zarr`.
+    shape
+        Along each axis no longer than it is.
+    info
+        Of what is left; its axes are the same.
+    """
+    import zarr
+
+    group = zarr.open_group(path, mode="r+")
+    array = group["0"]
+    if not isinstance(array, zarr.Array):
+        raise TypeError(f"{path} was not made by create_ome_zarr.")
+    array.resize(shape)
+    group.attrs.update({"ome": write_multiscales(info), KEY: info_to_json(info)})
+
+
 def slices_per_write(array: zarr.Array[Any]) -> int:
     """Count of slices along the third axis from the end that are best written at once; 1 without shards."""
     return 1 if array.shards is None else array.shards[-3]
