@@ -6,16 +6,17 @@ averages are combined and the magnitude is taken, so the noise in the result is 
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_micromri.errors import InputError
+from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from napari_micromri.scan import Scan
 
 SLICES_FOR_SIGNAL = 9
 """How many slices are looked at to find the mean foreground signal of a scan."""
@@ -63,7 +64,8 @@ def add_noise(
     """
     combined = sigma / np.sqrt(averages)
     noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(combined)
-    return np.hypot(image.real + noise[0], image.imag + noise[1]).astype(np.float32)
+    magnitude: NDArray[np.float32] = np.hypot(image.real + noise[0], image.imag + noise[1]).astype(np.float32)
+    return magnitude
 
 
 def foreground_mean(image: NDArray[Any]) -> float:
@@ -73,7 +75,7 @@ def foreground_mean(image: NDArray[Any]) -> float:
     finite = image[np.isfinite(image)]
     if finite.size == 0 or finite.min() == finite.max():
         return float(finite.mean()) if finite.size else 0.0
-    return float(finite[finite > threshold_otsu(finite)].mean())
+    return float(finite[finite > threshold_otsu(finite)].mean())  # type: ignore[no-untyped-call,unused-ignore]
 
 
 def simulate_fast_scan(scan: Scan, *, factor: float = 2, snr: float = 15.0, averages: int = 1, seed: int = 0) -> Scan:
@@ -95,15 +97,16 @@ def simulate_fast_scan(scan: Scan, *, factor: float = 2, snr: float = 15.0, aver
     Raises
     ------
     InputError
-        No slices in the scan, complex pixels, or a factor, SNR or number of averages that makes no sense.
+        No slices in the scan, complex pixels, or a factor, SNR, number of averages or seed that makes no sense.
     """
     import dask.array as da
 
-    _check(scan, factor, snr, averages)
+    _check(scan, factor, snr, averages, seed)
     full = scan.shape[-2:]
     coarse = (max(1, round(full[0] / factor)), max(1, round(full[1] / factor)))
     sigma = _signal(scan) / snr
-    source = da.asarray(scan.data).rechunk((*(1,) * (len(scan.shape) - 2), *full))
+    lazy = da.asarray(scan.data)  # type: ignore[no-untyped-call,unused-ignore]
+    source = lazy.rechunk((*(1,) * (len(scan.shape) - 2), *full))
 
     def one(block: NDArray[Any], block_info: dict[int | None, Any]) -> NDArray[np.float32]:
         position = block_info[None]["chunk-location"][: block.ndim - 2]
@@ -111,15 +114,19 @@ def simulate_fast_scan(scan: Scan, *, factor: float = 2, snr: float = 15.0, aver
         image = np.nan_to_num(block.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         return add_noise(truncate_k_space(image, coarse), sigma, rng, averages)
 
-    data = da.map_blocks(one, source, dtype=np.float32, chunks=(*source.chunks[:-2], (coarse[0],), (coarse[1],)))
+    data = da.map_blocks(  # type: ignore[no-untyped-call,unused-ignore]
+        one,
+        source,
+        dtype=np.float32,
+        chunks=(*source.chunks[:-2], (coarse[0],), (coarse[1],)),
+        meta=np.empty((0,) * source.ndim, np.float32),
+    )
     step = {"step": "simulate_fast_scan", "factor": factor, "snr": snr, "averages": averages, "seed": seed}
     info = scan.info.resampled({"y": coarse[0] / full[0], "x": coarse[1] / full[1]}).with_step(step)
-    from dataclasses import replace
-
-    return type(scan)(data, replace(info, name=f"{scan.info.name} (fast, simulated)", averages=averages))
+    return Scan(data, replace(info, name=f"{scan.info.name} (fast, simulated)", averages=averages))
 
 
-def _check(scan: Scan, factor: float, snr: float, averages: int) -> None:
+def _check(scan: Scan, factor: float, snr: float, averages: int, seed: int) -> None:
     if scan.info.axes[-2:] != "yx":
         raise InputError(f"A fast scan is simulated from slices (y, x); '{scan.info.name}' has axes {scan.info.axes}.")
     if scan.dtype.kind not in "uifb":
@@ -130,9 +137,14 @@ def _check(scan: Scan, factor: float, snr: float, averages: int) -> None:
         raise InputError(f"The SNR is a positive number, not {snr}.")
     if averages < 1:
         raise InputError(f"A scan has at least one average, not {averages}.")
+    if seed < 0:
+        raise InputError(f"The seed is 0 or more, not {seed}.")
+    if 0 in scan.shape:
+        raise InputError(f"'{scan.info.name}' is empty: its shape is {scan.shape}.")
 
 
 def _signal(scan: Scan) -> float:
-    stack = scan.data.reshape((-1, *scan.shape[-2:]))
-    chosen = np.unique(np.linspace(0, len(stack) - 1, SLICES_FOR_SIGNAL).round().astype(int))
-    return foreground_mean(np.stack([np.asarray(stack[int(k)], dtype=np.float32) for k in chosen]))
+    outer = scan.shape[:-2]
+    chosen = np.unique(np.linspace(0, math.prod(outer) - 1, SLICES_FOR_SIGNAL).round().astype(int))
+    places = [tuple(int(at) for at in np.unravel_index(k, outer)) for k in chosen]
+    return foreground_mean(np.stack([np.asarray(scan.data[place], dtype=np.float32) for place in places]))

@@ -18,7 +18,7 @@ SUPERSAMPLING = 2
 
 
 def random_phantom(rng: np.random.Generator, size: int = 256) -> NDArray[np.float32]:
-    """Draw one slice (size, size): a body on a dark background, filled with regions; intensities 0 to 1 or a bit above."""
+    """Draw one slice (size, size): a body on a dark background, filled with regions; intensities around 0 to 1."""
     fine = size * SUPERSAMPLING
     body = _ellipse(rng, fine, (0.5, 0.5), rng.uniform(0.3, 0.48, 2), wobble=0.08)
     image = np.where(body, rng.uniform(0.3, 0.7), 0.0).astype(np.float32)
@@ -30,12 +30,13 @@ def random_phantom(rng: np.random.Generator, size: int = 256) -> NDArray[np.floa
         image[region] = rng.choice([0.0, rng.uniform(0.02, 1.0), rng.uniform(0.2, 0.8)], p=(0.1, 0.6, 0.3))
     image *= 1 + _texture(rng, fine) * rng.uniform(0, 0.25)
     image = image.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING).mean(axis=(1, 3))
-    return np.clip(image * _coil(rng, size), 0, None).astype(np.float32)
+    slice_: NDArray[np.float32] = np.clip(image * _coil(rng, size), 0, None).astype(np.float32)
+    return slice_
 
 
 def _grid(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     line = np.linspace(0, 1, size, dtype=np.float32)
-    return np.meshgrid(line, line, indexing="ij", sparse=True)  # type: ignore[return-value]  # a list in older NumPy
+    return np.meshgrid(line, line, indexing="ij", sparse=True)  # type: ignore[return-value,unused-ignore]  # a list in older NumPy
 
 
 def _ellipse(
@@ -63,7 +64,7 @@ def _polygon(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
     from skimage.draw import polygon2mask
 
     corners = rng.uniform(0.1, 0.9, 2) + rng.normal(0, np.exp(rng.uniform(-4, -1.5)), (rng.integers(3, 7), 2))
-    mask: NDArray[np.bool_] = polygon2mask((size, size), corners * size)
+    mask: NDArray[np.bool_] = polygon2mask((size, size), corners * size)  # type: ignore[no-untyped-call,unused-ignore]
     return mask
 
 
@@ -98,11 +99,13 @@ def _texture(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal((size, size))) * frequency ** -rng.uniform(0.7, 1.8)
     field = np.fft.irfft2(spectrum, s=(size, size))
-    return (field / field.std()).astype(np.float32)
+    texture: NDArray[np.float32] = (field / field.std()).astype(np.float32)
+    return texture
 
 
 def _coil(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     """Draw the smooth sensitivity of a surface coil."""
     y, x = _grid(size)
     slope = rng.normal(0, 0.4, 2)
-    return np.exp(slope[0] * (y - 0.5) + slope[1] * (x - 0.5)).astype(np.float32)
+    sensitivity: NDArray[np.float32] = np.exp(slope[0] * (y - 0.5) + slope[1] * (x - 0.5)).astype(np.float32)
+    return sensitivity

@@ -39,9 +39,9 @@ def upsampling_matrix(count: int, fine: int, mode: Upsampling) -> NDArray[np.flo
             matrix = _dirichlet(position[:, None] - np.arange(count), count)
         case _:
             raise InputError(f"Slices are upsampled by {', '.join(UPSAMPLINGS)}, not '{mode}'.")
-    matrix = matrix.astype(np.float32)
-    matrix.setflags(write=False)
-    return matrix
+    single = matrix.astype(np.float32)
+    single.setflags(write=False)
+    return single
 
 
 def upsample(image: NDArray[Any], shape: tuple[int, int], mode: Upsampling = "sinc") -> NDArray[np.float32]:
