@@ -158,7 +158,7 @@ def weights_dont_fit(path: Path) -> ModelError:
 
 def faulty_field(error: ValidationError) -> str:
     """Name the field that makes no sense, fit for a sentence: names of unknown fields are whatever the file says."""
-    name = ".".join(str(part) for part in error.errors()[0]["loc"])
+    name = ".".join(str(part) for part in error.errors()[0]["loc"]) or "description"
     return name if name.isprintable() and len(name) <= 80 else ascii(name[:80])[1:-1]
 
 

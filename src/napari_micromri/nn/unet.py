@@ -9,15 +9,12 @@ per weight.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
-
-if TYPE_CHECKING:
-    from typing import Self
 
 Activation = Literal["relu", "leaky_relu", "elu", "prelu"]
 
@@ -30,7 +27,9 @@ class UNetConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    features_main: tuple[int, ...] = Field(default=(64, 128, 256), min_length=1, max_length=8)
+    features_main: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        default=(64, 128, 256), min_length=1, max_length=8
+    )
     downsampling: Literal["maxpool", "meanpool", "conv_strided"] = "meanpool"
     upsampling: Literal["upconv", "nearest", "bilinear", "bicubic"] = "upconv"
     activation: Activation = "relu"
@@ -47,12 +46,6 @@ class UNetConfig(BaseModel):
     def multiple(self) -> int:
         """Height and width are padded to a multiple of this inside the network."""
         return self.patch_size << len(self.features_skip)
-
-    @model_validator(mode="after")
-    def _sane(self) -> Self:
-        if not all(1 <= width <= 4096 for width in self.features_main):
-            raise ValueError("each entry of features_main is a number of channels between 1 and 4096")
-        return self
 
 
 PRESETS = {

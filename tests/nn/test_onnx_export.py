@@ -1,0 +1,141 @@
+"""What is exported computes what torch computes, and says all that is needed to use it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from napari_micromri.cli import main
+from napari_micromri.errors import ModelError, OutputExistsError, WriteError
+from napari_micromri.nn.onnx_export import METADATA_KEY, OPSET, export_onnx
+from napari_micromri.nn.registry import load_model
+from napari_micromri.nn.unet_restorer import UNetRestorer
+from napari_micromri.simulation.resampling import upsample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.unet import UNet
+
+    ModelFile = Callable[..., Path]
+
+CONFIGS = [
+    {"features_main": (4, 6), "patch_size": 2},
+    {"features_main": (4, 6), "downsampling": "conv_strided", "upsampling": "bicubic", "residual": False},
+]
+SMALLEST = {"features_main": [4]}
+SLICES = 1000 * torch.arange(130.0).reshape(1, 1, 13, 10).sin().abs()
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def _denoise_without_torch(path: Path, image: NDArray[np.float32]) -> NDArray[Any]:
+    """Follow the recipe of the file, for one slice (h, w)."""
+    session = _session(path)
+    recipe = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    offset, scale = {
+        "mean": (0, np.abs(image).mean()),
+        "zscore": (image.mean(), image.std()),
+    }[recipe["normalisation"]["kind"]]
+    height, width = (recipe["factor"] * count for count in image.shape)
+    given = (upsample(image, (height, width), recipe["upsampling"]) - offset) / scale
+    [[[denoised]]] = session.run(None, {"slices": given[None, None].astype(np.float32)})
+    return denoised * scale + offset
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_numbers_are_torchs_at_any_size(
+    tmp_path: Path, make_network: Callable[..., UNet], make_spec: Callable[..., ModelSpec], config: dict[str, object]
+) -> None:
+    network = make_network(**config)
+    restorer = UNetRestorer(network, make_spec())
+    restorer.prepare(torch.device("cpu"), torch.bfloat16)
+    before = restorer.restore(SLICES)
+    session = _session(export_onnx(restorer, tmp_path / "network.onnx"))
+    for shape in [(1, 1, 64, 48), (3, 1, 37, 50), (2, 1, 1, 7)]:
+        image = torch.randn(shape)
+        with torch.no_grad():
+            expected = network(image).numpy()
+        [found] = session.run(["denoised"], {"slices": image.numpy()})
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert torch.equal(restorer.restore(SLICES), before)  # exporting leaves the model as it was
+
+
+@pytest.mark.parametrize(("kind", "upsampling"), [("mean", "sinc"), ("zscore", "bicubic")])
+def test_the_recipe_gives_the_whole_restoration(
+    tmp_path: Path, model_file: ModelFile, kind: str, upsampling: str
+) -> None:
+    model = model_file(config=SMALLEST, normalisation={"kind": kind}, upsampling=upsampling, factor=3)
+    path = export_onnx(model, tmp_path / "network.onnx")
+    expected = load_model(model).restore(SLICES)[0, 0].numpy()
+    np.testing.assert_allclose(_denoise_without_torch(path, SLICES[0, 0].numpy()), expected, atol=0.1)
+
+
+def test_the_file_describes_itself_and_not_this_computer(tmp_path: Path, model_file: ModelFile) -> None:
+    model = model_file(config=SMALLEST, provenance={"seed": 7})
+    path = export_onnx(model, tmp_path / "network.onnx")
+    graph = onnx.load(path)
+    onnx.checker.check_model(graph, full_check=True)
+    assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", OPSET)]
+    for value, name in ((graph.graph.input[0], "slices"), (graph.graph.output[0], "denoised")):
+        assert value.name == name
+        sizes = [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        assert sizes == ["batch", 1, "height", "width"]
+    [recipe] = [json.loads(entry.value) for entry in graph.metadata_props if entry.key == METADATA_KEY]
+    restorer = load_model(model)
+    assert recipe["fingerprint"] == restorer.fingerprint
+    assert (recipe["factor"], recipe["upsampling"], recipe["provenance"]) == (2, "sinc", {"seed": 7})
+    assert recipe["card"] == restorer.spec.card.model_dump()
+    assert b".py" not in path.read_bytes()
+
+
+def test_refusals(tmp_path: Path, model_file: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, there = model_file(config=SMALLEST), tmp_path / "there.onnx"
+    there.write_bytes(b"mine")
+    with pytest.raises(OutputExistsError):
+        export_onnx(model, there)
+    assert there.read_bytes() == b"mine"
+    with pytest.raises(ModelError, match="no model called"):
+        export_onnx("nothing", tmp_path / "a.onnx")
+    with pytest.raises(WriteError, match="a file stands in its place"):
+        export_onnx(model, there / "a.onnx")
+
+    class Other:
+        spec = load_model(model).spec.model_copy(update={"kind": "wavelets"})
+        fingerprint = ""
+
+    with pytest.raises(ModelError, match="only UNets can be exported"):
+        export_onnx(Other(), tmp_path / "a.onnx")  # type: ignore[arg-type]
+    monkeypatch.setattr("napari_micromri.nn.onnx_export.find_spec", lambda _name: None)
+    with pytest.raises(ModelError, match=r"needs onnx and onnxscript\. Install with: pip install"):
+        export_onnx(model, tmp_path / "a.onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["small.safetensors", "there.onnx"]
+
+
+def test_the_command(tmp_path: Path, model_file: ModelFile, capfd: pytest.CaptureFixture[str]) -> None:
+    model, output = str(model_file(config=SMALLEST)), tmp_path / "small.onnx"
+    assert main(["export", model, str(output)]) == 0
+    printed = capfd.readouterr()
+    assert printed.out.startswith(f"Wrote {output} (")
+    assert printed.out.count("\n") == 1
+    assert printed.err == ""
+    onnx.checker.check_model(onnx.load(output))
+
+    assert main(["export", model, str(output)]) == 2
+    assert "already there" in capfd.readouterr().err
+    assert main(["export", model, str(tmp_path / "small.pb")]) == 2
+    assert "doesn't end in .onnx" in capfd.readouterr().err
+    assert main(["export", "nothing", str(tmp_path / "b.onnx")]) == 2
+    assert "no model called 'nothing'" in capfd.readouterr().err
