@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+import dask.array as da
 import numpy as np
 import pytest
 import zarr
@@ -233,3 +235,23 @@ def test_a_shortened_file_has_no_trace_of_the_rest(
     assert_array_equal(found.read(), np.arange(np.prod(shape)).reshape(shape)[part])
     pieces = [path for path in (tmp_path / "a.ome.zarr" / "0" / "c").rglob("*") if path.is_file()]
     assert len(pieces) == {2: 2, 33: 2, 3: 1}[rest[0]]
+
+
+@pytest.mark.parametrize("count", [400, 600])
+def test_neither_scan_is_ever_whole_in_memory(nearest: Any, tmp_path: Path, count: int) -> None:
+    """Up to 512 slices each has a file; above that 32 share one."""
+
+    def load(block_id: tuple[int, ...]) -> np.ndarray:
+        return np.full((1, 32, 32), block_id[0], np.float32)
+
+    data = da.map_blocks(load, chunks=((1,) * count, (32,), (32,)), dtype="f4", meta=np.zeros((0, 0, 0), "f4"))
+    scan = Scan(data, ScanInfo(name="lazy", axes="zyx", voxel_size=(1, 1, 1)))
+    denoise_to_file(tiny_slices(2), nearest(), tmp_path / "first.ome.zarr", options())  # imports take memory, too
+    tracemalloc.start()
+    try:
+        path = denoise_to_file(scan, nearest(), tmp_path / "out.ome.zarr", options(batch_size=8))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.4 * count * 64 * 64 * 4
+    assert_array_equal(open_scan(path)[0].read()[:, 5, 5], np.arange(count))
