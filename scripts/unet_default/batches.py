@@ -28,8 +28,8 @@ class BatchConfig:
     p_gamma: float = 0.4
     p_shrink: float = 0.4
     p_coil: float = 0.3
-    p_noisy_target: float = 0.5
-    target_snr: tuple[float, float] = (12.0, 80.0)
+    p_noisy_target: float = 0.7
+    target_snr: tuple[float, float] = (10.0, 60.0)
 
 
 class BatchMaker:

@@ -79,9 +79,17 @@ def test_figures_without_units_do_not_depend_on_the_scale(a: np.ndarray, b: np.n
 
 
 def test_foreground_is_the_body(reference: np.ndarray) -> None:
-    mask = foreground(reference)
-    assert mask.mean() == pytest.approx(np.pi * 36 * 30 / (96 * 80), rel=0.03)
+    for smoothing in (0, 2):
+        assert foreground(reference, smoothing=smoothing).mean() == pytest.approx(np.pi * 36 * 30 / 96 / 80, rel=0.05)
+    mask = foreground(reference, smoothing=0)
     assert reference[mask].min() > reference[~mask].max()
+
+
+def test_foreground_is_not_chosen_by_its_own_noise() -> None:
+    signal = np.where(np.add.outer(np.arange(96), np.zeros(80)) < 48, 40.0, 100.0)
+    first, second = (signal + 25 * np.random.default_rng(seed).standard_normal(signal.shape) for seed in (1, 2))
+    assert abs(bias(second, first)) < 0.01
+    assert bias(second, first, mask=foreground(first, smoothing=0)) < -0.02
 
 
 def test_without_a_background_everything_is_foreground() -> None:

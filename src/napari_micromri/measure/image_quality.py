@@ -112,8 +112,8 @@ def ssim(image: ArrayLike, reference: ArrayLike, *, data_range: float | None = N
     )
 
 
-def foreground(reference: ArrayLike) -> NDArray[np.bool_]:
-    """Find the object in a 2-D image: pixels above Otsu's threshold after Gaussian smoothing (2 pixels).
+def foreground(reference: ArrayLike, *, smoothing: float = FOREGROUND_SMOOTHING) -> NDArray[np.bool_]:
+    """Find the object in a 2-D image: pixels above Otsu's threshold after Gaussian smoothing (in pixels).
 
     Without the smoothing a pixel would be chosen for its own noise, and every other image of the same object would
     look too dark on the chosen ones. Where the darker class is more than half as bright as the brighter one there is
@@ -122,7 +122,7 @@ def foreground(reference: ArrayLike) -> NDArray[np.bool_]:
     from scipy.ndimage import gaussian_filter
     from skimage.filters import threshold_otsu
 
-    smooth: NDArray[np.float64] = gaussian_filter(_image(reference, "reference"), FOREGROUND_SMOOTHING)
+    smooth: NDArray[np.float64] = gaussian_filter(_image(reference, "reference"), smoothing)
     everything = np.ones(smooth.shape, dtype=bool)
     if np.ptp(smooth) == 0:
         return everything

@@ -170,7 +170,7 @@ def _flat_part(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[
 def _signal(image: NDArray[np.float64], valid: NDArray[np.bool_], sigma: float) -> float:
     square, _ = _local_mean(image**2, valid, 3)
     amplitude = np.sqrt(np.maximum(square - 2 * sigma**2, 0))
-    inside = foreground(amplitude) & valid
+    inside = foreground(amplitude, smoothing=0) & valid  # the amplitude is smooth already
     return float(amplitude[inside].mean()) if inside.any() else float("nan")
 
 
