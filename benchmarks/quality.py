@@ -24,6 +24,7 @@ import re
 import sys
 import warnings
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
         fast = simulate_fast_scan(scan, factor=2, snr=snr, seed=int(snr))
         found = fast.read()
         sigma = estimate_noise(found).sigma
-        for method, variants in methods(fast, source).items():
+        for method, variants in methods(fast, found, sigma, source).items():
             if method not in options.methods:
                 continue
             results = [[asdict(assess(*pair)) for pair in zip(v(found, sigma), good, strict=True)] for v in variants]
@@ -117,7 +118,7 @@ def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
             yield Row(source, snr, method, **best)
 
 
-def methods(fast: Scan, source: str) -> dict[str, list[Filter]]:
+def methods(fast: Scan, found: Volume, sigma: float, source: str) -> dict[str, list[Filter]]:
     """Name the methods and their variants: each takes a coarse volume and its sigma, and gives a fine one."""
     height, width = 2 * fast.shape[-2], 2 * fast.shape[-1]
 
@@ -127,12 +128,20 @@ def methods(fast: Scan, source: str) -> dict[str, list[Filter]]:
     def model(name: str | Path) -> Filter:
         return lambda volume, _: denoise(Scan(volume, fast.info), name, DenoiseOptions(device="cpu")).read()
 
-    def then_sinc(one: Callable[[NDArray[np.float64], float], NDArray[np.float64]], unbias: bool) -> Filter:
-        def run(volume: Volume, sigma: float) -> Volume:
-            filtered = np.stack([one(s, sigma) for s in volume.astype(np.float64)])
-            return upsample(debias(filtered, sigma) if unbias else filtered, (height, width), "sinc")
+    def then_sinc(one: Callable[[NDArray[np.float64], float], NDArray[np.float64]]) -> list[Filter]:
+        """Give the filter plain and with the Rician bias taken out afterwards; it runs once for both."""
 
-        return run
+        @cache
+        def filtered() -> Volume:
+            return np.stack([one(image, sigma) for image in found.astype(np.float64)])
+
+        def plain(_volume: Volume, _sigma: float) -> Volume:
+            return upsample(filtered(), (height, width), "sinc")
+
+        def unbiased(_volume: Volume, sigma: float) -> Volume:
+            return upsample(debias(filtered(), sigma), (height, width), "sinc")
+
+        return [plain, unbiased]
 
     classical = {
         "NLM + sinc": [nlm(h) for h in (0.6, 0.8, 1.0)],
@@ -141,7 +150,7 @@ def methods(fast: Scan, source: str) -> dict[str, list[Filter]]:
     }
     result: dict[str, list[Filter]] = {mode: [up(mode)] for mode in ("nearest", "bicubic", "sinc")}
     for name, variants in classical.items():
-        result[name] = [then_sinc(one, unbias) for one in variants for unbias in (False, True)]
+        result[name] = [run for one in variants for run in then_sinc(one)]
     result["unet"] = [model(HERE / "models" / f"{LEFT_OUT[source]}.safetensors")]
     return result | {"unet-default": [model("unet-default")]}
 

@@ -1,7 +1,8 @@
 """How long the window's event loop is held while the dock denoises.
 
-A timer that should beat every 5 ms notes when it does. Given is the gap between beats, first while nothing runs and then
-during a run with the shipped model, its first imports, and the adding of the result. Needs a display (`make bench`).
+A timer that should beat every 5 ms notes when it does. Given is the gap between beats, first while nothing runs and
+then during a run with the shipped model, its first imports, and the adding of the result. Needs a display, which
+`make bench` brings.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_foreground_is_the_body(reference: np.ndarray) -> None:
 
 
 def test_foreground_is_not_chosen_by_its_own_noise() -> None:
-    signal = np.where(np.add.outer(np.arange(96), np.zeros(80)) < 48, 40.0, 100.0)
+    signal = np.where(np.add.outer(np.arange(192), np.zeros(160)) < 96, 40.0, 100.0)
     first, second = (signal + 25 * np.random.default_rng(seed).standard_normal(signal.shape) for seed in (1, 2))
     assert abs(bias(second, first)) < 0.01
     assert bias(second, first, mask=foreground(first, smoothing=0)) < -0.02
