@@ -1,7 +1,7 @@
 """Compare the UNet with classical methods on scans that it never saw.
 
-Fast scans are simulated from each source (factor 2, Rician noise) at several SNR, brought to the fine grid by every
-method, and compared with the source. ``unet`` is always a model that was trained *without* the source it is judged on
+Fast slices are simulated from each source (factor 2, Rician noise), each at the stated SNR of its own foreground,
+brought to the fine grid by every method, and compared with the source. ``unet`` is always a model that was trained *without* the source it is judged on
 (``benchmarks/models``); ``unet-default`` is the shipped model, which has seen these sources, and stands there only for
 comparison.
 
@@ -35,15 +35,17 @@ from napari_micromri.measure.image_quality import assess
 from napari_micromri.measure.noise import debias, estimate_noise
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.simulation.acquisition import simulate_fast_scan
-from napari_micromri.simulation.resampling import upsample
+from napari_micromri.simulation.resampling import UPSAMPLINGS, upsample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
+    from napari_micromri.simulation.resampling import Upsampling
+
     Volume = NDArray[Any]
-    Filter = Callable[[Volume, float], Volume]
+    Filter = Callable[[], Volume]
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "scripts" / "unet_default"))
@@ -103,43 +105,48 @@ def merge(known: list[Row], new: list[Row]) -> list[Row]:
 def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
     """Judge every method on one source."""
     good = load(source)[:: options.every]
-    scan = Scan(good, ScanInfo(name=source, axes="zyx", voxel_size=(1, 1, 1)))
     for snr in options.snr:
-        fast = simulate_fast_scan(scan, factor=2, snr=snr, seed=int(snr))
-        found = fast.read()
-        sigma = estimate_noise(found).sigma
-        for method, variants in methods(fast, found, sigma, source).items():
+        fast = np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)])
+        for method, variants in methods(fast, source).items():
             if method not in options.methods:
                 continue
-            results = [[asdict(assess(*pair)) for pair in zip(v(found, sigma), good, strict=True)] for v in variants]
+            results = [[asdict(assess(*pair)) for pair in zip(run(), good, strict=True)] for run in variants]
             means = [{key: float(np.mean([r[key] for r in one])) for key in one[0]} for one in results]
             best = max(means, key=lambda m: m["psnr"]) | {"ssim": max(m["ssim"] for m in means)}
             print(f"{source} SNR {snr:g} {method}: {best['psnr']:.2f} dB, SSIM {best['ssim']:.4f}", file=sys.stderr)
             yield Row(source, snr, method, **best)
 
 
-def methods(fast: Scan, found: Volume, sigma: float, source: str) -> dict[str, list[Filter]]:
-    """Name the methods and their variants: each takes a coarse volume and its sigma, and gives a fine one."""
-    height, width = 2 * fast.shape[-2], 2 * fast.shape[-1]
+def fast_slice(good: Volume, snr: float, seed: int) -> Volume:
+    """Simulate what the fast scan of one slice would have been."""
+    scan = Scan(good, ScanInfo(name="slice", axes="yx", voxel_size=(1, 1)))
+    return simulate_fast_scan(scan, factor=2, snr=snr, seed=seed).read()
 
-    def up(mode: str) -> Filter:
-        return lambda volume, _: upsample(volume, (height, width), mode)  # type: ignore[arg-type]  # a mode
+
+def methods(fast: Volume, source: str) -> dict[str, list[Filter]]:
+    """Name the methods and their variants, each of which gives the fine volume."""
+    shape = (2 * fast.shape[-2], 2 * fast.shape[-1])
+    sigmas = [estimate_noise(image).sigma for image in fast]
+
+    def up(mode: Upsampling) -> Filter:
+        return lambda: upsample(fast, shape, mode)
 
     def model(name: str | Path) -> Filter:
-        return lambda volume, _: denoise(Scan(volume, fast.info), name, DenoiseOptions(device="cpu")).read()
+        scan = Scan(fast, ScanInfo(name=source, axes="zyx", voxel_size=(1, 1, 1)))
+        return lambda: denoise(scan, name, DenoiseOptions(device="cpu")).read()
 
     def then_sinc(one: Callable[[NDArray[np.float64], float], NDArray[np.float64]]) -> list[Filter]:
         """Give the filter plain and with the Rician bias taken out afterwards; it runs once for both."""
 
         @cache
         def filtered() -> Volume:
-            return np.stack([one(image, sigma) for image in found.astype(np.float64)])
+            return np.stack([one(*pair) for pair in zip(fast.astype(np.float64), sigmas, strict=True)])
 
-        def plain(_volume: Volume, _sigma: float) -> Volume:
-            return upsample(filtered(), (height, width), "sinc")
+        def plain() -> Volume:
+            return upsample(filtered(), shape, "sinc")
 
-        def unbiased(_volume: Volume, sigma: float) -> Volume:
-            return upsample(debias(filtered(), sigma), (height, width), "sinc")
+        def unbiased() -> Volume:
+            return upsample(np.stack([debias(*pair) for pair in zip(filtered(), sigmas, strict=True)]), shape, "sinc")
 
         return [plain, unbiased]
 
@@ -148,7 +155,7 @@ def methods(fast: Scan, found: Volume, sigma: float, source: str) -> dict[str, l
         "TV + sinc": [tv(w) for w in (0.5, 0.8, 1.2)],
         "BM3D + sinc": [bm3d_filter()],
     }
-    result: dict[str, list[Filter]] = {mode: [up(mode)] for mode in ("nearest", "bicubic", "sinc")}
+    result: dict[str, list[Filter]] = {mode: [up(mode)] for mode in UPSAMPLINGS}
     for name, variants in classical.items():
         result[name] = [run for one in variants for run in then_sinc(one)]
     result["unet"] = [model(HERE / "models" / f"{LEFT_OUT[source]}.safetensors")]
