@@ -2,8 +2,8 @@
 
 Fast slices are simulated from each source (factor 2, Rician noise), each at the stated SNR of its own foreground,
 brought to the fine grid by every method, and compared with the source. ``unet`` is always a model that was trained
-*without* the source it is judged on (``benchmarks/models``); ``unet-default`` is the shipped model, which has seen these
-sources, and stands there only for comparison.
+*without* the source it is judged on (``benchmarks/models``); ``unet-default`` is the shipped model, which has seen
+these sources, and stands there only for comparison.
 
 Each classical filter runs on the coarse grid and is followed by sinc interpolation. It may use the scan's noise as
 `napari_micromri.measure.noise.estimate_noise` finds it, runs plain and with the Rician bias taken out, NLM and TV with

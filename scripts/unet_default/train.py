@@ -97,8 +97,8 @@ def loop(
 def criterion(kind: str, output: torch.Tensor, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Compare output and target; ``relative`` counts each crop in units of what sinc interpolation alone gets wrong.
 
-    Plain MSE is ruled by the noisiest crops; PSNR at a high SNR then pays for it. ``structural`` adds 1 - SSIM, and once
-    more the error of the mean of 16 x 16 pixels, which is where a loss of brightness shows.
+    Plain MSE is ruled by the noisiest crops; PSNR at a high SNR then pays for it. ``structural`` adds 1 - SSIM, and
+    once more the error of the mean of 16 x 16 pixels, which is where a loss of brightness shows.
     """
     error = (output - targets).square().mean(dim=(1, 2, 3))
     match kind:
