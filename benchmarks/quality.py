@@ -9,9 +9,10 @@ Each classical filter runs on the coarse grid and is followed by sinc interpolat
 `napari_micromri.measure.noise.estimate_noise` finds it, runs plain and with the Rician bias taken out, NLM and TV with
 several strengths, and the best of these counts, for PSNR and SSIM apart: more than it could have in practice.
 
-    python benchmarks/quality.py                       # all slices: BM3D takes an hour on two cores
-    python benchmarks/quality.py --every 4 --results benchmarks/quality.json --update README.md docs/training.md
-    python benchmarks/quality.py --every 4 --methods unet-default --results benchmarks/quality.json   # one anew
+    python benchmarks/quality.py                # every fourth slice: some minutes, most of them BM3D's
+    python benchmarks/quality.py --every 1      # all slices
+    python benchmarks/quality.py --results benchmarks/quality.json --update README.md docs/training.md
+    python benchmarks/quality.py --methods unet --results benchmarks/quality.json    # one method anew
 
 With ``--results`` figures of other methods, sources and SNR that stand in the file are kept and judged along.
 """
@@ -273,7 +274,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", nargs="+", default=list(LEFT_OUT), choices=LEFT_OUT)
     parser.add_argument("--snr", nargs="+", type=float, default=[8, 15, 30])
-    parser.add_argument("--every", type=int, default=1, help="take every n-th slice")
+    parser.add_argument("--every", type=int, default=4, help="take every n-th slice (default %(default)s)")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--results", help="JSON file with the figures: read if it is there, and written")
     parser.add_argument("--update", nargs="*", default=[], help="documents to put the tables into")

@@ -217,7 +217,9 @@ class TestBadInput:
         self.refused(tmp_path / "a.mri.zarr", "study")
 
     @pytest.mark.parametrize("address", ["s3://bucket/a.zarr", "http://127.0.0.1:1/a.zarr"])
-    def test_remote_needs_fsspec_or_a_server(self, address: str) -> None:
+    def test_remote_needs_fsspec_or_a_server(self, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # nobody listens there
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         assert can_read(address)
         with pytest.raises(ReadError, match=r"a\.zarr"):
             open_scan(address)

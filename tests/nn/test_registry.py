@@ -51,7 +51,7 @@ def test_the_shipped_model_improves_a_noisy_disc() -> None:
     fast = torch.nn.functional.avg_pool2d(good[None, None], 2)
     noisy = torch.hypot(fast + 80 * torch.randn_like(fast), 80 * torch.randn_like(fast))
     restorer = load_model("unet-default")
-    inner = good > 500
+    inner = (y - 47.5) ** 2 + (x - 47.5) ** 2 < 24**2  # away from the edge, whose blur is no noise
     denoised = restorer.restore(noisy)[0, 0]
     raw = noisy[0, 0].repeat_interleave(2, 0).repeat_interleave(2, 1)
     assert denoised[inner].std() < 0.5 * raw[inner].std()

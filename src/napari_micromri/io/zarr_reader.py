@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -76,7 +77,7 @@ def _problems_told(where: Path | str) -> Iterator[None]:
         raise ReadError(f"{where} is a remote store: 'pip install fsspec[http,s3]' to open it.") from error
     except OSError as error:
         raise ReadError(describe_os_error(error, where) if error.errno else _no_store(where)) from error
-    except zarr.errors.NodeNotFoundError as error:
+    except (zarr.errors.NodeNotFoundError, *_connection_errors()) as error:
         raise ReadError(_no_store(where)) from error
     except (
         zarr.errors.BaseZarrError,
@@ -91,6 +92,12 @@ def _problems_told(where: Path | str) -> Iterator[None]:
         ZeroDivisionError,
     ) as error:
         raise ReadError(f"{where} has damaged Zarr metadata ({str(error) or type(error).__name__}).") from error
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """List what the remote stores' libraries raise of their own, of those that are loaded."""
+    names = {"aiohttp": ("ClientError",), "botocore.exceptions": ("BotoCoreError", "ClientError")}
+    return tuple(getattr(sys.modules[m], name) for m, those in names.items() if m in sys.modules for name in those)
 
 
 def _no_store(where: Path | str) -> str:
