@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL = ("mouse_trunk", "rat_head", "geometric_phantoms")
 CLEAN_PHANTOMS = (12, 18, 20)
 WEIGHTS = {
     "mouse_trunk": 4.0,

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from batches import BatchConfig, BatchMaker
 from safetensors.torch import load_file, save_file
-from sources import REAL, WEIGHTS, load_source
+from sources import WEIGHTS, load_source
 from torch.nn import functional
 
 from napari_micromri.measure.image_quality import foreground, psnr
@@ -50,7 +50,13 @@ def main() -> None:
         model.load_state_dict(load_file(Path(knobs.start) / "model.safetensors"))
     sources = {name: load_source(name) for name in WEIGHTS if name not in knobs.without}
     checks = {name: load_source(name) for name in ("mouse_trunk", "rat_head")}
-    batch = BatchConfig(upsampling=knobs.upsampling, crop=knobs.crop, batch=knobs.batch)
+    batch = BatchConfig(
+        upsampling=knobs.upsampling,
+        crop=knobs.crop,
+        batch=knobs.batch,
+        p_noisy_target=knobs.noisy_targets,
+        target_snr=(knobs.target_snr[0], knobs.target_snr[1]),
+    )
     run = Path(knobs.run)
     run.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps(vars(knobs) | {"unet": config.model_dump()}, indent=1))
@@ -183,7 +189,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("run", help="folder to write, new")
     p.add_argument("--minutes", type=float, required=True)
-    p.add_argument("--without", nargs="*", default=[], choices=REAL)
+    p.add_argument("--without", nargs="*", default=[], choices=tuple(WEIGHTS))
     p.add_argument("--start", help="run folder whose weights to start from")
     p.add_argument("--features", type=int, nargs="+", default=[64, 64, 96])
     p.add_argument("--patch-size", type=int, default=2)
@@ -192,6 +198,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--loss", choices=("relative", "structural", "mse", "mae"), default="relative")
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--crop", type=int, default=96)
+    p.add_argument("--noisy-targets", type=float, default=0.7, help="part of the targets that get noise of their own")
+    p.add_argument("--target-snr", type=float, nargs=2, default=[10, 60], help="their SNR")
     p.add_argument("--lr", type=float, default=1e-3)
     p.add_argument("--final", type=float, default=0.02, help="last learning rate, as a fraction of the first")
     p.add_argument("--ema", type=float, default=0.998)
