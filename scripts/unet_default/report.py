@@ -1,4 +1,4 @@
-"""Tabulate what was tried: for each run folder of ``train.py`` its PSNR gain over sinc on sources that it never saw.
+"""Tabulate what was tried: for each run folder of ``train.py`` its PSNR on sources that it never saw.
 
 Usage: ``python scripts/unet_default/report.py RUN... [--update docs/training.md]``.
 
@@ -36,20 +36,31 @@ def main() -> None:
 def table(runs: list[Path]) -> str:
     """Format as Markdown, one line per run and source that it didn't see."""
     lines = [
-        "| run | what | minutes | steps | judged on | gain over sinc in dB at SNR 8, 15, 30 |",
+        "| run | what | minutes | steps | judged on | PSNR in dB at SNR 8, 15, 30 |",
         "| --- | --- | ---: | ---: | --- | ---: |",
     ]
+    for source in CHECKED:
+        lines.append(f"| | sinc interpolation alone | | | {source.replace('_', ' ')} | {sinc_of(runs, source)} |")
     for run in runs:
         knobs = json.loads((run / "config.json").read_text())
         last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
         for source in CHECKED:
             if source in knobs["without"]:
-                gains = ", ".join(f"{model - sinc:+.2f}" for sinc, model, _ in last[source])
+                found = ", ".join(f"{psnr:.2f}" for _, psnr, _ in last[source])
                 lines.append(
                     f"| {run.name} | {describe(knobs)} | {knobs['minutes']:g} | {last['step']} | "
-                    f"{source.replace('_', ' ')} | {gains} |"
+                    f"{source.replace('_', ' ')} | {found} |"
                 )
     return "\n".join(lines)
+
+
+def sinc_of(runs: list[Path], source: str) -> str:
+    """Find what plain sinc reaches in the log of a run that starts from it."""
+    for run in runs:
+        if json.loads((run / "config.json").read_text())["upsampling"] == "sinc":
+            last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+            return ", ".join(f"{psnr:.2f}" for psnr, _, _ in last[source])
+    return ""
 
 
 def describe(knobs: dict[str, Any]) -> str:
