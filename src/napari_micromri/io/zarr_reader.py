@@ -77,7 +77,9 @@ def _problems_told(where: Path | str) -> Iterator[None]:
         raise ReadError(f"{where} is a remote store: 'pip install fsspec[http,s3]' to open it.") from error
     except OSError as error:
         raise ReadError(describe_os_error(error, where) if error.errno else _no_store(where)) from error
-    except (zarr.errors.NodeNotFoundError, *_connection_errors()) as error:
+    except zarr.errors.NodeNotFoundError as error:
+        raise ReadError(_no_store(where)) from error
+    except _connection_errors() as error:
         raise ReadError(_no_store(where)) from error
     except (
         zarr.errors.BaseZarrError,
