@@ -41,6 +41,10 @@ class InputError(MicroMRIError):
     """What was asked for doesn't fit the scan: wrong axes, dtype, slice numbers, size."""
 
 
+class StudyError(MicroMRIError):
+    """A study can't be opened, built or changed."""
+
+
 class CancelledError(MicroMRIError):
     """The person stopped the work."""
 

@@ -1,0 +1,1 @@
+"""Paired studies: building, curation, crop, split, and reading them for training."""
