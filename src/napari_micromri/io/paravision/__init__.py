@@ -11,6 +11,6 @@ Own code rather than ``brukerapi`` (compared with it in the tests), for four rea
 
 from __future__ import annotations
 
-from napari_micromri.io.paravision.study import looks_like_paravision, read_paravision
+from napari_micromri.io.paravision.study import looks_like_paravision, read_paravision, reconstructions
 
-__all__ = ["looks_like_paravision", "read_paravision"]
+__all__ = ["looks_like_paravision", "read_paravision", "reconstructions"]

@@ -35,7 +35,7 @@ def read_paravision(path: Path) -> list[Scan]:
     ReadError
         Nothing is left; the message says why.
     """
-    found = _reconstructions(path if path.is_dir() else path.parent)
+    found = reconstructions(path if path.is_dir() else path.parent)
     scans: list[Scan] = []
     labels: list[str] = []
     problems: list[str] = []
@@ -64,7 +64,7 @@ def _none_left(path: Path, problems: list[str]) -> str:
     return f"{path} has no reconstructed images (pdata). Reconstruct the scan in ParaVision, or copy it in full."
 
 
-def _reconstructions(folder: Path) -> list[tuple[str, Path]]:
+def reconstructions(folder: Path) -> list[tuple[str, Path]]:
     """List label and folder of all reconstructions at or below a folder; a scan without any is listed as its first."""
     if _is_reconstruction(folder):
         return [(_label(folder), folder)]
@@ -73,7 +73,7 @@ def _reconstructions(folder: Path) -> list[tuple[str, Path]]:
     if _is_scan(folder):
         inside = _numbered(folder / "pdata") if (folder / "pdata").is_dir() else []
         return [(_label(child), child) for child in inside] or [(folder.name, folder / "pdata" / "1")]
-    return [entry for child in _numbered(folder) if _is_scan(child) for entry in _reconstructions(child)]
+    return [entry for child in _numbered(folder) if _is_scan(child) for entry in reconstructions(child)]
 
 
 def _label(reconstruction: Path) -> str:
