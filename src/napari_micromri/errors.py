@@ -45,6 +45,10 @@ class StudyError(MicroMRIError):
     """A study can't be opened, built or changed."""
 
 
+class TrainingError(MicroMRIError):
+    """A training run can't be started, read or gone on with."""
+
+
 class CancelledError(MicroMRIError):
     """The person stopped the work."""
 

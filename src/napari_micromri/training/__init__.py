@@ -1,0 +1,1 @@
+"""Training on paired scans: configuration, data, the loop, and the run directory that outlives every window."""
