@@ -9,52 +9,14 @@ per weight.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Literal["relu", "leaky_relu", "elu", "prelu"]
+from napari_micromri.nn.unet_config import PRESETS, Activation, UNetConfig
 
-
-class UNetConfig(BaseModel):
-    """Shape of a `UNet`; every field is a hyperparameter of report section 4.2.1, but the last two.
-
-    ``features_main`` has one entry per resolution level, finest first. ``convolutions`` is their number in each block.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    features_main: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        default=(64, 128, 256), min_length=1, max_length=8
-    )
-    downsampling: Literal["maxpool", "meanpool", "conv_strided"] = "meanpool"
-    upsampling: Literal["upconv", "nearest", "bilinear", "bicubic"] = "upconv"
-    activation: Activation = "relu"
-    residual: bool = True
-    patch_size: int = Field(default=1, ge=1, le=8)
-    convolutions: int = Field(default=2, ge=1, le=8)
-
-    @property
-    def features_skip(self) -> tuple[int, ...]:
-        """Channels that each skip connection carries (report: ``features_main`` without its last)."""
-        return self.features_main[:-1]
-
-    @property
-    def multiple(self) -> int:
-        """Height and width are padded to a multiple of this inside the network."""
-        return self.patch_size << len(self.features_skip)
-
-
-PRESETS = {
-    "first-run": UNetConfig(),
-    "tuned": UNetConfig(
-        features_main=(128, 128, 64), downsampling="conv_strided", upsampling="bilinear", residual=False
-    ),
-}
-"""The report's two reference networks (sections 6.1 and 6.2)."""
+__all__ = ["PRESETS", "UNet", "UNetConfig", "count_parameters"]
 
 
 class UNet(nn.Module):
