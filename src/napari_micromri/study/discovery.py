@@ -1,0 +1,185 @@
+"""Find the scans below files and folders, and whose they are."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_micromri.errors import MicroMRIError, ReadError, StudyError, describe_os_error
+from napari_micromri.io import can_read, open_scan
+from napari_micromri.io.naming import plane_in, region_in
+from napari_micromri.io.opening import STUDY_ENDING
+from napari_micromri.io.paravision import looks_like_paravision, reconstructions
+from napari_micromri.study.plan import UNKNOWN, Rejected, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from napari_micromri.scan import Scan
+
+_REMOTE = ("http://", "https://", "s3://")
+_BIDS_SUBJECT, _BIDS_SESSION = re.compile(r"(?:^|_)sub-([^_/]+)"), re.compile(r"(?:^|_)ses-([^_/]+)")
+_ENDINGS = re.compile(r"(\.ome)?\.(nii(\.gz)?|zarr|tiff?|dcm|ima)$", re.IGNORECASE)
+
+# Words that say which scan it is, but not of whom.
+_ROLES = frozenset(
+    "fast default slow lr hr low high res resolution lowres highres hires lores good noisy clean reference "
+    "t1 t2 t1w t2w pd pdw rare turborare fse tse scan scans image images img mri anat data pdata".split()
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A scan with what its header, or else its name, says of the animal. ``notes`` name what is from the name."""
+
+    scan: Scan
+    source: Source
+    subject: str
+    session: str | None
+    region: str
+    plane: str
+    notes: tuple[str, ...] = ()
+
+    def reject(self, reason: str) -> Rejected:
+        """Leave the scan out."""
+        return Rejected(self.source.path, self.scan.info.name, reason)
+
+
+def find_scans(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    subject: str | None = None,
+    region: str | None = None,
+    plane: str | None = None,
+) -> tuple[list[Found], list[Rejected]]:
+    """Open every scan at or below the paths, headers only, and list what looks like one but can't be opened.
+
+    A folder that is a scan as a whole (a Zarr store, the DICOM files of a folder) isn't looked into. Hidden files and
+    studies are passed by.
+
+    Parameters
+    ----------
+    paths
+        Files and folders of any readable format, also mixed.
+    subject, region, plane
+        Of all scans, whatever they say; None takes what they say.
+
+    Raises
+    ------
+    StudyError
+        A path doesn't exist.
+    """
+    found: list[Found] = []
+    rejected: list[Rejected] = []
+    seen: set[tuple[str, str]] = set()
+    for start in map(os.fspath, paths):
+        for place in [start] if start.startswith(_REMOTE) else _places(Path(start)):
+            try:
+                scans = open_scan(place)
+            except MicroMRIError as error:
+                rejected.append(Rejected(place, None, str(error)))
+                continue
+            for number, scan in enumerate(scans, 1):
+                entry = _identify(scan, _source(place, scans, number), start)
+                if (key := (os.path.realpath(place), str(number))) not in seen:
+                    seen.add(key)
+                    found.append(entry)
+    unique = {(os.path.realpath(entry.path), entry.reason): entry for entry in rejected}
+    said = {"subject": subject, "region": region, "plane": plane}
+    return [_told(entry, {k: v for k, v in said.items() if v is not None}) for entry in found], list(unique.values())
+
+
+def _told(entry: Found, said: dict[str, str]) -> Found:
+    return replace(entry, notes=() if "subject" in said else entry.notes, **said)  # type: ignore[arg-type]
+
+
+def _source(place: str, scans: list[Scan], number: int) -> Source:
+    if len(scans) == 1:
+        return Source(place)
+    name = scans[number - 1].info.name
+    unique = sum(scan.info.name == name for scan in scans) == 1
+    return Source(place, name if unique else str(number))
+
+
+def _places(start: Path) -> Iterator[str]:
+    if not start.exists():
+        raise StudyError(f"{start} does not exist. Check the spelling, and that the disk is connected.")
+    if start.is_file():
+        yield os.fspath(start)
+        return
+    try:
+        yield from _walk(start, frozenset())
+    except OSError as error:
+        raise ReadError(describe_os_error(error, error.filename or start)) from error
+
+
+def _walk(folder: Path, above: frozenset[str]) -> Iterator[str]:
+    """Give every path below a folder that `open_scan` should be given; links are followed, but never in a circle."""
+    real = os.path.realpath(folder)
+    if real in above or folder.name.endswith(STUDY_ENDING):
+        return
+    if looks_like_paravision(folder):
+        # A scan without a reconstruction is told by open_scan, which is given the scan itself then.
+        places = (place for _, place in reconstructions(folder))
+        yield from (os.fspath(place if place.exists() else place.parents[1]) for place in places)
+        return
+    children = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    files = [child for child in children if child.is_file()]
+    dicom = any(_is_dicom(file) for file in files)
+    if dicom or _is_zarr(folder):
+        yield os.fspath(folder)  # a Zarr store that can't be read is told by open_scan
+    if _is_zarr(folder):
+        return
+    yield from (os.fspath(file) for file in files if not (dicom and _is_dicom(file)) and can_read(file))
+    for child in children:
+        # Folders of DICOM files in a folder of DICOM files were read with it.
+        if child.is_dir() and not (dicom and any(_is_dicom(file) for file in child.iterdir() if file.is_file())):
+            yield from _walk(child, above | {real})
+
+
+def _is_zarr(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def _is_dicom(file: Path) -> bool:
+    if file.name == "DICOMDIR":
+        return True
+    try:
+        with file.open("rb") as stream:
+            return file.name.lower().endswith((".dcm", ".ima")) or stream.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _identify(scan: Scan, source: Source, start: str) -> Found:
+    info, words = scan.info, _path_words(source.path, start)
+    said = next((match[1] for word in words if (match := _BIDS_SUBJECT.search(word))), None)
+    session = next((match[1] for word in words if (match := _BIDS_SESSION.search(word))), None)
+    notes = []
+    subject = info.subject
+    if not subject:
+        subject = said or next((left for word in words if (left := _without_roles(word))), words[0])
+        notes.append(f"subject '{subject}' is from the name {source.path}, the header has none")
+    # The names of scans come from protocols and files, so what they say goes before what the geometry suggests.
+    plane = plane_in([info.protocol, info.name, *words]) or info.plane or UNKNOWN
+    region = info.region or region_in(words) or UNKNOWN
+    return Found(scan, source, subject, info.session or session, region, plane, tuple(notes))
+
+
+def _path_words(path: str, start: str) -> list[str]:
+    """Names of the file and of the folders above it, innermost first, up to the one that was asked for."""
+    place = Path(path)
+    root = Path(start) if Path(start).is_dir() else Path(start).parent
+    inside = place.relative_to(root).parts if place.is_relative_to(root) else (place.name,)
+    names = [root.resolve().name, *inside]
+    return [_ENDINGS.sub("", name) for name in reversed(names) if name] or [path]
+
+
+def _without_roles(name: str) -> str:
+    """Take the words for the kind of scan, the plane and the region out of a name."""
+    words = [word for word in re.split(r"[\s_.-]+", name) if word]
+    left = [w for w in words if w.lower() not in _ROLES and not plane_in([w]) and not region_in([w])]
+    return "_".join(left)
