@@ -1,0 +1,60 @@
+"""What makes a measurement doubtful, as data: a table can mark it, a file can keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from napari_micromri.measure.coverage import crosses_itself
+
+if TYPE_CHECKING:
+    from napari_micromri.measure.coverage import Coverage
+    from napari_micromri.measure.roi import Box, Roi
+    from napari_micromri.measure.roi_stats import RoiStats
+
+Code: TypeAlias = Literal[
+    "no-slice", "empty", "few", "outside", "crop", "not-finite", "self-crossing", "no-background", "touches", "zero-sd"
+]
+FEWEST_PIXELS = 20
+
+
+@dataclass(frozen=True, order=True)
+class Caution:
+    """One doubt: a code for programs and a sentence for people."""
+
+    code: Code
+    text: str
+
+
+def cautions_of(roi: Roi, stats: RoiStats, found: Coverage, crop: Box | None = None) -> tuple[Caution, ...]:
+    """List what is doubtful about one region on one scan."""
+    doubts: list[Caution] = []
+    name = f"'{roi.name}'"
+    if stats.n == 0:
+        doubts.append(Caution("empty", f"{name} holds no pixel of this image."))
+    elif stats.n < FEWEST_PIXELS:
+        doubts.append(Caution("few", f"{name} has {stats.n:.4g} pixels, fewer than {FEWEST_PIXELS}."))
+    if found.outside:
+        doubts.append(Caution("outside", f"{name} reaches beyond the image; only what lies in it was measured."))
+    if crop is not None and leaves(roi.box, crop):
+        doubts.append(Caution("crop", f"{name} reaches beyond the crop."))
+    if stats.not_finite:
+        doubts.append(Caution("not-finite", f"{stats.not_finite} pixels of {name} hold no number and were left out."))
+    if crosses_itself(roi):
+        doubts.append(Caution("self-crossing", f"The outline of {name} crosses itself, so what is inside is unclear."))
+    return tuple(doubts)
+
+
+def background_cautions(name: str, stats: RoiStats, *, touches: bool, roi_name: str) -> tuple[Caution, ...]:
+    """List what is doubtful about a background in relation to a region."""
+    doubts: list[Caution] = []
+    if touches:
+        doubts.append(Caution("touches", f"'{name}' touches '{roi_name}'."))
+    if stats.n and stats.sd == 0:
+        doubts.append(Caution("zero-sd", f"'{name}' has no noise at all (SD 0), so there is no CNR."))
+    return tuple(doubts)
+
+
+def leaves(box: Box, crop: Box) -> bool:
+    """Tell whether a box reaches beyond another."""
+    return any(low < first or high > last for (low, high), (first, last) in zip(box, crop, strict=True))
