@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from napari_micromri.cli import main
+from napari_micromri.io import save_scan
+from napari_micromri.measure.roi import Roi
+from napari_micromri.measure.roi_file import save_rois
+from napari_micromri.scan import Scan
+
+
+def box(name, top, bottom, left, right, **more):
+    return Roi(name, ((top, left), (top, right), (bottom, right), (bottom, left)), depth=(0.6, 0.6), **more)
+
+
+ROIS = [box("body", 1.2, 1.8, 1.2, 1.8), box("air", 0.0, 0.6, 0.0, 0.6, kind="background")]
+
+
+@pytest.fixture
+def files(tmp_path, make_scan):
+    good = make_scan((3, 32, 30), name="good")
+    fast = Scan(good.data[:, ::2, ::2], good.info.resampled({"y": 0.5, "x": 0.5}))
+    save_scan(good, tmp_path / "good.nii.gz")
+    save_scan(fast, tmp_path / "fast.ome.zarr")
+    save_rois(ROIS, tmp_path / "rois.json", scan=good)
+    return tmp_path
+
+
+def measure(files, *more):
+    return main(
+        ["measure", str(files / "fast.ome.zarr"), str(files / "good.nii.gz"), "--rois", str(files / "rois.json"), *more]
+    )
+
+
+def test_the_table_as_json(files, capsys):
+    assert measure(files, "--json", "--reference", "good") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["image"], row["roi"], row["slice"]) for row in rows] == [("fast", "body", 1), ("good", "body", 1)]
+    assert rows[1]["contrast_to_reference"] == 1
+    assert rows[1]["n_pixels"] == 36
+    assert rows[1]["cnr"] == pytest.approx(rows[1]["contrast"] / rows[1]["background_sd"])
+
+
+def test_the_table_as_csv(files, capsys):
+    assert measure(files, "--csv", "-") == 0
+    printed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert measure(files, "--csv", str(files / "cnr.csv")) == 0
+    with (files / "cnr.csv").open(encoding="utf-8") as stream:
+        assert list(csv.DictReader(stream)) == printed
+    settings = json.loads((files / "cnr.csv.json").read_text())
+    assert settings["images"][0]["voxel_size_mm"] == [0.6, 0.2, 0.2]
+    assert measure(files, "--csv", str(files / "cnr.csv")) == 2
+    assert "already there" in capsys.readouterr().err
+    assert measure(files, "--csv", str(files / "cnr.csv"), "--overwrite") == 0
+
+
+def test_the_table_for_a_person(files, capsys):
+    assert measure(files) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].split() == "image ROI slice n mean SD background SD contrast CNR normalised SD".split()
+    assert out[1].startswith("fast")
+    assert "'body' has 9 pixels, fewer than 20." in out[-1]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--reference", "best"), "none of the images"),
+        (("--json", "--csv", "-"), "Only one of"),
+        (("--rule", "guess"), "invalid choice"),
+    ],
+)
+def test_what_is_refused(files, capsys, more, words):
+    try:
+        code = measure(files, *more)
+    except SystemExit as exit_:
+        code = exit_.code
+    assert code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_rois_of_another_scan(files, capsys, make_scan):
+    far = make_scan((3, 32, 30), name="far", origin=(50.0, 90.0, 0.0))
+    save_scan(far, files / "far.nii.gz")
+    assert main(["measure", str(files / "far.nii.gz"), "--rois", str(files / "rois.json")]) == 2
+    error = capsys.readouterr().err
+    assert "field of view is another" in error
+    assert "No ROI lies on a slice" in error
+    save_rois(ROIS[1:], files / "air.json")
+    assert main(["measure", str(files / "good.nii.gz"), "--rois", str(files / "air.json")]) == 2
+    assert "no ROI" in capsys.readouterr().err
+
+
+def test_two_files_of_one_name(files, capsys):
+    path = str(files / "good.nii.gz")
+    assert main(["measure", path, path, "--rois", str(files / "rois.json"), "--json"]) == 0
+    assert [row["image"] for row in json.loads(capsys.readouterr().out)] == ["good", "good (2)"]
+
+
+def test_a_study_is_measured_as_in_the_docs(files, capsys):
+    assert measure(files, "--rule", "area", "--backgrounds", "each", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["area_mm2"] == pytest.approx(rows[1]["area_mm2"]) == pytest.approx(0.36)
+    assert np.isfinite([row["cnr"] for row in rows]).all()
