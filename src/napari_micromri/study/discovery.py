@@ -75,7 +75,7 @@ def find_scans(
     found: list[Found] = []
     rejected: list[Rejected] = []
     seen: set[tuple[str, str]] = set()
-    for start in map(os.fspath, paths):
+    for start in [os.fspath(path) for path in paths]:
         for place in [start] if start.startswith(_REMOTE) else _places(Path(start)):
             try:
                 scans = open_scan(place)

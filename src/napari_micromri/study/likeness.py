@@ -105,10 +105,12 @@ def _pearson(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _centred(volume: NDArray[Any]) -> NDArray[np.float64]:
-    values = volume.astype(np.float64)
-    return values - values.mean((-2, -1), keepdims=True)
+    values: NDArray[np.float64] = volume.astype(np.float64)
+    values -= values.mean((-2, -1), keepdims=True)
+    return values
 
 
 def _quotient(product: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     norm = np.sqrt((a**2).sum((-2, -1)) * (b**2).sum((-2, -1)))
-    return np.divide(product, norm, out=np.zeros_like(norm), where=norm > 0)
+    quotient: NDArray[np.float64] = np.divide(product, norm, out=np.zeros_like(norm), where=norm > 0)
+    return quotient

@@ -105,7 +105,10 @@ def edges_in(scan: Scan, frame: ScanInfo) -> NDArray[np.float64]:
     if scan.info.direction is None or frame.direction is None:
         return edges
     position = np.asarray(scan.info.origin) @ np.asarray(scan.info.direction)
-    return edges + (np.asarray(frame.direction) @ position - np.asarray(scan.info.origin))[:, None]
+    moved: NDArray[np.float64] = (
+        edges + (np.asarray(frame.direction) @ position - np.asarray(scan.info.origin))[:, None]
+    )
+    return moved
 
 
 def direction_mismatch(one: Scan, other: Scan) -> str | None:
