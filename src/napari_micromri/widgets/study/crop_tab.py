@@ -1,0 +1,70 @@
+"""The tab "Crop": draw, suggest or remove the box that training and evaluation see of a pair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+
+from napari_micromri.widgets.study.parts import Chooser, button, row, text_line
+from napari_micromri.widgets.study.report import crop_text
+
+if TYPE_CHECKING:
+    from napari_micromri.study.model import Crop, Pair
+
+WHAT = (
+    "A crop is only a mark: the pixels stay. Its edges keep to lines that LR and HR share, "
+    "so that both show exactly the same part."
+)
+
+
+class CropTab(QWidget):
+    """Buttons and texts; `cropping` decides what they do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = text_line()
+        self.present = text_line()
+        self.scope = Chooser(
+            "Whether the buttons below act on one pair or on all that show the same.", ["this pair", ""]
+        )
+        self.draw = button("Draw crop", "Show a rectangle whose sides and corners you can drag.")
+        self.use = button("Use this crop", "Keep the rectangle as it is drawn.")
+        self.cancel = button("Cancel", "Forget the rectangle.")
+        self.suggest = button("Suggest", "Find the animal and crop around it, with a margin of 1 mm.")
+        self.remove = button("Remove", "Show the whole image again.")
+        self.text.setText(WHAT)
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow("Crop", self.present)
+        form.addRow("For", self.scope)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addLayout(form)
+        layout.addWidget(row(self.draw, self.suggest, self.remove))
+        layout.addWidget(row(self.use, self.cancel))
+        layout.addWidget(self.text)
+        layout.addStretch()
+
+    @property
+    def for_all(self) -> bool:
+        """Whether all pairs of the region and plane are meant."""
+        return self.scope.currentIndex() == 1
+
+    def show_crop(self, pair: Pair | None, alike: int, draft: Crop | None, busy: bool) -> None:
+        """Say what the crop is, or would be while one is drawn."""
+        drawing = draft is not None
+        if pair is None:
+            self.present.setText("Show a pair first: double click on it under Pairs.")
+        elif draft is not None:
+            self.present.setText(f"{crop_text(pair, draft)}, not kept yet. Drag the yellow rectangle.")
+        else:
+            self.present.setText(crop_text(pair, pair.marks.crop))
+        label = f"all {alike} of {pair.region}, {pair.plane}" if pair is not None else "all of the region and plane"
+        self.scope.setItemText(1, label)
+        free = pair is not None and not drawing and not busy
+        for one in (self.draw, self.suggest, self.remove):
+            one.setEnabled(free)
+        for one in (self.use, self.cancel):
+            one.setVisible(drawing)

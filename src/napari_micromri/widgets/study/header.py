@@ -1,0 +1,71 @@
+"""The top of the study dock: open, make, undo, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QVBoxLayout, QWidget
+
+from napari_micromri.widgets.study.parts import ElidedLabel, button, row, small_button, text_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MARKS = "Marks of a study (*.json)"
+
+
+class Header(QWidget):
+    """Buttons, the path, the hint and, where it matters, that the study can't be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = button("Open study…", "Open the folder of a study; its name ends in .mri.zarr.")
+        self.new = button("New study…", "Find pairs in folders of scans, or simulate them, and make a study of them.")
+        self.more = small_button("Marks", "Give your marks to a colleague as a small file, or take theirs.")
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.more)
+        self.export_marks = menu.addAction("Export marks…")
+        self.import_marks = menu.addAction("Import marks…")
+        self.more.setMenu(menu)
+        self.path = ElidedLabel("No study is open")
+        self.undo = small_button("Undo", "Take back the last change of the marks. Key: Ctrl+Z in this dock")
+        self.redo = small_button("Redo", "Make the change once more. Key: Ctrl+Shift+Z in this dock")
+        self.read_only = text_line()
+        self.read_only.setText("Read-only: marks are kept in this window; export them.")
+        self.read_only.setStyleSheet("color: #e0a33a;")
+        self.reopen = button("", "Open the study that was open last.")
+        self.reopen.hide()
+        self.hint = text_line()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.open, self.new, self.more))
+        layout.addWidget(row(self.path, self.undo, self.redo, stretch=(1, 0, 0)))
+        layout.addWidget(self.read_only)
+        layout.addWidget(self.hint)
+        layout.addWidget(self.reopen)
+
+    def add_shortcuts(self, owner: QWidget, undo: Callable[[], None], redo: Callable[[], None]) -> None:
+        """Bind Ctrl+Z and Ctrl+Shift+Z where the dock has the focus."""
+        for keys, action in ((QKeySequence.StandardKey.Undo, undo), (QKeySequence.StandardKey.Redo, redo)):
+            shortcut = QShortcut(QKeySequence(keys), owner)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(action)
+
+    def ask_study(self) -> Path | None:
+        """Ask for a study."""
+        path = QFileDialog.getExistingDirectory(self, "Open a study (a folder that ends in .mri.zarr)")
+        return Path(path) if path else None
+
+    def ask_export(self, name: str) -> Path | None:
+        """Ask where to write marks."""
+        path, _ = QFileDialog.getSaveFileName(self, "Export marks as", f"{name}-marks.json", MARKS)
+        return Path(path if path.endswith(".json") else f"{path}.json") if path else None
+
+    def ask_import(self) -> Path | None:
+        """Ask for a file of marks."""
+        path, _ = QFileDialog.getOpenFileName(self, "Import marks", "", MARKS)
+        return Path(path) if path else None

@@ -1,0 +1,118 @@
+"""Small widgets that the tabs of the study dock are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeyEvent, QPainter, QPaintEvent
+from qtpy.QtWidgets import (
+    QBoxLayout,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class ElidedLabel(QLabel):
+    """One line that loses its middle rather than widening the dock; all of it stands in the tooltip."""
+
+    def __init__(self, placeholder: str = "") -> None:
+        super().__init__()
+        self._placeholder = placeholder
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+
+    def setText(self, text: str) -> None:
+        """Show a line."""
+        super().setText(text)
+        self.setToolTip(text)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw as much as there is room for."""
+        painter = QPainter(self)
+        text = self.text() or self._placeholder
+        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, self.width())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+
+
+class Chooser(QComboBox):
+    """A combo box that leaves letters and digits to the curation keys and the wheel to the dock."""
+
+    def __init__(self, tooltip: str, labels: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.setToolTip(tooltip)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.addItems(list(labels))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Take only the keys that steer."""
+        pass_on_text(event, super().keyPressEvent)
+
+
+def pass_on_text(event: QKeyEvent, take: Callable[[QKeyEvent], None]) -> None:
+    """Leave what would be typed to whoever is around this widget; lists would search for it otherwise."""
+    text = event.text()
+    if text.isprintable() and text.strip() and event.modifiers() == Qt.KeyboardModifier.NoModifier:
+        event.ignore()
+    else:
+        take(event)
+
+
+def text_line() -> QLabel:
+    """Make a text that wraps."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def button(label: str, tooltip: str, action: Callable[[], object] | None = None) -> QPushButton:
+    """Make a button; the keys stay with the canvas when it is clicked."""
+    made = QPushButton(label)
+    made.setToolTip(tooltip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setAutoDefault(False)
+    if action is not None:
+        made.clicked.connect(lambda: action())
+    return made
+
+
+def small_button(label: str, tooltip: str) -> QToolButton:
+    """Make a button as wide as its label."""
+    made = QToolButton()
+    made.setText(label)
+    made.setToolTip(tooltip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made
+
+
+def row(*widgets: QWidget, stretch: Sequence[int] = ()) -> QWidget:
+    """Put widgets side by side, all with the same room unless ``stretch`` says otherwise."""
+    parent = QWidget()
+    _fill(QHBoxLayout(parent), widgets, stretch or [0 if isinstance(w, QLabel | QToolButton) else 1 for w in widgets])
+    return parent
+
+
+def column(*widgets: QWidget, stretch: Sequence[int] = ()) -> QWidget:
+    """Put widgets below each other."""
+    parent = QWidget()
+    _fill(QVBoxLayout(parent), widgets, stretch or [0] * len(widgets))
+    return parent
+
+
+def _fill(layout: QBoxLayout, widgets: Sequence[QWidget], stretch: Sequence[int]) -> None:
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for widget, share in zip(widgets, stretch, strict=True):
+        layout.addWidget(widget, share)

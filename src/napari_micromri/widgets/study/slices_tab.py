@@ -1,0 +1,83 @@
+"""The tab "Slices": all slices of the pair that is shown, their marks and scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_micromri.study.model import REASON_WORDS, REASONS
+from napari_micromri.widgets.study.parts import Chooser, ElidedLabel, button, row
+from napari_micromri.widgets.study.table import RED, Cell, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_micromri.study.model import Reason
+    from napari_micromri.widgets.study.slices import SliceRow
+
+
+class SlicesTab(QWidget):
+    """Sends ``chosen`` with the slice that was clicked and ``reason_chosen`` when the reason was changed."""
+
+    chosen = Signal(int)
+    reason_chosen = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = ElidedLabel("No pair is shown")
+        labels = [f"{REASON_WORDS[reason]} ({k})" for k, reason in enumerate(REASONS, 1)]
+        self.reason = Chooser("Why the slice is excluded; the keys 1 to 5 choose too.", labels)
+        self.exclude = button("Exclude (X)", "Exclude the slice that is shown, or keep it again. Key: X")
+        self.previous = button("Previous (P)", "Show the slice before. Key: P")
+        self.next = button("Next (N)", "Show the slice after. Key: N")
+        self.suspicious = button(
+            "Next suspicious (S)", "Show the next slice that should be looked at, in this pair or the next. Key: S"
+        )
+        self.table = Table(["Slice", "Mark", "Score", "What was noticed"], bar=2)
+        self.table.set_widths(5, 18, 7)
+        self.table.chosen.connect(self.chosen)
+        self.reason.activated.connect(lambda: self.reason_chosen.emit())
+        self._rows: tuple[SliceRow, ...] = ()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.title)
+        layout.addWidget(row(self.reason, self.exclude))
+        layout.addWidget(row(self.previous, self.next, self.suspicious, stretch=(2, 2, 3)))
+        layout.addWidget(self.table, 1)
+
+    @property
+    def current_reason(self) -> Reason:
+        """The reason for which slices are excluded."""
+        return REASONS[max(0, self.reason.currentIndex())]
+
+    def choose_reason(self, reason: Reason) -> None:
+        """Choose the reason."""
+        self.reason.setCurrentIndex(REASONS.index(reason))
+
+    def show_slices(self, title: str, rows: Sequence[SliceRow], current: int) -> None:
+        """List the slices of a pair."""
+        self.title.setText(title)
+        self._rows = tuple(rows)
+        self.table.rows_model.set_rows([_cells(one) for one in rows])
+        for one in (self.exclude, self.previous, self.next):
+            one.setEnabled(bool(rows))
+        self.show_current(current)
+
+    def show_current(self, index: int) -> None:
+        """Highlight the slice that is shown and say what X would do."""
+        self.table.show_row(index)
+        excluded = 0 <= index < len(self._rows) and self._rows[index].reason is not None
+        self.exclude.setText("Keep (X)" if excluded else "Exclude (X)")
+
+
+def _cells(one: SliceRow) -> tuple[Cell, ...]:
+    colour = RED if one.reason is not None else None
+    score = f"{one.score:.2f}"
+    return (
+        Cell(str(one.index), "Counted from 0, as on napari's slider.", colour),
+        Cell(REASON_WORDS[one.reason] if one.reason is not None else "kept", one.mark, colour),
+        Cell(score, f"{score} of 1: {one.words}" if one.words else f"{score} of 1", bar=one.score),
+        Cell(one.words, one.words),
+    )

@@ -1,0 +1,92 @@
+"""The tab "Split": which subjects are for training, validation and test."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_micromri.study.model import SETS
+from napari_micromri.widgets.study.parts import Chooser, button, row, text_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_micromri.study.model import Set
+
+
+class SplitTab(QWidget):
+    """Sends ``assigned`` with a subject and its new set, ``preset`` and ``random`` for the whole study."""
+
+    assigned = Signal(str, str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.summary = text_line()
+        self.preset = button(
+            "As in the report",
+            "Subjects 6 and 10 are for validation, 7, 16 and 22 for the test, the rest for training.",
+        )
+        self.validation = _number(10, 0, 90, " %", "Share of the subjects for validation.")
+        self.test = _number(20, 0, 90, " %", "Share of the subjects for the test.")
+        self.seed = _number(0, 0, 10**6, "", "Another seed draws other subjects; the same seed draws the same.")
+        self.random = button("Draw", "Draw subjects for validation and test at random.")
+        self.table = QTableWidget(0, 2)
+        self.table.setHorizontalHeaderLabels(["Subject", "Set"])
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.verticalHeader().hide()
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self._choosers: dict[str, Chooser] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.preset)
+        layout.addWidget(row(QLabel("At random: validation"), self.validation, QLabel("test"), self.test))
+        layout.addWidget(row(QLabel("seed"), self.seed, self.random))
+        layout.addWidget(self.table, 1)
+
+    def show_split(self, sets: Mapping[str, Set], summary: str) -> None:
+        """List the subjects and their sets."""
+        self.summary.setText(summary)
+        if list(self._choosers) != list(sets):
+            self._list(list(sets))
+        for subject, belongs in sets.items():
+            chooser = self._choosers[subject]
+            chooser.setCurrentIndex(SETS.index(belongs))
+
+    def _list(self, subjects: list[str]) -> None:
+        self.table.setRowCount(0)
+        self.table.setRowCount(len(subjects))
+        self._choosers = {}
+        for k, subject in enumerate(subjects):
+            item = QTableWidgetItem(subject)
+            item.setToolTip(subject)
+            chooser = Chooser(f"The set of {subject}, with all its regions and planes.", SETS)
+            chooser.activated.connect(partial(self._tell, subject))
+            self._choosers[subject] = chooser
+            self.table.setItem(k, 0, item)
+            self.table.setCellWidget(k, 1, chooser)
+
+    def _tell(self, subject: str, index: int) -> None:
+        self.assigned.emit(subject, SETS[index])
+
+
+def _number(value: int, lowest: int, highest: int, unit: str, tooltip: str) -> QSpinBox:
+    number = QSpinBox()
+    number.setRange(lowest, highest)
+    number.setValue(value)
+    number.setSuffix(unit)
+    number.setToolTip(tooltip)
+    return number

@@ -1,0 +1,167 @@
+"""A table that shows rows of plain cells: quick with thousands of rows, and quick to show changed ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRectF,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QColor, QKeyEvent, QPainter
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from napari_micromri.widgets.study.parts import pass_on_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Index = QModelIndex | QPersistentModelIndex
+BAR_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+RED, AMBER, GREEN = QColor("#e05252"), QColor("#e0a33a"), QColor("#5a9e6f")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one place of a table shows. ``bar`` from 0 to 1 draws a bar behind the text."""
+
+    text: str
+    tooltip: str = ""
+    colour: QColor | None = None
+    bar: float | None = None
+
+
+class RowsModel(QAbstractTableModel):
+    """Rows of cells under fixed headings; columns named in ``editable`` can be typed into."""
+
+    edited = Signal(int, int, str)
+
+    def __init__(self, headings: Sequence[str], editable: Sequence[int] = ()) -> None:
+        super().__init__()
+        self._headings, self._editable = tuple(headings), frozenset(editable)
+        self.rows: list[tuple[Cell, ...]] = []
+
+    def set_rows(self, rows: Sequence[tuple[Cell, ...]]) -> None:
+        """Show other rows; where their number stays, so do selection and scroll position."""
+        if len(rows) == len(self.rows):
+            self.rows = list(rows)
+            if rows:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self._headings) - 1))
+            return
+        self.beginResetModel()
+        self.rows = list(rows)
+        self.endResetModel()
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        """Count the rows."""
+        return 0 if parent is not None and parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index | None = None) -> int:
+        """Count the columns."""
+        return 0 if parent is not None and parent.isValid() else len(self._headings)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Name the columns."""
+        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
+            return self._headings[section]
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Give text, tooltip, colour or bar of a cell."""
+        cell = self.rows[index.row()][index.column()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.EditRole:
+                return cell.text
+            case Qt.ItemDataRole.ToolTipRole:
+                return cell.tooltip or None
+            case Qt.ItemDataRole.ForegroundRole:
+                return cell.colour
+        return cell.bar if role == BAR_ROLE else None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Say what can be edited."""
+        flags = super().flags(index)
+        return flags | Qt.ItemFlag.ItemIsEditable if index.column() in self._editable else flags
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Tell what was typed; whoever owns the rows decides what becomes of it."""
+        if role != Qt.ItemDataRole.EditRole:
+            return False
+        self.edited.emit(index.row(), index.column(), str(value).strip())
+        return True
+
+
+class Table(QTableView):
+    """Shows a `RowsModel`; the last column takes the room that is left."""
+
+    chosen = Signal(int)
+
+    def __init__(self, headings: Sequence[str], *, editable: Sequence[int] = (), bar: int | None = None) -> None:
+        super().__init__()
+        self.rows_model = RowsModel(headings, editable)
+        self.setModel(self.rows_model)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
+        self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        if bar is not None:
+            self.setItemDelegateForColumn(bar, BarDelegate(self))
+        self.clicked.connect(lambda index: self.chosen.emit(index.row()))
+        self.activated.connect(lambda index: self.chosen.emit(index.row()))
+
+    def set_widths(self, *widths: int) -> None:
+        """Set the widths of the first columns, in letters."""
+        letter = self.fontMetrics().averageCharWidth()
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        for k, width in enumerate(widths):
+            self.setColumnWidth(k, width * letter + 12)
+
+    def show_row(self, index: int) -> None:
+        """Highlight a row and scroll to it."""
+        if 0 <= index < self.rows_model.rowCount():
+            self.selectRow(index)
+            self.scrollTo(self.rows_model.index(index, 0))
+        else:
+            self.clearSelection()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave letters and digits to the curation keys."""
+        pass_on_text(event, super().keyPressEvent)
+
+
+class BarDelegate(QStyledItemDelegate):
+    """Draws a number from 0 to 1 as a bar: green, amber from a quarter, red from a half."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Draw the bar, and the text over it."""
+        value = index.data(BAR_ROLE)
+        if value is not None:
+            colour = RED if value >= 0.5 else AMBER if value >= 0.25 else GREEN
+            colour = QColor(colour)
+            colour.setAlpha(170)
+            box = QRectF(option.rect).adjusted(1, 2, -1, -2)
+            box.setWidth(max(2.0, box.width() * min(1.0, value)))
+            painter.fillRect(box, colour)
+        super().paint(painter, option, index)
