@@ -29,7 +29,15 @@ _LARGEST_PIECE = 2**26
 _WIDEST_CHUNK = 2048
 
 
-def create_ome_zarr(path: Path | str, *, shape: tuple[int, ...], dtype: DTypeLike, info: ScanInfo) -> zarr.Array[Any]:
+def create_ome_zarr(
+    path: Path | str,
+    *,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    info: ScanInfo,
+    shard_slices: int | None = None,
+    keep_empty: bool = False,
+) -> zarr.Array[Any]:
     """Create an OME-Zarr 0.5 image with one level and give its empty array, to be filled slice by slice.
 
     A chunk is one slice. When there are many slices, shards of up to 32 slices along the axis before the last two keep
@@ -44,16 +52,26 @@ def create_ome_zarr(path: Path | str, *, shape: tuple[int, ...], dtype: DTypeLik
         Of the array; its axes are ``info.axes``.
     info
         Written twice: as OME metadata for every program, and in full as JSON under the attribute ``micromri``.
+    shard_slices
+        The most slices that share a file, whatever their number.
+    keep_empty
+        Write slices of zeros like others, so that a lost one is told from an empty one.
     """
     import zarr
 
     group = zarr.open_group(path, mode="w-", zarr_format=3)
     group.attrs.update({"ome": write_multiscales(info), KEY: info_to_json(info)})
     chunks = (1,) * (len(shape) - 2) + tuple(min(n, _WIDEST_CHUNK) for n in shape[-2:])
-    depth = _shard_depth(shape, np.dtype(dtype).itemsize)
+    depth = _shard_depth(shape, np.dtype(dtype).itemsize, shard_slices)
     shards = None if depth == 1 else (*chunks[:-3], depth, *chunks[-2:])
     return group.create_array(
-        "0", shape=shape, dtype=np.dtype(dtype), chunks=chunks, shards=shards, dimension_names=tuple(info.axes)
+        "0",
+        shape=shape,
+        dtype=np.dtype(dtype),
+        chunks=chunks,
+        shards=shards,
+        dimension_names=tuple(info.axes),
+        config={"write_empty_chunks": keep_empty},
     )
 
 
@@ -84,11 +102,11 @@ def slices_per_write(array: zarr.Array[Any]) -> int:
     return 1 if array.shards is None else array.shards[-3]
 
 
-def _shard_depth(shape: tuple[int, ...], itemsize: int) -> int:
-    if len(shape) < 3 or math.prod(shape[:-2]) < MANY_SLICES:
+def _shard_depth(shape: tuple[int, ...], itemsize: int, wanted: int | None) -> int:
+    if len(shape) < 3 or (wanted is None and math.prod(shape[:-2]) < MANY_SLICES):
         return 1
     fitting = _LARGEST_PIECE // max(1, math.prod(shape[-2:]) * itemsize)
-    return max(1, min(_SHARD_SLICES, shape[-3], fitting))
+    return max(1, min(_SHARD_SLICES if wanted is None else wanted, shape[-3], fitting))
 
 
 def write_ome_zarr(scan: Scan, path: Path, *, overwrite: bool, progress: Progress) -> Path:
