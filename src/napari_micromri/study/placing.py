@@ -1,0 +1,74 @@
+"""Where pairs stand in a study: their keys, and the folders above them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_micromri.errors import StudyError
+from napari_micromri.study.files import LEVELS, ZARR_JSON, write_json
+from napari_micromri.study.metadata import group_document
+from napari_micromri.study.naming import group_name, same_folder, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+
+def free_key(subject: str, region: str, plane: str, taken: Collection[str]) -> str:
+    """Give the key for one more pair; when there is one of the same names, the plane gets a number.
+
+    Raises
+    ------
+    StudyError
+        A name is empty, too long, or differs from one that stands there only by upper and lower case.
+    """
+    key = "/".join(map(group_name, (subject, region, plane)))
+    number = 2
+    while key in taken:
+        key = "/".join(map(group_name, (subject, region, f"{plane} {number}")))
+        number += 1
+    check_key(key, taken)
+    return key
+
+
+def check_key(key: str, taken: Collection[str]) -> None:
+    """Refuse a key that can't be a new pair's.
+
+    Raises
+    ------
+    StudyError
+        It is no key, is taken, or would be the folder of another one on a disk that ignores case.
+    """
+    parts = key.split("/")
+    if len(parts) != LEVELS or any(not part or group_name(text_of(part)) != part for part in parts):
+        raise StudyError(f"'{key}' is no key of a pair, which is made of subject, region and plane.")
+    if key in taken:
+        raise StudyError(f"There is already a pair '{key}' in the study.")
+    for other in taken:
+        for mine, theirs in zip(parts, other.split("/"), strict=True):
+            if mine != theirs and same_folder(mine, theirs):
+                names = f"'{text_of(theirs)}' and '{text_of(mine)}'"
+                raise StudyError(f"{names} differ only by upper and lower case. Name both alike, or one differently.")
+            if mine != theirs:
+                break
+
+
+def make_parents(study: Path, key: str) -> Path:
+    """Make the groups above a pair where they are missing; gives the pair's own folder, which isn't made."""
+    folder = study
+    for part in key.split("/")[:-1]:
+        folder = folder / part
+        folder.mkdir(exist_ok=True)
+        if not (folder / ZARR_JSON).exists():
+            write_json({folder / ZARR_JSON: group_document()})
+    return study / key
+
+
+def remove_empty_parents(study: Path, key: str) -> None:
+    """Remove the groups above a pair that went away, when nothing else stands in them."""
+    region = (study / key).parent
+    for folder in (region, region.parent):
+        if any(entry.name != ZARR_JSON for entry in folder.iterdir()):
+            return
+        (folder / ZARR_JSON).unlink(missing_ok=True)
+        folder.rmdir()
