@@ -60,7 +60,7 @@ def compare(lr: Scan, hr: Scan) -> PairReport:
     ReadError
         The pixels can't be read.
     """
-    _check(lr, hr)
+    check_comparable(lr, hr)
     coarse, reduced, findings = _read(lr, hr)
     used = _with_signal(reduced)
     off = float(np.abs(edges_in(lr, hr.info)[1:] - edges_in(hr, hr.info)[1:]).max())
@@ -92,7 +92,14 @@ def alignment(report: PairReport, lr_voxel_size: tuple[float, ...]) -> tuple[flo
     return report.shift if trusted and float(pixels.max()) >= MIN_SHIFT else (0.0, 0.0)
 
 
-def _check(lr: Scan, hr: Scan) -> None:
+def check_comparable(lr: Scan, hr: Scan) -> None:
+    """Refuse scans that can't be the two of a pair, by their headers.
+
+    Raises
+    ------
+    StudyError
+        Axes, numbers of slices or rows and columns don't allow it.
+    """
     for scan, what in ((lr, "LR"), (hr, "HR")):
         if scan.info.axes != "zyx" or scan.dtype.kind not in "uifb" or 0 in scan.shape:
             raise StudyError(

@@ -1,0 +1,277 @@
+"""Build a study from a plan, pair by pair; what is there already stays, so a killed build goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from napari_micromri.errors import CancelledError, MicroMRIError, ReadError, StudyError, describe_os_error
+from napari_micromri.progress import never, no_progress
+from napari_micromri.scan import Scan
+from napari_micromri.study.agreement import alignment, check_comparable, compare
+from napari_micromri.study.model import Image, Pair
+from napari_micromri.study.naming import composed
+from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation, Source
+from napari_micromri.study.quality import measure_slices
+from napari_micromri.study.store import UNFINISHED, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from napari_micromri.progress import Progress, ShouldStop
+    from napari_micromri.scan import ScanInfo
+    from napari_micromri.study.plan import Plan
+
+_LOCK = ".build-lock"
+
+
+class Failure(NamedTuple):
+    """A planned pair that isn't in the study as planned, and why."""
+
+    pair: PlannedPair
+    reason: str
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build did: keys of pairs that were added and that were there already, and what failed."""
+
+    added: tuple[str, ...] = ()
+    already_there: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+
+
+def build(
+    plan: Plan,
+    study_path: str | os.PathLike[str],
+    *,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> BuildResult:
+    """Add the pairs of a plan to a study, which is made when it isn't there.
+
+    Each pair is read, compared, measured and added whole or not at all; one pair is in memory at a time. A pair that is
+    there from the same sources is left alone. One whose sources have changed, or are others, isn't overwritten but
+    reported, like a pair that can't be read; the others go on.
+
+    Parameters
+    ----------
+    plan
+        See `plan_from_folders`, `plan_from_csv` and `plan_simulated`.
+    study_path
+        ``NAME.mri.zarr``, new or built before.
+    progress
+        Counts slices.
+    should_stop
+        Asked between slices; the pairs that are done stay.
+
+    Raises
+    ------
+    StudyError
+        The plan is empty; the path is no study, can't be written to or is being built by another program; the disk is
+        full.
+    CancelledError
+        ``should_stop`` said so.
+    """
+    path = Path(study_path)
+    if not plan.pairs:
+        raise StudyError(f"There are no pairs to build {path} from.")
+    _check_distinct(plan)
+    study = Study.open(path) if path.exists() else Study.create(path)
+    with _alone(path):
+        study.reload()
+        _remove_leftovers(path)
+        _note_plan(study, plan)
+        return _add_all(study, plan, _Reader(plan, progress, should_stop))
+
+
+def _check_distinct(plan: Plan) -> None:
+    seen: dict[tuple[str, ...], PlannedPair] = {}
+    for pair in plan.pairs:
+        if (other := seen.setdefault(_identity(pair), pair)) is not pair:
+            raise StudyError(
+                f"'{pair}' is planned twice, from {other.hr} and from {pair.hr}. Give one another region or session."
+            )
+
+
+@contextmanager
+def _alone(study: Path) -> Iterator[None]:
+    """Keep a second build of the same study away; marks can still be set."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(study / _LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise StudyError(f"{study} is being built by another program. Wait until it is done.") from error
+    except OSError as error:
+        raise StudyError(describe_os_error(error, study)) from error
+
+
+def _add_all(study: Study, plan: Plan, reader: _Reader) -> BuildResult:
+    there = {_identity(pair): pair for pair in study.pairs_by_key.values()}
+    added, already, failed = [], [], []
+    for planned in plan.pairs:
+        try:
+            sources = _sources(planned)
+            if (old := there.get(_identity(planned))) is not None:
+                _check_unchanged(old, sources)
+                already.append(old.key)
+                continue
+            key = study.free_key(planned.subject, planned.region, planned.plane)
+            prepared = _prepare(planned, key, sources, reader)
+        except CancelledError:
+            raise
+        except MicroMRIError as error:
+            failed.append(Failure(planned, str(error)))
+        else:
+            # Outside of the try: what a full disk refuses now, it would refuse every pair after this one.
+            added.append(study.add_pair(*prepared).key)
+        finally:
+            reader.finish(planned)
+    return BuildResult(tuple(added), tuple(already), tuple(failed))
+
+
+def _remove_leftovers(study: Path) -> None:
+    """Remove what a killed build was writing; nobody else builds now."""
+    for folder in study.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _note_plan(study: Study, plan: Plan) -> None:
+    """Add the plan to what the study is to have, so that `check` can tell what is missing."""
+    known = {identity_of(entry): entry for entry in study.planned}
+    wanted = {
+        _identity(pair): {
+            "subject": pair.subject,
+            "region": pair.region,
+            "plane": pair.plane,
+            "session": pair.session,
+            "lr": str(pair.lr),
+            "hr": str(pair.hr),
+        }
+        for pair in plan.pairs
+    }
+    if any(known.get(identity) != entry for identity, entry in wanted.items()):
+        study.set_planned(list((known | wanted).values()))
+
+
+def identity_of(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Give the identity of an entry of `Study.planned`."""
+    subject, region, plane, session = (str(entry.get(name) or "") for name in ("subject", "region", "plane", "session"))
+    return composed(subject), composed(region), composed(plane), session
+
+
+def _identity(pair: Pair | PlannedPair) -> tuple[str, str, str, str]:
+    # Names may be written in two ways in Unicode; the study has them composed.
+    return composed(pair.subject), composed(pair.region), composed(pair.plane), pair.session or ""
+
+
+class _Reader:
+    """Reads scans into memory, tells how far it is, and stops when asked."""
+
+    def __init__(self, plan: Plan, progress: Progress, should_stop: ShouldStop) -> None:
+        self._progress, self._should_stop = progress, should_stop
+        self._total = sum(2 * pair.slice_count for pair in plan.pairs)
+        self._before, self._done = 0, 0
+
+    def read(self, scan: Scan) -> Scan:
+        slices = []
+        for k in range(scan.shape[0]):
+            if self._should_stop():
+                raise CancelledError("The build was stopped; the pairs that were done are in the study.")
+            slices.append(np.asarray(scan.data[k]))
+            self._done += 1
+            self._progress(min(self._done, self._total), self._total)
+        return Scan(np.stack(slices), scan.info)
+
+    def finish(self, planned: PlannedPair) -> None:
+        self._before += 2 * planned.slice_count
+        self._done = self._before
+        self._progress(self._done, self._total)
+
+
+def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _Reader) -> tuple[Pair, Scan, Scan]:
+    """Read, compare and measure a pair."""
+    hr = planned.hr.open()
+    if isinstance(planned.lr, Simulation):
+        check_comparable(hr, hr)
+        hr = reader.read(hr)
+        lr = reader.read(planned.lr.apply(hr))
+    else:
+        lr = planned.lr.open()
+        check_comparable(lr, hr)
+        lr, hr = reader.read(lr), reader.read(hr)
+    report = compare(lr, hr)
+    lr, hr = (Scan(scan.data, _told(scan.info, planned)) for scan in (lr, hr))
+    pair = Pair(
+        key=key,
+        subject=planned.subject,
+        region=planned.region,
+        plane=planned.plane,
+        session=planned.session,
+        lr=_image(lr),
+        hr=_image(hr),
+        shift=alignment(report, lr.info.voxel_size),
+        report=report,
+        quality=measure_slices(lr.data, hr.data),
+        sources=sources,
+        digest="",
+    )
+    return pair, lr, hr
+
+
+def _image(scan: Scan) -> Image:
+    slices, rows, columns = scan.shape
+    return Image((slices, rows, columns), str(scan.dtype), scan.info)
+
+
+def _told(info: ScanInfo, planned: PlannedPair) -> ScanInfo:
+    """Let the scan say of itself what the plan says of the pair."""
+    return replace(
+        info,
+        subject=planned.subject,
+        region=info.region if planned.region == UNKNOWN else planned.region,
+        plane=info.plane if planned.plane == UNKNOWN else planned.plane,
+        session=planned.session or info.session,
+    )
+
+
+def _sources(planned: PlannedPair) -> dict[str, Any]:
+    """Describe where a pair comes from, so that a later build sees whether that has changed."""
+    low = {"simulated": asdict(planned.lr)} if isinstance(planned.lr, Simulation) else _stamp(planned.lr)
+    return {"lr": low, "hr": _stamp(planned.hr), "notes": list(planned.notes)}
+
+
+def _stamp(source: Source) -> dict[str, Any]:
+    """Path, scan, size and time of a source; what is a folder counts with all its files."""
+    place = Path(source.path)
+    known: dict[str, Any] = {"path": os.path.abspath(place) if place.exists() else source.path, "scan": source.scan}
+    try:
+        files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
+        stats = [file.stat() for file in files]
+    except OSError as error:
+        raise ReadError(describe_os_error(error, place)) from error
+    if stats:  # an address on another machine has neither
+        known |= {"size": sum(s.st_size for s in stats), "modified": max(int(s.st_mtime) for s in stats)}
+    return known
+
+
+def _check_unchanged(old: Pair, sources: Mapping[str, Any]) -> None:
+    """Refuse to take a pair that is there for one that comes from elsewhere."""
+    for which in ("lr", "hr"):
+        before, now = old.sources.get(which, {}), sources[which]
+        if before == now:
+            continue
+        other = any(before.get(name) != now.get(name) for name in ("path", "scan", "simulated"))
+        what = "was built from another source" if other else f"was built before {now['path']} changed"
+        raise StudyError(
+            f"{which.upper()} of {old.key} {what}; the pair was left as it is. To build it anew, remove its folder "
+            "from the study."
+        )
