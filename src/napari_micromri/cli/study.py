@@ -181,8 +181,8 @@ def _add_marks(commands: Commands) -> None:
     back = commands.add_parser(
         "import-marks",
         help="take the marks of a text file",
-        description="Take excluded slices, crops and sets from a file of export-marks; where the study says otherwise, it "
-        "keeps its own unless --replace is given.",
+        description="Take excluded slices, crops and sets from a file of export-marks. Where the study says otherwise, "
+        "it keeps its own unless --replace is given.",
         epilog="Example:\n  micromri study import-marks mice.mri.zarr marks.json",
     )
     back.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from napari_micromri.study.build import BuildResult
     from napari_micromri.study.plan import Plan
 
+INTERRUPTED = 130
 OVERRIDES = ("subject", "region", "plane")
 
 
@@ -68,8 +70,12 @@ def run(options: argparse.Namespace) -> int:
 
         write_table(plan, options.plan_only)
     elif plan.pairs:
-        with progress_bar("Building") as progress:
-            result = build(plan, options.study, progress=progress)
+        try:
+            with progress_bar("Building") as progress:
+                result = build(plan, options.study, progress=progress)
+        except KeyboardInterrupt:
+            print("micromri: interrupted; finished pairs are in the study, the same command goes on.", file=sys.stderr)
+            return INTERRUPTED
     if options.json:
         print_json(_as_json(options, plan, result))
     else:
@@ -99,8 +105,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
     said = {name: getattr(options, name) for name in OVERRIDES}
     if tables and (options.simulate or any(said.values())):
         raise InputError(
-            f"{tables[0]} names subject, region, plane and both scans itself; leave out --simulate, --subject, --region "
-            "and --plane."
+            f"{tables[0]} names subject, region, plane and both scans itself; leave out --simulate, --subject, "
+            "--region and --plane."
         )
     plans = [plan_from_csv(table) for table in tables]
     if scans and options.simulate:

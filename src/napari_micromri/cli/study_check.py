@@ -21,8 +21,8 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "check",
         help="report on every pair and on what is missing",
-        description="Report how well the scans of each pair agree, which planned pairs are missing, and whether all pixels "
-        "are there. Exits with 1 when there are errors; warnings are let through.",
+        description="Report how well the scans of each pair agree, which planned pairs are missing, and whether all "
+        "pixels are there. Exits with 1 when there are errors; warnings are let through.",
         epilog="Examples:\n  micromri study check mice.mri.zarr\n  micromri study check mice.mri.zarr --pixels --json",
     )
     parser.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
@@ -111,12 +111,12 @@ def as_text(found: StudyCheck) -> str:
 def _pair_as_text(entry: PairCheck) -> list[str]:
     pair, report = entry.pair, entry.pair.report
     y, x = report.shift
-    undone = " (undone when read)" if pair.shift != (0.0, 0.0) else ""
+    content = f"{y:.2g} mm down and {x:.2g} mm right{' (undone when read)' if any(pair.shift) else ''}"
     lines = [
         pair.key,
         f"   LR {_image_as_text(pair.lr)}, SNR {report.lr_snr:.3g}",
         f"   HR {_image_as_text(pair.hr)}, SNR {report.hr_snr:.3g}",
-        f"   edges differ by {report.extent_difference:.2g} mm, content by {y:.2g} mm down and {x:.2g} mm right{undone}",
+        f"   edges differ by {report.extent_difference:.2g} mm, content by {content}",
         f"   correlation {report.correlation:.2f}, signal HR/LR {report.intensity_ratio:.2f}",
     ]
     return lines + [f"   {'ERROR' if finding.error else 'warning'}: {finding.text}" for finding in entry.findings]
