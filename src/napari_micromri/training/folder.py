@@ -9,7 +9,7 @@
 | ``last.safetensors`` | all that is needed to go on |
 | ``images/`` | the fixed validation slice: ``about.json``, ``lr.npy``, ``hr.npy``, one ``epoch_0001.npy`` per epoch |
 | ``log.txt`` | what a person would want to read |
-| ``stop`` | asks the process to stop; removed by it |
+| ``stop`` | asks the process to stop |
 """
 
 from __future__ import annotations
@@ -90,8 +90,7 @@ class RunFolder:
             "created": time.time(),
             "version": __version__,
         }
-        with atomic_output(self.config, overwrite=True) as temporary:
-            temporary.write_text(json.dumps(settings, indent=1, ensure_ascii=False), encoding="utf-8")
+        self._write_settings(settings)
 
     def read_settings(self) -> dict[str, Any]:
         """Read ``config.json``.
@@ -115,9 +114,14 @@ class RunFolder:
             raise TrainingError(f"{self.path} was made by a later version of napari-micromri. Update napari-micromri.")
         return content
 
-    def clear_stop(self) -> None:
-        """Forget an earlier wish to stop, and what a killed process left half-written."""
-        self.stop.unlink(missing_ok=True)
+    def change_study(self, study: Path | str) -> None:
+        """Say that the study lies elsewhere now."""
+        self._write_settings(self.read_settings() | {"study": str(study)})
+
+    def clean(self) -> None:
+        """Remove what a killed process left half-written, and set the reserve for `append_last` aside again."""
+        if not self._reserve.exists():
+            self._reserve.write_bytes(bytes(RESERVE_BYTES))
         for leftover in (*self.path.glob(".*.partial-*"), *self.images.glob(".*.partial-*")):
             with suppress(OSError):
                 leftover.unlink()
@@ -136,11 +140,6 @@ class RunFolder:
         self._reserve.unlink(missing_ok=True)
         self.append(event)
 
-    def keep_reserve(self) -> None:
-        """Set the reserve for `append_last` aside again, after an earlier end has used it."""
-        if not self._reserve.exists():
-            self._reserve.write_bytes(bytes(RESERVE_BYTES))
-
     def write_log(self, text: str) -> None:
         """Add a line to the log; a log that can't be written stops nothing."""
         with suppress(OSError), self.log.open("a", encoding="utf-8") as file:
@@ -155,6 +154,10 @@ class RunFolder:
         except OSError:
             return ""
         return "\n".join(text.rstrip().splitlines()[-lines:])
+
+    def _write_settings(self, settings: Mapping[str, Any]) -> None:
+        with atomic_output(self.config, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(settings, indent=1, ensure_ascii=False), encoding="utf-8")
 
     def _empty(self) -> None:
         """Remove the run that was there, and nothing else; its configuration first, so that no half of it is a run."""

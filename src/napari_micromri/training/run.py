@@ -78,8 +78,8 @@ class Run:
 
     @property
     def resumable(self) -> bool:
-        """Whether it can go on from its last checkpoint."""
-        return not self.live and self.state != "done" and RunFolder(self.path).last.is_file()
+        """Whether it can go on, from its last checkpoint or from its beginning."""
+        return not self.live and self.state != "done"
 
     @property
     def planned(self) -> int:
@@ -142,10 +142,9 @@ class Run:
         return self.end.message if self.end is not None else ""
 
     def _death(self) -> str:
-        advice = "Resume it from its last checkpoint." if self.resumable else "Start it again in a new folder."
         end = self.log_tail(1)
         said = f" The last line of its log: {end}" if end else ""
-        return f"The training process ended without a word (killed, or the machine went off). {advice}{said}"
+        return f"The training process ended without a word (killed, or the machine went off). It can be resumed.{said}"
 
     def log_tail(self, lines: int = 20) -> str:
         """Return the end of ``log.txt``."""

@@ -1,0 +1,252 @@
+"""All knobs of a training run, in one frozen object that is stored with the run (report, section 4.2)."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_micromri.errors import InputError, ModelError, describe_os_error
+from napari_micromri.nn.normalisation import Normalisation
+from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.simulation.resampling import Upsampling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class TrainConfig(BaseModel):
+    """How a model is trained. Without arguments it is the report's first run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(default="", max_length=100, description="name of the model; empty for that of the run's folder")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="same seed, same machine: same curve")
+
+    network: UNetConfig = Field(default=UNetConfig(), description="shape of the UNet")
+    init_from: str | None = Field(
+        default=None,
+        description="model to start from, by name or file; its network, upsampling and normalisation then take the "
+        "place of those given here",
+    )
+    upsampling: Upsampling = Field(default="nearest", description="how LR slices come to the HR grid")
+    normalisation: Normalisation = Field(default=Normalisation(), description="how slices are scaled")
+
+    epochs: int = Field(default=200, ge=1, description="passes over the training slices")
+    batch_size: int = Field(default=32, ge=1, description="slices per step, over all processes together")
+    crop: int | None = Field(
+        default=None, ge=16, description="learn from random squares of so many HR pixels; none: whole slices"
+    )
+    flips: bool = Field(
+        default=True, description="turn slices over at random, up-down and left-right, each with p = 0.5"
+    )
+    transpose: bool = Field(default=False, description="swap rows and columns at random, with p = 0.5")
+    scaling: float = Field(
+        default=0.0, ge=0, le=2, description="multiply both images by exp(u), u uniform within this bound"
+    )
+
+    loss: Literal["mse", "mae", "hybrid"] = Field(
+        default="mse", description="hybrid: alpha MSE + (1 - alpha)(1 - SSIM), eq. 7"
+    )
+    alpha: float = Field(default=0.8, ge=0, le=1, description="weight of the MSE in the hybrid loss")
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(default="rmsprop", description="method of descent")
+    learning_rate: float = Field(default=1e-4, gt=0, le=10, description="at the beginning; with warm-up, after it")
+    weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards zero")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="for sgd and rmsprop")
+    scheduler: Literal["none", "exponential", "step", "plateau", "cosine"] = Field(
+        default="plateau", description="how the learning rate falls"
+    )
+    decay: float = Field(default=0.5, gt=0, le=1, description="factor of exponential (each epoch), step and plateau")
+    decay_epochs: int = Field(default=10, ge=1, description="step: epochs between two decays")
+    plateau_patience: int = Field(default=3, ge=0, description="plateau: epochs without improvement before a decay")
+    warmup_epochs: float = Field(
+        default=0.0, ge=0, description="cosine: epochs in which the learning rate rises from zero"
+    )
+    final_rate: float = Field(
+        default=0.01, ge=0, le=1, description="cosine: last learning rate, as a part of the first"
+    )
+    clip: float | None = Field(default=None, gt=0, description="largest norm of the gradient; none: no limit")
+    ema: float = Field(
+        default=0.0, ge=0, lt=1, description="average the weights over time with this memory, e.g. 0.998; 0: off"
+    )
+
+    monitor: Literal["mse", "loss", "ssim"] = Field(
+        default="mse", description="validation figure that decides which epoch is best"
+    )
+    patience: int | None = Field(
+        default=6, ge=1, description="stop after so many epochs without improvement; none: never"
+    )
+    least_epochs: int = Field(default=10, ge=1, description="never stop early before so many epochs")
+
+    device: str = Field(default="auto", description="auto, cpu, cuda or mps")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="auto: bfloat16 on GPUs that have it, float32 elsewhere; bfloat16 is faster on some CPUs too",
+    )
+    devices: int = Field(
+        default=1, ge=1, description="processes per computer; under torchrun and SLURM they say it themselves"
+    )
+    nodes: int = Field(default=1, ge=1, description="computers; under torchrun and SLURM they say it themselves")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads for computing; none: torch decides")
+    workers: int = Field(
+        default=1, ge=0, le=64, description="threads that prepare batches ahead; 0: in turn with the learning"
+    )
+    cache_megabytes: int = Field(default=2048, ge=0, description="memory for slices, so that each is read only once")
+    checkpoint_minutes: float = Field(
+        default=10.0, ge=0, description="save the state within long epochs, too, so often"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.network.guided or self.network.time_embedding:
+            raise ValueError("'guided' and 'time_embedding' belong to diffusion models, which are trained otherwise")
+        return self
+
+
+def parse_config(content: Mapping[str, Any]) -> TrainConfig:
+    """Check a configuration.
+
+    Raises
+    ------
+    InputError
+        A key is unknown (the nearest known one is named) or a value makes no sense.
+    """
+    try:
+        return TrainConfig.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_explain(error)) from error
+
+
+def settle_config(config: TrainConfig) -> TrainConfig:
+    """Put what the model of ``init_from`` brings into its place, so that the configuration says all about the run.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is damaged or no UNet.
+    InputError
+        The configuration asks for another network than that of the model.
+    """
+    from napari_micromri.nn.checkpoint import read_spec
+    from napari_micromri.nn.registry import find_model
+
+    if config.init_from is None:
+        return config
+    path = find_model(config.init_from)
+    spec, _ = read_spec(path)
+    if spec.kind != "unet":
+        raise ModelError(f"The model {path} is of the kind '{spec.kind}'; training goes on from UNets only.")
+    brought = {
+        "network": UNetConfig.model_validate(spec.config),
+        "upsampling": spec.upsampling,
+        "normalisation": spec.normalisation,
+    }
+    for key in brought.keys() & config.model_fields_set:
+        if getattr(config, key) != brought[key]:
+            raise InputError(
+                f"'{key}' can't be chosen, since {config.init_from} brings its own. Leave one of them out."
+            )
+    return config.model_copy(update=brought | {"init_from": str(path)})
+
+
+def read_config(path: Path | str) -> dict[str, Any]:
+    """Read a ``.json`` or ``.toml`` file, also the ``config.json`` of a run; unchecked, see `make_config`.
+
+    Raises
+    ------
+    InputError
+        The file can't be read or isn't of its kind.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except OSError as error:
+        raise InputError(describe_os_error(error, path)) from error
+    except ValueError as error:
+        raise InputError(f"{path} is no valid JSON or TOML: {error}.") from error
+    if isinstance(content, dict) and "micromri-run" in content:
+        content = content.get("config")
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no settings by name.")
+    return content
+
+
+def make_config(preset: str | None = None, file: Path | str | None = None, settings: Iterable[str] = ()) -> TrainConfig:
+    """Put a configuration together: the preset, over it the file, over it settings as ``network.residual=false``.
+
+    Raises
+    ------
+    InputError
+        See `parse_config` and `read_config`; no such preset; a setting isn't of the form key=value.
+    """
+    from napari_micromri.training.presets import find_preset
+
+    content = find_preset(preset).model_dump(mode="json", exclude_unset=True) if preset else {}
+    if file is not None:
+        content = _merge(content, read_config(file))
+    for setting in settings:
+        content = _merge(content, _parse_setting(setting))
+    return parse_config(content)
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, equals, text = setting.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise InputError(f"'{setting}' is no setting. Write key=value, for example learning_rate=0.001.")
+    value = _parse_value(text.strip())
+    for name in reversed(names):
+        value = {name: value}
+    result: dict[str, Any] = value
+    return result
+
+
+def _parse_value(text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return None
+    for candidate in (text, f"[{text}]") if "," in text else (text,):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    return text
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting '{where}'.{_suggest(where)}"
+    if not where:
+        return f"The settings don't fit together: {first['msg'].removeprefix('Value error, ')}."
+    said = first["msg"][:1].lower() + first["msg"][1:]
+    return f"The setting '{where}' can't be {json.dumps(first['input'], default=str)}: {said}."
+
+
+def _suggest(key: str) -> str:
+    near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
+    if not near:  # the right name in the wrong place, such as residual for network.residual
+        near = [known for known in known_keys() if known.rpartition(".")[2] == key.rpartition(".")[2]]
+    return f" Did you mean '{near[0]}'?" if near else f" Known are {', '.join(TrainConfig.model_fields)}."
+
+
+def known_keys() -> list[str]:
+    """List all settings by name, those of the network as ``network.residual``."""
+    nested: dict[str, type[BaseModel]] = {"network": UNetConfig, "normalisation": Normalisation}
+    return [
+        *TrainConfig.model_fields,
+        *(f"{outer}.{inner}" for outer, model in nested.items() for inner in model.model_fields),
+    ]

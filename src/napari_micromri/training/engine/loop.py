@@ -1,0 +1,271 @@
+"""The loop: learn from an epoch's batches, judge, keep what is worth keeping, go on."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_micromri.errors import InputError, TrainingError
+from napari_micromri.nn.registry import load_model
+from napari_micromri.nn.unet import UNet, count_parameters
+from napari_micromri.progress import never
+from napari_micromri.training.config import settle_config
+from napari_micromri.training.data import Budget, CheckedSlices
+from napari_micromri.training.engine.batches import batch_count, training_batches
+from napari_micromri.training.engine.devices import make_fabric, precision_of
+from napari_micromri.training.engine.evaluation import Interrupted, evaluate, predictor
+from napari_micromri.training.engine.losses import batch_loss
+from napari_micromri.training.engine.optimisation import monitored
+from napari_micromri.training.engine.results import ShownSlice, save_model
+from napari_micromri.training.engine.state import Learner
+from napari_micromri.training.events import (
+    Batch,
+    Checkpoint,
+    Done,
+    Epoch,
+    Event,
+    Resumed,
+    Started,
+    Stopped,
+    ValidationImage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lightning_fabric import Fabric
+
+    from napari_micromri.progress import ShouldStop
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.data import TrainingData
+    from napari_micromri.training.engine.batches import Batch as Tensors
+    from napari_micromri.training.folder import RunFolder
+
+EXPLODED = 1000.0
+"""Times its smallest value that the smoothed loss may reach."""
+
+SMOOTHING = 0.05
+
+
+def train(
+    config: TrainConfig,
+    data: TrainingData,
+    folder: RunFolder,
+    should_stop: ShouldStop = never,
+    *,
+    fabric: Fabric | None = None,
+) -> Iterator[Event]:
+    """Train until the end, early stopping, or until asked to stop; goes on from ``last.safetensors`` if it is there.
+
+    Writes the model, the state and the images into ``folder``, which exists; what is yielded is for the caller to keep
+    (see `napari_micromri.training.runner`). Stopping takes one batch.
+
+    Raises
+    ------
+    TrainingError
+        A set is empty, the loss is no longer a number or explodes, or the saved state can't be used.
+    MicroMRIError
+        Slices, models or files can't be read or written.
+    """
+    config = settle_config(config)
+    work = _prepare(config, data, folder, should_stop, fabric or make_fabric(config))
+    place, patience = work.learner.place, work.learner.patience
+    yield work.beginning
+    try:
+        while place.epoch <= config.epochs and not patience.over(place.epoch - 1):
+            yield from _learn(work)
+            yield from _judge(work)
+            place.next_epoch()
+            yield from _save(work)
+    except Interrupted:
+        yield from _save(work)
+        yield Stopped(
+            epoch=place.epoch, batch=place.batch, message=f"Stopped in epoch {place.epoch}. It can be resumed."
+        )
+        return
+    early = place.epoch <= config.epochs
+    why = f"no improvement in {config.patience} epochs" if early else f"all {config.epochs} epochs"
+    yield Done(epoch=patience.best_epoch, message=f"Done after {why}; the best was epoch {patience.best_epoch}.")
+
+
+@dataclass
+class _Work:
+    """What the parts of the loop share."""
+
+    config: TrainConfig
+    data: TrainingData
+    folder: RunFolder
+    should_stop: ShouldStop
+    fabric: Fabric
+    factor: int
+    slices: CheckedSlices
+    validation: CheckedSlices
+    learner: Learner
+    shown: ShownSlice | None
+    beginning: Started
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def batches(self) -> int:
+        return self.beginning.batches
+
+
+def _prepare(
+    config: TrainConfig, data: TrainingData, folder: RunFolder, should_stop: ShouldStop, fabric: Fabric
+) -> _Work:
+    factor = data.check()
+    budget = Budget(config.cache_megabytes)
+    validation, slices = (CheckedSlices(part, factor, budget) for part in (data.validation, data.train))
+    torch.manual_seed(config.seed)
+    resumes = folder.last.is_file()
+    network = UNet(config.network) if resumes else first_network(config, factor)
+    learner = Learner(network, config, fabric, batch_count(len(slices), config))
+    note = _resume(learner, folder, data) if resumes else ""
+    # Only one process writes.
+    shown = ShownSlice(folder, validation[len(validation) // 2], config) if fabric.is_global_zero else None
+    began: dict[str, Any] = {
+        "epochs": config.epochs,
+        "batches": batch_count(len(slices), config),
+        "train_slices": len(slices),
+        "validation_slices": len(validation),
+        "parameters": count_parameters(network),
+        "device": str(fabric.device),
+        "precision": precision_of(config, fabric.device),
+        "processes": fabric.world_size,
+        "baseline": evaluate(lambda given: given, validation, config, fabric, never),
+    }
+    place = learner.place
+    beginning = Resumed(**began, epoch=place.epoch, batch=place.batch, note=note) if resumes else Started(**began)
+    return _Work(config, data, folder, should_stop, fabric, factor, slices, validation, learner, shown, beginning)
+
+
+def first_network(config: TrainConfig, factor: int) -> UNet:
+    """Make the network to start with: new, or that of ``init_from``.
+
+    Raises
+    ------
+    InputError
+        The model of ``init_from`` is for another factor between the grids.
+    """
+    if config.init_from is None:
+        return UNet(config.network)
+    restorer = load_model(config.init_from)
+    if restorer.spec.factor != factor:
+        raise InputError(
+            f"The model {restorer.spec.name} makes {restorer.spec.factor} HR pixels of an LR pixel, but the study has "
+            f"{factor}. Start from another model, or from none."
+        )
+    network: UNet = restorer.network  # type: ignore[attr-defined]  # settle_config has seen that it is a UNet
+    return network
+
+
+def _resume(learner: Learner, folder: RunFolder, data: TrainingData) -> str:
+    """Take over the saved state; a study that has changed meanwhile gives a note, and the epoch begins anew."""
+    if learner.load(folder.last) == data.fingerprint:
+        return ""
+    learner.place.batch, learner.place.loss, learner.place.seconds = 0, 0.0, 0.0
+    return "The study has changed since the run was stopped, so the result is not that of an uninterrupted run."
+
+
+def _learn(work: _Work) -> Iterator[Event]:
+    """Learn from what is left of an epoch."""
+    learner, place, fabric = work.learner, work.learner.place, work.fabric
+    rank, world = fabric.global_rank, fabric.world_size
+    start = time.monotonic()
+    for batch in training_batches(work.slices, work.config, place.epoch, first=place.batch, rank=rank, world=world):
+        loss, stop = _step(learner, batch.map(fabric.to_device), work)
+        now = time.monotonic()
+        place.batch, place.loss, place.seconds, start = (
+            place.batch + 1,
+            place.loss + loss,
+            place.seconds + now - start,
+            now,
+        )
+        yield Batch(epoch=place.epoch, batch=place.batch, batches=work.batches, loss=loss)
+        if stop:
+            raise Interrupted
+        if now - work.saved > 60 * work.config.checkpoint_minutes and place.batch < work.batches:
+            yield from _save(work)
+
+
+def _step(learner: Learner, batch: Tensors, work: _Work) -> tuple[float, bool]:
+    """Learn from one batch; gives its loss, and whether to stop: both are the same in all processes."""
+    config, fabric = work.config, work.fabric
+    learner.network.train()
+    torch.manual_seed(hash((config.seed, learner.place.epoch, learner.place.batch, fabric.global_rank)))
+    prediction = learner.model(batch.given.contiguous(memory_format=torch.channels_last)).float()
+    loss = batch_loss(prediction, batch, config)
+    value, stop = _agree(fabric, float(loss.detach()), work.should_stop())
+    _check_loss(value, learner, config)
+    learner.optimizer.zero_grad(set_to_none=True)
+    fabric.backward(loss * fabric.world_size)  # gradients are averaged over processes, losses add up
+    if config.clip is not None:
+        fabric.clip_gradients(learner.model, learner.optimizer, max_norm=config.clip, error_if_nonfinite=False)
+    learner.optimizer.step()
+    learner.rate.after_batch()
+    if learner.average is not None:
+        learner.average.update_parameters(learner.network)
+    return value, stop
+
+
+def _agree(fabric: Fabric, loss: float, stop: bool) -> tuple[float, bool]:
+    if fabric.world_size == 1:
+        return loss, stop
+    both = fabric.to_device(torch.tensor([loss, float(stop and fabric.is_global_zero)]))
+    loss, wish = torch.as_tensor(fabric.all_reduce(both, reduce_op="sum")).tolist()
+    return loss, wish > 0
+
+
+def _check_loss(loss: float, learner: Learner, config: TrainConfig) -> None:
+    place = learner.place
+    advice = f"Lower the learning rate (it was {learner.rate.now:.3g}), or limit gradients, for example with clip=1."
+    where = f"in epoch {place.epoch}, batch {place.batch + 1}"
+    if not math.isfinite(loss):
+        raise TrainingError(f"The loss is no longer a number {where}. {advice}")
+    place.smoothed = loss if place.smoothed is None else place.smoothed + SMOOTHING * (loss - place.smoothed)
+    place.least = place.smoothed if place.least is None else min(place.least, place.smoothed)
+    if place.least > 0 and place.smoothed > EXPLODED * place.least:
+        raise TrainingError(f"The loss explodes {where}: from {place.least:.3g} to {loss:.3g}. {advice}")
+
+
+def _judge(work: _Work) -> Iterator[Event]:
+    """Judge the epoch; keep the model when it is the best so far, and an image always."""
+    config, learner, place, fabric = work.config, work.learner, work.learner.place, work.fabric
+    predict = predictor(learner.judged, fabric)
+    validation = evaluate(predict, work.validation, config, fabric, work.should_stop)
+    figure = monitored(validation, config)
+    if not math.isfinite(figure):
+        raise TrainingError(
+            f"The validation {config.monitor} of epoch {place.epoch} is not a number. Lower the learning rate; an SSIM "
+            "needs slices of at least 11 x 11 pixels."
+        )
+    epoch = Epoch(
+        epoch=place.epoch,
+        train_loss=place.loss / work.batches,
+        validation=validation,
+        baseline=work.beginning.baseline,
+        learning_rate=learner.rate.now,
+        seconds=place.seconds,
+        best=learner.patience.take(place.epoch, figure),
+    )
+    learner.rate.after_epoch(figure)
+    if work.shown is not None:
+        if epoch.best:
+            save_model(work.folder, learner.judged.state_dict(), config, work.data, work.factor, epoch)
+            yield Checkpoint(epoch=place.epoch, batch=place.batch, file=work.folder.best.name)
+        file = work.shown.save(place.epoch, predict, fabric.to_device)
+        yield ValidationImage(epoch=place.epoch, file=file)
+    yield epoch
+
+
+def _save(work: _Work) -> Iterator[Event]:
+    """Write the state, in one process."""
+    place = work.learner.place
+    if work.fabric.is_global_zero:
+        work.learner.save(work.folder.last, work.data.fingerprint)
+        yield Checkpoint(epoch=place.epoch, batch=place.batch, file=work.folder.last.name)
+    work.saved = time.monotonic()

@@ -1,0 +1,94 @@
+"""Configurations to start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_micromri.errors import InputError
+from napari_micromri.nn.unet_config import PRESETS as NETWORKS
+from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A configuration and what it is good for."""
+
+    summary: str
+    config: TrainConfig
+
+
+PRESETS = {
+    "quick": Preset(
+        "a small network for a first try: minutes on a CPU",
+        TrainConfig(
+            network=UNetConfig(features_main=(32, 64), patch_size=2),
+            upsampling="sinc",
+            epochs=30,
+            batch_size=8,
+            crop=96,
+            transpose=True,
+            scaling=0.3,
+            optimizer="adamw",
+            learning_rate=1e-3,
+            scheduler="cosine",
+            warmup_epochs=0.5,
+            clip=1.0,
+        ),
+    ),
+    "fine-tune": Preset(
+        "goes on from the shipped model with your own scans",
+        TrainConfig(
+            init_from="unet-default",
+            epochs=30,
+            batch_size=8,
+            crop=96,
+            transpose=True,
+            scaling=0.3,
+            optimizer="adamw",
+            learning_rate=1e-4,
+            weight_decay=1e-4,
+            scheduler="cosine",
+            warmup_epochs=0.5,
+            clip=1.0,
+            ema=0.99,
+        ),
+    ),
+    "first-run": Preset(
+        "the report's first network; wants a GPU",
+        TrainConfig(
+            network=NETWORKS["first-run"],
+            optimizer="rmsprop",
+            learning_rate=1e-4,
+            scheduler="plateau",
+            batch_size=32,
+            epochs=200,
+            loss="mse",
+        ),
+    ),
+    "tuned": Preset(
+        "the report's tuned network; wants a GPU",
+        TrainConfig(
+            network=NETWORKS["tuned"],
+            optimizer="adam",
+            learning_rate=3.139e-4,
+            scheduler="step",
+            batch_size=32,
+            epochs=200,
+            loss="mse",
+        ),
+    ),
+}
+
+
+def find_preset(name: str) -> TrainConfig:
+    """Give the configuration of a preset.
+
+    Raises
+    ------
+    InputError
+        There is none of that name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"There is no preset '{name}'. Choose one of: {', '.join(PRESETS)}.")
+    return PRESETS[name].config
