@@ -1,0 +1,101 @@
+"""`micromri evaluate`: models on a study's test set, with tables and a page to show."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_micromri.cli.console import print_json, progress_bar
+from napari_micromri.errors import CancelledError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_micromri.cli.console import Commands
+    from napari_micromri.measure.evaluation_rows import Evaluation
+
+GOOD, FOUND, INTERRUPTED = 0, 1, 130
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the program."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="compare models with HR on a set of a study",
+        description="Denoise all kept slices of a set, compare with HR within the crop, and write evaluation.csv, "
+        "summary.json and report.html into a folder. Stopped, it goes on when the same command is given again. "
+        "The exit code is 1 when some slices could not be measured.",
+        epilog="Examples:\n"
+        "  micromri evaluate mice.mri.zarr --model unet-default --split test --out results\n"
+        "  micromri evaluate mice.mri.zarr --model unet-default --model mine.safetensors --out both --rois liver.json",
+    )
+    parser.add_argument("study", metavar="STUDY", help="folder of the study, ending in .mri.zarr")
+    parser.add_argument(
+        "--model", action="append", dest="models", metavar="NAME|FILE", help="may be repeated (default unet-default)"
+    )
+    parser.add_argument(
+        "--split", choices=("train", "validation", "test"), default="test", help="which set (default %(default)s)"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--rois", action="append", default=[], metavar="FILE", help="regions of the Measure dock; may be repeated"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default %(default)s)")
+    parser.add_argument(
+        "--precision", choices=("float32", "auto", "bfloat16", "float16"), default="float32", help="default %(default)s"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace another evaluation's results in DIR")
+    parser.add_argument("--json", action="store_true", help="print summary.json instead of tables")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate, print the tables, say where the page is."""
+    from napari_micromri.measure.evaluation import EvaluationOptions, evaluate, problem_sentence
+    from napari_micromri.study.store import Study
+
+    chosen = EvaluationOptions(
+        rois=tuple(Path(path) for path in options.rois),
+        device=options.device,
+        precision=options.precision,
+        overwrite=options.overwrite,
+        command=command_line(options),
+    )
+    study = Study.open(options.study)
+    try:
+        with progress_bar("Evaluating") as progress:
+            found = evaluate(
+                study, options.models or ["unet-default"], options.split, options.out, chosen, progress=progress
+            )
+    except (KeyboardInterrupt, CancelledError):
+        print(
+            f"micromri: interrupted; what is done is kept in {options.out}, and the same command goes on.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    _print(found, options)
+    for problem in found.problems:
+        print(f"micromri: not measured: {problem_sentence(problem)}", file=sys.stderr)
+    return FOUND if found.problems else GOOD
+
+
+def command_line(options: argparse.Namespace) -> str:
+    """Give the command that does the same again."""
+    words = ["micromri", "evaluate", options.study]
+    words += [word for model in options.models or ["unet-default"] for word in ("--model", model)]
+    words += ["--split", options.split, "--out", options.out]
+    words += [word for path in options.rois for word in ("--rois", path)]
+    words += ["--device", options.device, "--precision", options.precision]
+    return shlex.join(words)
+
+
+def _print(found: Evaluation, options: argparse.Namespace) -> None:
+    from napari_micromri.measure.evaluation_summary import as_text, summarise
+
+    if options.json:
+        print_json(summarise(found, command_line(options)))
+        return
+    print(as_text(found))
+    print(f"\nWrote {found.folder / 'report.html'}")

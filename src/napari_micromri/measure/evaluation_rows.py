@@ -1,0 +1,213 @@
+"""What an evaluation finds: a row per slice and method, and what was evaluated on what.
+
+Plain data with its JSON form. Numbers that JSON can't hold (NaN, infinity) are written as texts, which ``float`` reads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NEAREST, SINC = "LR nearest", "LR sinc"
+BASELINES = (NEAREST, SINC)
+"""The fast scan itself on the grid of the good one: repeated pixels, as in the report, and zero-filled k-space."""
+
+MEASURES = 1
+"""Raise it when a figure is computed in another way: what was measured before is then not gone on with."""
+
+Better: TypeAlias = Literal["lower", "higher", "nearer"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a slice: its name in files, what people read, and which direction is good.
+
+    Parameters
+    ----------
+    factor
+        Shown values are multiplied by it.
+    better
+        ``nearer`` means nearer to ``target``.
+    """
+
+    name: str
+    label: str
+    column: str
+    decimals: int
+    better: Better
+    target: float = 0.0
+    factor: float = 1.0
+    unit: str = ""
+
+    def shown(self, value: float) -> str:
+        """Format a value for people; a dash stands for none."""
+        return "–" if math.isnan(value) else f"{value * self.factor:.{self.decimals}f}"
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Tell whether a value is better than another."""
+        if self.better == "nearer":
+            return abs(value - self.target) < abs(other - self.target)
+        return value < other if self.better == "lower" else value > other
+
+
+METRICS = (
+    Metric("mse", "MSE", "mse", 4, "lower"),
+    Metric("psnr", "PSNR", "psnr_db", 2, "higher", unit="dB"),
+    Metric("ssim", "SSIM", "ssim", 3, "higher"),
+    Metric("bias", "Bias", "bias", 2, "nearer", 0.0, 100, "%"),
+    Metric("power_ratio", "Detail", "power_ratio", 2, "nearer", 1.0),
+    Metric("ring_correlation", "True detail", "ring_correlation", 2, "higher"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceRow:
+    """One slice as one method makes it, compared with HR within the crop.
+
+    Parameters
+    ----------
+    index
+        The slice, counted from 0.
+    method
+        One of `BASELINES` or a model's label.
+    lr_mean
+        Mean of the absolute LR values within the crop: the unit of ``mse``.
+    mse
+        Of images divided by ``lr_mean`` (report 3.4, eq. 12); times ``lr_mean`` squared in the scanner's units.
+    psnr, ssim, bias, power_ratio, ring_correlation
+        See `napari_micromri.measure.image_quality`.
+    power_curve, ring_curve
+        Power ratio and Fourier ring correlation at the frequencies of `napari_micromri.measure.evaluation_slices`.
+    """
+
+    key: str
+    subject: str
+    region: str
+    plane: str
+    session: str | None
+    index: int
+    method: str
+    lr_mean: float
+    mse: float
+    psnr: float
+    ssim: float
+    bias: float
+    power_ratio: float
+    ring_correlation: float
+    power_curve: tuple[float, ...] = ()
+    ring_curve: tuple[float, ...] = ()
+
+    @property
+    def slice_key(self) -> tuple[str, int]:
+        """Which slice it is about."""
+        return self.key, self.index
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain JSON."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> SliceRow:
+        """Restore what `to_json` gave.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            It is something else.
+        """
+        values = dict(document)
+        for field in fields(cls):
+            if field.type == "float":
+                values[field.name] = float(values[field.name])
+            elif field.type == "tuple[float, ...]":
+                values[field.name] = tuple(float(value) for value in values[field.name])
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIdentity:
+    """Which model stands behind a label."""
+
+    label: str
+    name: str
+    kind: str
+    fingerprint: str
+    factor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What is evaluated on what: two evaluations with equal setups find the same.
+
+    Parameters
+    ----------
+    study_fingerprint
+        Of the pairs, pixels, marks and subjects of the evaluated set.
+    precision
+        What convolutions are computed in.
+    rois
+        Digest of the regions; empty without.
+    """
+
+    study: str
+    study_fingerprint: str
+    split: str
+    models: tuple[ModelIdentity, ...]
+    precision: str = "float32"
+    rois: str = ""
+    measures: int = MEASURES
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Labels of all that is compared with HR, the baselines first."""
+        return (*BASELINES, *(model.label for model in self.models))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain JSON."""
+        document = asdict(self)
+        return document | {"models": list(document["models"])}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A pair, or one slice of it, that could not be measured, in words."""
+
+    key: str
+    index: int | None
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What `napari_micromri.measure.evaluation.evaluate` found; the same stands in the files of ``folder``.
+
+    Parameters
+    ----------
+    rois
+        Rows of ``rois.csv``: a region on a slice of an image.
+    problems
+        What could not be measured, and is in none of the figures.
+    subjects
+        Those that were measured.
+    cautions
+        Sentences on what keeps the figures from meaning more than they do.
+    """
+
+    setup: Setup
+    rows: tuple[SliceRow, ...]
+    rois: tuple[Mapping[str, Any], ...]
+    problems: tuple[Problem, ...]
+    subjects: tuple[str, ...]
+    cautions: tuple[str, ...]
+    folder: Path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

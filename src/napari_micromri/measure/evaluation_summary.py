@@ -1,0 +1,191 @@
+"""An evaluation as one JSON document, and as text for a terminal: what ``summary.json`` and the command line show."""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.measure.evaluation_rows import METRICS
+from napari_micromri.measure.evaluation_slices import FREQUENCIES
+from napari_micromri.measure.evaluation_tables import (
+    by_part,
+    differences,
+    mean_curves,
+    over_subjects,
+    overall,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_micromri.measure.evaluation_rows import Evaluation, Metric
+    from napari_micromri.measure.evaluation_tables import Difference, Estimate
+
+PARTS = ("subject", "region", "plane")
+ROI_PLACE = ("subject", "plane", "slice", "region", "roi", "background")
+ROI_FIGURES = (
+    ("CNR", "cnr"),
+    ("Normalised SD", "normalised_sd"),
+    ("Contrast relative to HR", "contrast_to_reference"),
+    ("Background SD relative to HR", "background_sd_to_reference"),
+)
+LIBRARIES = ("napari-micromri", "torch", "numpy", "scipy", "scikit-image", "zarr")
+
+DEFINITIONS = {
+    "mse": "Mean squared error within the crop, of images divided by the mean of the cropped LR slice.",
+    "psnr": "Peak signal-to-noise ratio in dB; the peak is the maximum of the cropped HR slice.",
+    "ssim": "Structural similarity in Gaussian windows of 1.5 pixels; 1 is best.",
+    "bias": "Mean brightness of the foreground relative to HR: -2 % is 2 % too dark.",
+    "power_ratio": "Power between 0.25 and 0.5 cycles per HR pixel relative to HR: below 1 detail is lost, above 1 "
+    "there is more than HR has, which is noise or invention.",
+    "ring_correlation": "Fourier ring correlation with HR in the same band: how much of the detail is true. HR's own "
+    "noise keeps it below 1.",
+}
+HOW = (
+    "Whole slices are denoised and then cropped. Means are taken over a subject's slices and then over subjects; "
+    "intervals are Student's 95 % over subjects."
+)
+
+
+def summarise(evaluation: Evaluation, command: str) -> dict[str, Any]:
+    """Give everything that was found and how, as plain JSON; what can't be given is None."""
+    setup, rows = evaluation.setup, evaluation.rows
+    document = {
+        "evaluation": setup.to_json(),
+        "subjects": list(evaluation.subjects),
+        "slices": len({row.slice_key for row in rows}),
+        "overall": _nested(overall(rows)),
+        "by_region": _nested(over_subjects(rows, "region")),
+        "by_plane": _nested(over_subjects(rows, "plane")),
+        "by_subject": [_group(group.names, group.slices, group.means) for group in by_part(rows, PARTS)],
+        "differences": [asdict(one) for one in differences(rows, setup.methods)],
+        "curves": {"cycles_per_pixel": list(FREQUENCIES)} | mean_curves(rows),
+        "rois": list(evaluation.rois),
+        "cautions": list(evaluation.cautions),
+        "problems": [asdict(problem) for problem in evaluation.problems],
+        "definitions": DEFINITIONS | {"how": HOW},
+        "command": command,
+        "versions": versions(),
+    }
+    plain: dict[str, Any] = _plain(document)
+    return plain
+
+
+def versions() -> dict[str, str]:
+    """Name the versions that computed the figures."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """Lay the figures out for a terminal: by subject as in the report's Table 3, overall, differences, and regions."""
+    rows, methods = evaluation.rows, evaluation.setup.methods
+    shown = [metric for metric in METRICS if metric.name in ("mse", "ssim", "psnr")]
+    parts = [
+        f"{evaluation.setup.study}, {evaluation.setup.split} set: {len({row.slice_key for row in rows})} slices of "
+        f"{len(evaluation.subjects)} subjects",
+        table(
+            ["subject", "region", "plane", "slices", *(f"{m.label} {name}" for m in shown for name in methods)],
+            [
+                [*g.names, str(g.slices), *(m.shown(g.means[name][m.name]) for m in shown for name in methods)]
+                for g in by_part(rows, PARTS)
+            ],
+        ),
+        table(
+            ["method", *(heading(metric) for metric in METRICS)],
+            [[name, *(interval(m, mine[m.name]) for m in METRICS)] for name, mine in overall(rows).items()],
+        ),
+        table(
+            ["difference", *(heading(metric) for metric in METRICS)],
+            [
+                [f"{first} − {second}", *(_difference(m, mine[m.name]) for m in METRICS)]
+                for (first, second), mine in by_comparison(differences(rows, methods)).items()
+            ],
+        ),
+        *(f"{title}\n{table(head, body)}" for title, head, body in roi_tables(evaluation.rois) if body),
+    ]
+    return "\n\n".join([*parts, "\n".join([HOW, *evaluation.cautions])])
+
+
+def heading(metric: Metric) -> str:
+    """Name a metric with its unit."""
+    return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
+
+
+def interval(metric: Metric, estimate: Estimate) -> str:
+    """Show a mean with its interval, if there is one."""
+    if math.isnan(estimate.low):
+        return metric.shown(estimate.mean)
+    return f"{metric.shown(estimate.mean)} [{metric.shown(estimate.low)}, {metric.shown(estimate.high)}]"
+
+
+def by_comparison(found: Sequence[Difference]) -> dict[tuple[str, str], dict[str, Difference]]:
+    """Group differences: the two methods -> metric -> difference."""
+    groups: dict[tuple[str, str], dict[str, Difference]] = {}
+    for one in found:
+        groups.setdefault((one.first, one.second), {})[one.metric] = one
+    return groups
+
+
+def roi_tables(rois: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Make tables like the report's Tables 4 and 5: title, heads, and a line per subject, slice and region."""
+    images = list(dict.fromkeys(str(row["image"]) for row in rois))
+    lines: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
+    for row in rois:
+        place = tuple("–" if row[name] is None else str(row[name]) for name in ROI_PLACE)
+        lines.setdefault(place, {})[str(row["image"])] = row
+    heads = [*ROI_PLACE, *images]
+    return [
+        (
+            title,
+            heads,
+            [[*place, *(_figure(mine.get(image), name) for image in images)] for place, mine in lines.items()],
+        )
+        for title, name in ROI_FIGURES
+    ]
+
+
+def table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Align columns; the first is text, so it stands on the left."""
+    lines = [list(heads), *map(list, body)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def _difference(metric: Metric, one: Difference) -> str:
+    return f"{interval(metric, one.estimate)} ({one.better_subjects}/{one.estimate.subjects})"
+
+
+def _figure(row: Mapping[str, Any] | None, name: str) -> str:
+    value = None if row is None else row[name]
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _group(names: tuple[str, ...], slices: int, means: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    return dict(zip(PARTS, names, strict=True)) | {"slices": slices, "means": means}
+
+
+def _nested(found: Any) -> Any:
+    """Turn estimates within dictionaries into dictionaries."""
+    return {key: _nested(value) for key, value in found.items()} if isinstance(found, dict) else asdict(found)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

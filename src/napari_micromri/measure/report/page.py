@@ -1,0 +1,204 @@
+"""The page that a supervisor opens: one HTML file with its pictures and charts in it, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from napari_micromri.io.atomic import atomic_output
+from napari_micromri.measure.evaluation_rows import METRICS
+from napari_micromri.measure.evaluation_slices import FREQUENCIES
+from napari_micromri.measure.evaluation_summary import (
+    DEFINITIONS,
+    HOW,
+    PARTS,
+    by_comparison,
+    heading,
+    interval,
+    roi_tables,
+    versions,
+)
+from napari_micromri.measure.evaluation_tables import (
+    by_part,
+    differences,
+    mean_curves,
+    over_subjects,
+    overall,
+    subject_means,
+)
+from napari_micromri.measure.report.charts import curve_chart, subject_chart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from napari_micromri.measure.evaluation_rows import Evaluation, Metric
+    from napari_micromri.measure.evaluation_tables import Estimate
+    from napari_micromri.measure.report.charts import Chart
+    from napari_micromri.measure.report.pictures import Strip
+    from napari_micromri.nn.checkpoint import ModelSpec
+
+TABLE_METRICS = ("mse", "ssim", "psnr")
+"""What stands in the table per subject, as in the report's Table 3."""
+
+POWER_RANGE, RING_RANGE = (0.02, 10.0), (-0.2, 1.0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of a table: for people, and in full."""
+
+    text: str
+    value: float
+
+
+Line: TypeAlias = tuple[str | Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its heads; the first cells of a line are names."""
+
+    heads: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def write_page(
+    path: Path,
+    evaluation: Evaluation,
+    specs: Mapping[str, ModelSpec],
+    strips: Mapping[str, Sequence[Strip]],
+    command: str,
+) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    specs
+        Label of the model -> what its file says of it.
+    strips
+        Label of the model -> pictures of chosen slices.
+
+    Raises
+    ------
+    WriteError
+        The system refused.
+    """
+    text = render(evaluation, specs, strips, command)
+    with atomic_output(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def render(
+    evaluation: Evaluation, specs: Mapping[str, ModelSpec], strips: Mapping[str, Sequence[Strip]], command: str
+) -> str:
+    """Give the page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Names come from files of others: everything is escaped.
+    environment = Environment(
+        loader=PackageLoader("napari_micromri.measure.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja").render(_content(evaluation, specs, strips, command))
+
+
+def _content(
+    evaluation: Evaluation, specs: Mapping[str, ModelSpec], strips: Mapping[str, Sequence[Strip]], command: str
+) -> dict[str, Any]:
+    rows = evaluation.rows
+    return {
+        "evaluation": evaluation,
+        "setup": evaluation.setup,
+        "slices": len({row.slice_key for row in rows}),
+        "made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "overall": overall_table(evaluation),
+        "differences": difference_table(evaluation),
+        "by_subject": subject_table(evaluation),
+        "by_region": part_table(evaluation, "region"),
+        "by_plane": part_table(evaluation, "plane"),
+        "rois": [(title, heads, lines) for title, heads, lines in roi_tables(evaluation.rois) if lines],
+        "subject_charts": subject_charts(evaluation),
+        "curve_charts": curve_charts(evaluation),
+        "strips": strips,
+        "specs": specs,
+        "definitions": [(heading(metric), DEFINITIONS[metric.name]) for metric in METRICS],
+        "how": HOW,
+        "command": command,
+        "versions": versions(),
+    }
+
+
+def overall_table(evaluation: Evaluation) -> Table:
+    """Mean and interval of every metric, a line per method."""
+    lines: list[Line] = [
+        (name, *(_estimated(metric, mine[metric.name]) for metric in METRICS))
+        for name, mine in overall(evaluation.rows).items()
+    ]
+    return Table(("method", *(heading(metric) for metric in METRICS)), tuple(lines))
+
+
+def difference_table(evaluation: Evaluation) -> Table:
+    """Paired differences, a line per two methods."""
+    lines: list[Line] = []
+    for (first, second), mine in by_comparison(differences(evaluation.rows, evaluation.setup.methods)).items():
+        cells = []
+        for metric in METRICS:
+            one = mine[metric.name]
+            found = _estimated(metric, one.estimate)
+            cells.append(Cell(f"{found.text} · {one.better_subjects}/{one.estimate.subjects}", found.value))
+        lines.append((f"{first} − {second}", *cells))
+    return Table(("difference", *(heading(metric) for metric in METRICS)), tuple(lines))
+
+
+def subject_table(evaluation: Evaluation) -> Table:
+    """Means per subject, region and plane, a column per metric and method."""
+    shown = [metric for metric in METRICS if metric.name in TABLE_METRICS]
+    methods = evaluation.setup.methods
+    heads = (*PARTS, "slices", *(f"{metric.label} {name}" for metric in shown for name in methods))
+    lines: list[Line] = []
+    for group in by_part(evaluation.rows, PARTS):
+        values = [(metric, group.means[name][metric.name]) for metric in shown for name in methods]
+        lines.append((*group.names, str(group.slices), *(Cell(m.shown(v), v) for m, v in values)))
+    return Table(heads, tuple(lines))
+
+
+def part_table(evaluation: Evaluation, part: str) -> Table:
+    """Mean and interval within each region or plane."""
+    lines: list[Line] = [
+        (name, method, *(_estimated(metric, mine[metric.name]) for metric in METRICS))
+        for name, methods in over_subjects(evaluation.rows, part).items()
+        for method, mine in methods.items()
+    ]
+    return Table((part, "method", *(heading(metric) for metric in METRICS)), tuple(lines))
+
+
+def subject_charts(evaluation: Evaluation) -> list[Chart]:
+    """One chart per metric: a mark per subject and method."""
+    charts = []
+    for metric in METRICS:
+        means = subject_means(evaluation.rows, metric)
+        values = {name: {s: metric.factor * v for s, v in mine.items()} for name, mine in means.items()}
+        reference = metric.target * metric.factor if metric.better == "nearer" else None
+        charts.append(subject_chart(heading(metric), evaluation.subjects, values, reference=reference))
+    return charts
+
+
+def curve_charts(evaluation: Evaluation) -> list[Chart]:
+    """How much detail there is at each frequency, and how much of it is true."""
+    found = mean_curves(evaluation.rows)
+    power, ring = ({name: curves[which] for name, curves in found.items()} for which in ("power", "ring"))
+    return [
+        curve_chart(
+            "Power relative to HR", FREQUENCIES, power, y_label="ratio", y_range=POWER_RANGE, log=True, reference=1.0
+        ),
+        curve_chart("Fourier ring correlation with HR", FREQUENCIES, ring, y_label="correlation", y_range=RING_RANGE),
+    ]
+
+
+def _estimated(metric: Metric, estimate: Estimate) -> Cell:
+    return Cell(interval(metric, estimate), estimate.mean)
