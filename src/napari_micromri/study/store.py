@@ -9,8 +9,6 @@ measurements and marks in the attribute ``micromri-pair``. Names that begin with
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import uuid
@@ -22,14 +20,16 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri.errors import StudyError, WriteError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.progress import never
-from napari_micromri.study import placing, reading
+from napari_micromri.study import placing
 from napari_micromri.study.changes import change_pair, change_root, check_edit
 from napari_micromri.study.files import ZARR_JSON, read_json, write_json
 from napari_micromri.study.locking import study_lock
-from napari_micromri.study.metadata import FORMAT, PAIR_KEY, ROOT_KEY, group_document, marks_to_json, section
-from napari_micromri.study.model import DEFAULT_SET, Assign
-from napari_micromri.study.naming import composed, natural_key, text_of
+from napari_micromri.study.metadata import FORMAT, PAIR_KEY, ROOT_KEY, group_document, section
+from napari_micromri.study.model import Assign
+from napari_micromri.study.naming import composed, group_name, text_of
 from napari_micromri.study.snapshot import take_snapshot
+from napari_micromri.study.unsaved import UnsavedMarks
+from napari_micromri.study.view import ENDING, StudyView
 from napari_micromri.study.writing import write_pair
 
 if TYPE_CHECKING:
@@ -37,24 +37,23 @@ if TYPE_CHECKING:
 
     from napari_micromri.progress import ShouldStop
     from napari_micromri.scan import Scan
-    from napari_micromri.study.model import Edit, Pair, Set
+    from napari_micromri.study.model import Edit, Pair
     from napari_micromri.study.snapshot import Snapshot
 
-ENDING = ".mri.zarr"
 UNFINISHED = ".unfinished-"
 """How the names of pairs begin that are being written."""
 
 
-class Study:
+class Study(StudyView):
     """An open study; made by `Study.create` and `Study.open`.
 
     What it says is a snapshot, brought up to date by `reload` and by every change.
     """
 
-    def __init__(self, path: Path, snapshot: Snapshot) -> None:
-        self.path = path
-        self._snapshot = snapshot
-        self._seen_by_reload = snapshot
+    def __init__(self, path: Path, disk: Snapshot, unsaved: UnsavedMarks | None) -> None:
+        super().__init__(path, disk)
+        self._unsaved = unsaved
+        self._disk = self._seen_by_reload = disk
 
     @classmethod
     def create(cls, path: Path | str) -> Study:
@@ -78,8 +77,14 @@ class Study:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: Path | str) -> Study:
+    def open(cls, path: Path | str, *, keep_marks_in_memory: bool = False) -> Study:
         """Open a study; only its small JSON files are read.
+
+        Parameters
+        ----------
+        keep_marks_in_memory
+            Where the study can't be written to, let `apply` change the marks of this object alone, so that they can be
+            exported; see `has_unsaved_marks`. Elsewhere it means nothing.
 
         Raises
         ------
@@ -89,83 +94,31 @@ class Study:
         path = Path(path).absolute()
         if not path.is_dir():
             raise StudyError(f"{path} does not exist. Check the spelling, and that the disk is connected.")
-        return cls(path, take_snapshot(path))
-
-    @property
-    def name(self) -> str:
-        """Name of the folder without its ending."""
-        return self.path.name.removesuffix(ENDING)
+        unsaved = UnsavedMarks() if keep_marks_in_memory and not _is_writable(path) else None
+        return cls(path, take_snapshot(path), unsaved)
 
     @property
     def read_only(self) -> bool:
         """Whether this place can't be written to."""
-        return not os.access(self.path, os.W_OK)
+        return not _is_writable(self.path)
 
     @property
-    def pairs_by_key(self) -> Mapping[str, Pair]:
-        """All pairs, in natural order."""
-        return self._snapshot.pairs
+    def has_unsaved_marks(self) -> bool:
+        """Whether marks were set that this place can't keep; export them before they are lost."""
+        return self._unsaved is not None and self._unsaved.differ_from(self._disk)
 
-    @property
-    def damaged(self) -> Mapping[str, str]:
-        """What is wrong with the pairs that can't be used, by key."""
-        return self._snapshot.damaged
-
-    @property
-    def split(self) -> Mapping[str, Set]:
-        """The set of each subject that was assigned to one."""
-        return self._snapshot.split
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        """All subjects, in natural order."""
-        return tuple(sorted({pair.subject for pair in self.pairs_by_key.values()}, key=natural_key))
-
-    @property
-    def planned(self) -> tuple[Mapping[str, Any], ...]:
-        """JSON-like descriptions of the pairs that the study was to have; see `set_planned`."""
-        return tuple(self._snapshot.root.get("planned", ()))
-
-    def set_of(self, subject: str) -> Set:
-        """Give the set of a subject, `DEFAULT_SET` when nobody assigned it."""
-        return self.split.get(subject, DEFAULT_SET)
-
-    def pairs(self, split: Set | None = None) -> list[Pair]:
-        """List the pairs of a set, or all."""
-        return [p for p in self.pairs_by_key.values() if split is None or self.set_of(p.subject) == split]
-
-    def slices(self, split: Set | None = None, *, include_excluded: bool = False) -> reading.PairedSlices:
-        """Give the slices of a set, or all, cropped and aligned; each is read when it is asked for."""
-        pairs = tuple(self.pairs(split))
-        indices = tuple(tuple(range(p.slice_count)) if include_excluded else p.kept for p in pairs)
-        return reading.PairedSlices(self.path, pairs, indices)
-
-    def read_slice(self, key: str, index: int, *, crop: bool = True, align: bool = True) -> reading.PairedSlice:
-        """Read one slice of both scans of a pair; see `napari_micromri.study.reading.read_slice`."""
-        return reading.read_slice(self.path, self._pair(key), index, crop=crop, align=align)
-
-    def scans(self, key: str) -> tuple[Scan, Scan]:
-        """Give the LR and the HR scan of a pair as stored, lazily, with their geometry."""
-        pair = self._pair(key)
-        return reading.lazy_scan(self.path, pair, "lr"), reading.lazy_scan(self.path, pair, "hr")
-
-    def missing_chunks(self, key: str) -> list[tuple[reading.Which, int]]:
-        """List the slices of a pair whose pixels aren't there, by scan and index."""
-        return reading.missing_chunks(self.path, self._pair(key))
-
-    def fingerprint(self, split: Set | None = None) -> str:
-        """SHA-256 over pixels, marks, alignment and sets of the pairs: all that training on them depends on."""
-        told = [
-            [pair.key, pair.subject, pair.digest, pair.shift, marks_to_json(pair.marks), self.set_of(pair.subject)]
-            for pair in sorted(self.pairs(split), key=lambda pair: pair.key)
-        ]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    def refresh(self) -> None:
+        """Read again what others changed; `reload` will still tell of it."""
+        disk = take_snapshot(self.path, self._disk)
+        if disk is not self._disk:
+            self._disk = disk
+            self._snapshot = disk if self._unsaved is None else self._unsaved.over(disk)
 
     def reload(self) -> bool:
         """Read again what others changed; tells whether there was something since the last time."""
-        self._refresh()
-        changed = self._snapshot is not self._seen_by_reload
-        self._seen_by_reload = self._snapshot
+        self.refresh()
+        changed = self._disk is not self._seen_by_reload
+        self._seen_by_reload = self._disk
         return changed
 
     def apply(self, edits: Sequence[Edit]) -> list[Edit]:
@@ -185,13 +138,43 @@ class Study:
         StudyError
             An edit doesn't fit, the study is read-only, or the disk is full; then nothing has changed.
         """
+        if self._unsaved is not None:
+            self._check(edits)
+            undo = self._unsaved.apply(edits, self._snapshot)
+            self._snapshot = self._unsaved.over(self._disk)
+            return undo[::-1]
         with self._changing():
-            for edit in edits:
-                check_edit(edit, self.pairs_by_key, self.subjects)
+            self._check(edits)
             documents: dict[Path, dict[str, Any]] = {}
             undo = [self._change(edit, documents) for edit in edits]
             write_json(documents)
         return undo[::-1]
+
+    def relabel(
+        self, key: str, *, subject: str | None = None, region: str | None = None, plane: str | None = None
+    ) -> str:
+        """Name the subject, region or plane of a pair anew; gives its new key.
+
+        A new subject takes over the set of the old one; one that is there already keeps its own.
+
+        Raises
+        ------
+        StudyError
+            There is another pair of these names, a name can't be used, or the study is read-only.
+        """
+        with self._changing():
+            pair = self._pair(key)
+            names = composed(subject or pair.subject), composed(region or pair.region), composed(plane or pair.plane)
+            if names == (pair.subject, pair.region, pair.plane):
+                return key
+            new = "/".join(map(group_name, names))
+            placing.check_key(new, [other for other in self._taken if other != key])
+            others = [other for other in self.pairs_by_key.values() if other.key != key]
+            try:
+                placing.relabel_pair(self.path, pair, names, new, others)
+            except OSError as error:
+                raise StudyError(describe_os_error(error, self.path / key)) from error
+        return new
 
     def free_key(self, subject: str, region: str, plane: str) -> str:
         """Give the key under which one more pair of these names can be added.
@@ -238,20 +221,16 @@ class Study:
 
     def set_planned(self, planned: Sequence[Mapping[str, Any]]) -> None:
         """Note which pairs the study is to have, as JSON-like descriptions, so that missing ones can be told."""
-        with self._changing():
-            document = read_json(self.path / ZARR_JSON)
-            section(document, ROOT_KEY)["planned"] = [dict(entry) for entry in planned]
-            write_json({self.path / ZARR_JSON: document})
+        with self._changing(), placing.changed_root(self.path) as root:
+            root["planned"] = [dict(entry) for entry in planned]
 
     @property
     def _taken(self) -> list[str]:
         return [*self.pairs_by_key, *self.damaged]
 
-    def _pair(self, key: str) -> Pair:
-        pair = self.pairs_by_key.get(key)
-        if pair is None:
-            raise StudyError(self.damaged.get(key, f"There is no pair '{key}' in {self.path}."))
-        return pair
+    def _check(self, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            check_edit(edit, self.pairs_by_key, self.subjects)
 
     def _change(self, edit: Edit, documents: dict[Path, dict[str, Any]]) -> Edit:
         """Change one of the documents, which are read when they are first needed."""
@@ -267,17 +246,20 @@ class Study:
         if self.read_only:
             raise StudyError(f"{self.path} is read-only here, so nothing was saved. Copy the study to change it.")
 
-    def _refresh(self) -> None:
-        self._snapshot = take_snapshot(self.path, self._snapshot)
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Hold the lock while the block changes the newest state, and read the result."""
         self._refuse_read_only()
         with study_lock(self.path):
-            self._refresh()
-            others_changed = self._snapshot is not self._seen_by_reload
-            yield
-            self._refresh()
-            if not others_changed:
-                self._seen_by_reload = self._snapshot
+            self.refresh()
+            others_changed = self._disk is not self._seen_by_reload
+            try:
+                yield
+            finally:
+                self.refresh()
+                if not others_changed:
+                    self._seen_by_reload = self._disk
+
+
+def _is_writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK)
