@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
 from napari_micromri.inference.options import DenoiseOptions
 from napari_micromri.inference.run import DenoiseRun
+from napari_micromri.io.atomic import atomic_output
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import AXES, Scan
 
@@ -67,7 +69,30 @@ def denoise(
         Stopped, and nothing was to be kept.
     """
     run = DenoiseRun(scan, model, options or DenoiseOptions())
-    return _into_memory(run, progress, should_stop, keep_finished)
+    return _into_memory(run, progress, should_stop, keep_finished)[0]
+
+
+def denoise_with_uncertainty(
+    scan: Scan,
+    model: str | Path | Restorer,
+    options: DenoiseOptions | None = None,
+    *,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+    keep_finished: bool = False,
+) -> tuple[Scan, Scan]:
+    """Denoise a scan with a diffusion model and say how much its draws differ.
+
+    Parameters and errors are those of `denoise`; ``options.draws`` is at least 2.
+
+    Returns
+    -------
+    tuple
+        The mean of the draws and their standard deviation (ddof = 0), both in the input's own units.
+    """
+    run = DenoiseRun(scan, model, options or DenoiseOptions(), uncertainty=True)
+    result, uncertainty = _into_memory(run, progress, should_stop, keep_finished)
+    return result, uncertainty
 
 
 def denoise_to_file(
@@ -76,6 +101,7 @@ def denoise_to_file(
     path: str | os.PathLike[str],
     options: DenoiseOptions | None = None,
     *,
+    uncertainty: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
@@ -83,28 +109,37 @@ def denoise_to_file(
 ) -> Path:
     """Denoise a scan into a file; into OME-Zarr slice by slice, so that neither scan need fit in memory.
 
-    A NIfTI file, and an OME-Zarr whose slices don't lie along its last two axes, are made in memory first. Parameters
-    and errors are those of `denoise` and `napari_micromri.io.save_scan`; either all is written or nothing.
+    A NIfTI file, and an OME-Zarr whose slices don't lie along its last two axes, are made in memory first. With a path
+    for the ``uncertainty`` the standard deviation over the draws is written there. Parameters and errors are those of
+    `denoise` and `napari_micromri.io.save_scan`; each file is written whole or not at all.
     """
     from napari_micromri.io import save_scan
 
-    path = Path(path)
-    _check_output(path, overwrite=overwrite)
-    run = DenoiseRun(scan, model, options or DenoiseOptions())
-    if _can_stream(run, path):
-        return _stream_to_zarr(run, path, overwrite, progress, should_stop, keep_finished)
-    return save_scan(_into_memory(run, progress, should_stop, keep_finished), path, overwrite=overwrite)
+    paths = [Path(path)] if uncertainty is None else [Path(path), Path(uncertainty)]
+    _check_outputs(paths, overwrite=overwrite)
+    run = DenoiseRun(scan, model, options or DenoiseOptions(), uncertainty=uncertainty is not None)
+    if all(_can_stream(run, one) for one in paths):
+        with ExitStack() as stack:
+            files = [stack.enter_context(atomic_output(one, overwrite=overwrite)) for one in paths]
+            _stream_to_zarr(run, files, progress, should_stop, keep_finished)
+        return paths[0]
+    scans = _into_memory(run, progress, should_stop, keep_finished)
+    for result, one in zip(scans, paths, strict=True):
+        save_scan(result, one, overwrite=overwrite)
+    return paths[0]
 
 
-def _into_memory(run: DenoiseRun, progress: Progress, should_stop: ShouldStop, keep_finished: bool) -> Scan:
-    result = _room_for(run)
+def _into_memory(run: DenoiseRun, progress: Progress, should_stop: ShouldStop, keep_finished: bool) -> list[Scan]:
+    results = [_room_for(run) for _ in run.infos]
     try:
-        for batch, slices in run.stream(progress, should_stop):
-            result[batch.target] = slices
+        for batch, arrays in run.stream(progress, should_stop):
+            for result, array in zip(results, arrays, strict=True):
+                result[batch.target] = array
     except CancelledError:
         if not (keep_finished and run.shorten()):
             raise
-    return Scan(result[tuple(slice(count) for count in run.plan.shape)], run.info)
+    whole = tuple(slice(count) for count in run.plan.shape)
+    return [Scan(result[whole], info) for result, info in zip(results, run.infos, strict=True)]
 
 
 def _room_for(run: DenoiseRun) -> NDArray[np.float32]:
@@ -119,22 +154,24 @@ def _room_for(run: DenoiseRun) -> NDArray[np.float32]:
 
 
 def _stream_to_zarr(
-    run: DenoiseRun, path: Path, overwrite: bool, progress: Progress, should_stop: ShouldStop, keep_finished: bool
-) -> Path:
-    from napari_micromri.io.atomic import atomic_output
+    run: DenoiseRun, files: list[Path], progress: Progress, should_stop: ShouldStop, keep_finished: bool
+) -> None:
     from napari_micromri.io.zarr_writer import create_ome_zarr, shorten_ome_zarr
 
-    with atomic_output(path, overwrite=overwrite) as temporary:
-        writer = _SliceWriter(create_ome_zarr(temporary, shape=run.plan.shape, dtype=np.float32, info=run.info))
-        try:
-            for batch, slices in run.stream(progress, should_stop):
-                writer.write(batch, slices)
-        except CancelledError:
-            if not (keep_finished and run.shorten()):
-                raise
+    outputs = zip(files, run.infos, strict=True)
+    writers = [
+        _SliceWriter(create_ome_zarr(file, shape=run.plan.shape, dtype=np.float32, info=info)) for file, info in outputs
+    ]
+    try:
+        for batch, arrays in run.stream(progress, should_stop):
+            for writer, array in zip(writers, arrays, strict=True):
+                writer.write(batch, array)
+    except CancelledError:
+        if not (keep_finished and run.shorten()):
+            raise
+        for writer, file, info in zip(writers, files, run.infos, strict=True):
             writer.flush()
-            shorten_ome_zarr(temporary, shape=run.plan.shape, info=run.info)
-    return path
+            shorten_ome_zarr(file, shape=run.plan.shape, info=info)
 
 
 class _SliceWriter:
@@ -180,10 +217,13 @@ def _is_zarr(path: Path) -> bool:
     return path.name.lower().endswith(".zarr")
 
 
-def _check_output(path: Path, *, overwrite: bool) -> None:
+def _check_outputs(paths: list[Path], *, overwrite: bool) -> None:
     """Refuse before the work what could only be refused after it."""
-    name = path.name.lower()
-    if name.endswith(".mri.zarr") or not name.endswith((".zarr", ".nii", ".nii.gz")):
-        raise WriteError(f"{path} has no ending that says how to save it. Use .ome.zarr, .nii or .nii.gz.")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(path)
+    for path in paths:
+        name = path.name.lower()
+        if name.endswith(".mri.zarr") or not name.endswith((".zarr", ".nii", ".nii.gz")):
+            raise WriteError(f"{path} has no ending that says how to save it. Use .ome.zarr, .nii or .nii.gz.")
+        if path.exists() and not overwrite:
+            raise OutputExistsError(path)
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise WriteError(f"The result and its uncertainty can't both be {paths[0]}. Choose another name for one.")

@@ -28,6 +28,9 @@ class DenoiseOptions:
         Slices at once; None chooses by memory. Running out of memory halves it.
     tile
         Side in fine pixels of the squares that the network sees; None takes whole slices while they fit.
+    steps, draws, eta, seed
+        For diffusion models only; see `napari_micromri.nn.restorer.Sampling`. None is one step and one draw without
+        noise; several draws take 5 steps and all the noise (eta 1) unless told otherwise.
     """
 
     select: Mapping[str, range] = field(default_factory=dict)
@@ -36,3 +39,7 @@ class DenoiseOptions:
     precision: Precision = "auto"
     batch_size: int | None = None
     tile: int | None = None
+    steps: int | None = None
+    draws: int | None = None
+    eta: float | None = None
+    seed: int | None = None

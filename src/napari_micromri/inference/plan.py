@@ -119,6 +119,14 @@ class Plan:
         target[self.outer[-1]] = slice(start, stop)
         return Batch(tuple(source), tuple(target), stop - start)
 
+    def numbers(self, batch: Batch) -> list[int]:
+        """Count the slices of a batch as they lie in the whole scan, whatever was chosen of it."""
+        first = 0
+        for k in self.outer:
+            at = batch.source[k]
+            first = first * self.scan.shape[k] + (int(at.start) if isinstance(at, slice) else at)
+        return list(range(first, first + batch.count))
+
     def to_stack(self, block: NDArray[Any]) -> NDArray[Any]:
         """Bring what an index of `Batch` gives to (N, height, width)."""
         return np.moveaxis(block, self._stack_axis, 0) if self.outer else block[None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,16 @@ from napari_micromri.inference.devices import (
     resolve_precision,
 )
 from napari_micromri.inference.plan import Plan, fill_gaps
+from napari_micromri.inference.sampling import resolve_sampling
 from napari_micromri.nn.registry import load_model
+from napari_micromri.nn.restorer import SamplingRestorer
 from napari_micromri.progress import never, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from napari_micromri.inference.options import DenoiseOptions
     from napari_micromri.inference.plan import Batch
@@ -37,9 +40,14 @@ FIRST_TILE, SMALLEST_TILE = 1024, 128
 
 
 class DenoiseRun:
-    """One run over one scan; ``stream`` gives the slices as they are done."""
+    """One run over one scan; ``stream`` gives the slices as they are done.
 
-    def __init__(self, scan: Scan, model: str | Path | Restorer, options: DenoiseOptions) -> None:
+    With ``uncertainty`` each batch comes with a second array, the standard deviation over the draws.
+    """
+
+    def __init__(
+        self, scan: Scan, model: str | Path | Restorer, options: DenoiseOptions, *, uncertainty: bool = False
+    ) -> None:
         self.options = options
         self.model = load_model(model) if isinstance(model, str | Path) else model
         self.plan = Plan.of(scan, options.select, options.slice_axis, self.model.spec.factor)
@@ -47,6 +55,8 @@ class DenoiseRun:
             raise InputError(f"A batch holds at least one slice, not {options.batch_size}.")
         if options.tile is not None and options.tile < SMALLEST_TILE:
             raise InputError(f"A tile has at least {SMALLEST_TILE} pixels along a side, not {options.tile}.")
+        self.uncertainty = uncertainty
+        self.sampling = resolve_sampling(self.model, options, uncertainty=uncertainty)
         self.device = resolve_device(options.device)
         self.dtype = resolve_precision(options.precision, self.device)
         self.done = 0
@@ -68,12 +78,29 @@ class DenoiseRun:
             "precision": str(self.dtype).removeprefix("torch."),
             "version": __version__,
         }
+        if self.sampling is not None:
+            step["sampling"] = asdict(self.sampling)
         return replace(info.with_step(step), name=f"{info.name} [{spec.name}]")
+
+    @property
+    def uncertainty_info(self) -> ScanInfo:
+        """What the uncertainty map says of itself."""
+        step = {"step": "uncertainty", "of": "standard deviation over the draws (ddof = 0)"}
+        info = self.info.with_step(step)
+        return replace(info, name=f"{info.name} uncertainty")
+
+    @property
+    def infos(self) -> list[ScanInfo]:
+        """What each array of the result says of itself."""
+        return [self.info, self.uncertainty_info] if self.uncertainty else [self.info]
 
     def stream(
         self, progress: Progress = no_progress, should_stop: ShouldStop = never
-    ) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
-        """Give batches and their denoised slices, shaped as ``batch.target`` of the result wants them."""
+    ) -> Iterator[tuple[Batch, list[NDArray[np.float32]]]]:
+        """Give batches and their arrays, each shaped as ``batch.target`` of the result wants it.
+
+        The first array is the denoised slices, the second, if it was asked for, their uncertainty.
+        """
         import torch
 
         try:
@@ -83,12 +110,12 @@ class DenoiseRun:
             while self.done < self.plan.total:
                 if should_stop():
                     raise CancelledError("Denoising was stopped.")
-                batch = self.plan.batch(self.done, size)
-                slices = self._try(batch)
-                if slices is None:
+                batch = self.plan.batch(self.done, self._slices_at_once(size))
+                arrays = self._try(batch, size)
+                if arrays is None:
                     size = self._smaller(size)
                     continue
-                yield batch, slices
+                yield batch, arrays
                 self.done += batch.count
                 progress(self.done, self.plan.total)
         finally:
@@ -112,10 +139,14 @@ class DenoiseRun:
                 raise self._too_little_memory(f"the model '{self.model.spec.name}'") from error
             raise
 
-    def _try(self, batch: Batch) -> NDArray[np.float32] | None:
+    def _slices_at_once(self, size: int) -> int:
+        """Draws are images as well: with many of them a batch of slices would take too long to stop in between."""
+        return max(1, size // (1 if self.sampling is None else self.sampling.draws))
+
+    def _try(self, batch: Batch, size: int) -> list[NDArray[np.float32]] | None:
         """Denoise a batch; None when memory ran out."""
         try:
-            return self._denoise(batch)
+            return self._denoise(batch, size)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -123,16 +154,24 @@ class DenoiseRun:
         release_memory(self.device)
         return None
 
-    def _denoise(self, batch: Batch) -> NDArray[np.float32]:
+    def _denoise(self, batch: Batch, size: int) -> list[NDArray[np.float32]]:
         import torch
 
         slices, gaps = fill_gaps(self.plan.to_stack(self._read(batch)))
         given = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)
-        wanted: NDArray[np.float32] = self.model.restore(given, self._tile)[:, 0].cpu().numpy()
+        stacks: list[NDArray[np.float32]] = [image[:, 0].cpu().numpy() for image in self._restore(given, batch, size)]
         if gaps is not None:
             factor = self.plan.factor
-            wanted = np.where(gaps.repeat(factor, axis=1).repeat(factor, axis=2), np.float32(np.nan), wanted)
-        return self.plan.from_stack(wanted)
+            holes = gaps.repeat(factor, axis=1).repeat(factor, axis=2)
+            stacks = [np.where(holes, np.float32(np.nan), stack) for stack in stacks]
+        return [self.plan.from_stack(stack) for stack in stacks]
+
+    def _restore(self, given: Tensor, batch: Batch, size: int) -> list[Tensor]:
+        if self.sampling is None or not isinstance(self.model, SamplingRestorer):
+            return [self.model.restore(given, self._tile)]
+        numbers = self.plan.numbers(batch)
+        sampled = self.model.sample(given, self.sampling, numbers, tile=self._tile, at_once=size)
+        return [sampled.image, sampled.spread] if self.uncertainty else [sampled.image]
 
     def _read(self, batch: Batch) -> NDArray[Any]:
         scan = self.plan.scan

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from torch import Tensor
 
@@ -30,4 +33,58 @@ class Restorer(Protocol):
 
     def memory(self, height: int, width: int) -> int:
         """Estimate the bytes that one slice with that many coarse pixels takes while it is denoised."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a diffusion model goes from the fast scan to the good one.
+
+    Parameters
+    ----------
+    steps
+        1 gives the estimate of least squared error; more trade that for texture.
+    draws
+        Random draws per slice. Their mean is the result, their standard deviation its uncertainty. A single one starts
+        without noise.
+    eta
+        Share, 0 to 1, of the noise that each step may add.
+    seed
+        The same seed gives the same draws, whatever the batch and the device they are computed on.
+    """
+
+    steps: int = 1
+    draws: int = 1
+    eta: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Mean and population standard deviation (ddof = 0) over the draws, (N, 1, f h, f w) each."""
+
+    image: Tensor
+    spread: Tensor
+
+
+@runtime_checkable
+class SamplingRestorer(Restorer, Protocol):
+    """A `Restorer` that may take several steps and random draws; ``restore`` is one step."""
+
+    most_steps: int
+
+    def sample(
+        self,
+        slices: Tensor,
+        sampling: Sampling,
+        numbers: Sequence[int],
+        *,
+        tile: int | None = None,
+        at_once: int | None = None,
+    ) -> Sampled:
+        """Denoise slices (N, 1, h, w).
+
+        ``numbers`` are the slices' places in their scan, from which, with the seed, their noise follows. ``at_once``
+        limits how many images the network gets together.
+        """
         ...

@@ -30,14 +30,14 @@ def reach(config: UNetConfig) -> int:
 
 
 def run_tiled(run: Callable[[Tensor], Tensor], image: Tensor, tile: int | None, config: UNetConfig) -> Tensor:
-    """Apply ``run`` to images (N, 1, H, W) in tiles of about ``tile`` pixels; None takes them whole."""
+    """Apply ``run`` to images (N, C, H, W) in tiles of about ``tile`` pixels, or whole (None); it gives (N, 1, H, W)."""
     height, width = image.shape[-2:]
     if tile is None or max(height, width) <= tile:
         return run(image)
     # Tiles and margins start at multiples of what the network halves, so that its grid falls on the same pixels.
     step = max(1, tile // config.multiple) * config.multiple
     margin = -(-reach(config) // config.multiple) * config.multiple
-    result = torch.empty_like(image)
+    result = torch.empty_like(image[:, :1])
     for rows, inner_rows in _spans(height, step, margin):
         for columns, inner_columns in _spans(width, step, margin):
             piece = run(image[..., rows, columns])

@@ -4,6 +4,9 @@ It works on slices that were already brought to the grid of the good scan. ``pat
 With ``patch_size`` 2 each 2 x 2 block of pixels becomes four channels first (pixel unshuffle) and the reverse at the
 end: the convolutions then run on the grid of the fast scan, where all of its information is, at a quarter of the cost
 per weight.
+
+Two options make it the network of a diffusion model: a second input channel and an embedding of time. Neither changes
+the names of the weights that a plain network has, nor what it computes.
 """
 
 from __future__ import annotations
@@ -14,15 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_micromri.nn.time_embedding import TimeEmbedding, modulate
 from napari_micromri.nn.unet_config import PRESETS, Activation, UNetConfig
 
 __all__ = ["PRESETS", "UNet", "UNetConfig", "count_parameters"]
 
 
 class UNet(nn.Module):
-    """Encoder-decoder with skip connections, (N, 1, H, W) -> (N, 1, H, W) for any H and W.
+    """Encoder-decoder with skip connections, (N, C, H, W) -> (N, 1, H, W) for any H and W; C is mostly 1.
 
-    With ``config.residual`` the input is added to the output, so the network learns what to change.
+    With ``config.residual`` the first input channel is added to the output, so the network learns what to change.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -31,38 +35,42 @@ class UNet(nn.Module):
         widths = config.features_main
         channels = config.patch_size**2
         self.encoder = nn.ModuleList(
-            _block(before, width, config) for before, width in pairwise((channels, *config.features_skip))
+            _block(before, width, config)
+            for before, width in pairwise((config.input_channels * channels, *config.features_skip))
         )
         self.down = nn.ModuleList(_down(width, config) for width in config.features_skip)
-        bottom_input = config.features_skip[-1] if config.features_skip else channels
+        bottom_input = config.features_skip[-1] if config.features_skip else config.input_channels * channels
         self.bottom = _block(bottom_input, widths[-1], config)
         falling = list(pairwise(reversed(widths)))
         self.up = nn.ModuleList(_up(below, width, config) for below, width in falling)
         self.decoder = nn.ModuleList(_block(2 * width, width, config) for _, width in falling)
         self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
+        blocks = (*config.features_skip, *reversed(widths))
+        self.time = TimeEmbedding(blocks) if config.time_embedding else None
         if config.residual:  # start as the identity: the first steps then improve on the input instead of on noise
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # Conv2d's bias is optional, here it is there
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Denoise a batch (N, 1, H, W)."""
+    def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
+        """Denoise a batch (N, C, H, W); ``time`` (N,) between 0 and 1 where the network has an embedding for it."""
         height, width = image.shape[-2:]
         padded = _pad_to_multiple(image, self.config.multiple)
         change = functional.pixel_shuffle(
-            self._body(functional.pixel_unshuffle(padded, self.config.patch_size)), self.config.patch_size
+            self._body(functional.pixel_unshuffle(padded, self.config.patch_size), time), self.config.patch_size
         )
-        result = padded + change if self.config.residual else change
+        result = padded[:, :1] + change if self.config.residual else change
         return result[..., :height, :width]
 
-    def _body(self, x: Tensor) -> Tensor:
+    def _body(self, x: Tensor, time: Tensor | None) -> Tensor:
+        told = iter(() if self.time is None or time is None else self.time(time))
         skips = []
         for block, down in zip(self.encoder, self.down, strict=True):
-            x = block(x)
+            x = modulate(block(x), next(told, None))
             skips.append(x)
             x = down(x)
-        x = self.bottom(x)
+        x = modulate(self.bottom(x), next(told, None))
         for up, block in zip(self.up, self.decoder, strict=True):
-            x = block(torch.cat([up(x), skips.pop()], dim=1))
+            x = modulate(block(torch.cat([up(x), skips.pop()], dim=1)), next(told, None))
         head: Tensor = self.head(x)
         return head
 

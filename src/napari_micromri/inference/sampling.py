@@ -1,0 +1,74 @@
+"""Which steps and draws a model takes: what was asked for, checked against what the model can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_micromri.errors import InputError
+from napari_micromri.nn.restorer import Sampling, SamplingRestorer
+
+if TYPE_CHECKING:
+    from napari_micromri.inference.options import DenoiseOptions
+    from napari_micromri.nn.restorer import Restorer
+
+STEPS_FOR_DRAWS = 5
+"""Steps that several draws take unless told otherwise."""
+
+ETA_FOR_DRAWS = 1.0
+"""Share of noise per step of several draws: below 1 they differ too little for the errors that they stand for."""
+
+MOST_DRAWS = 1000
+
+
+def resolve_sampling(model: Restorer, options: DenoiseOptions, *, uncertainty: bool) -> Sampling | None:
+    """Fill in what was left open; None for a model that knows neither steps nor draws.
+
+    Raises
+    ------
+    InputError
+        The model can't do what was asked for, or it makes no sense.
+    """
+    if not isinstance(model, SamplingRestorer):
+        _refuse_choices(model, options, uncertainty)
+        return None
+    draws = 1 if options.draws is None else options.draws
+    steps = options.steps
+    if steps is None:
+        steps = min(STEPS_FOR_DRAWS, model.most_steps) if draws > 1 else 1
+    eta = options.eta
+    if eta is None:
+        eta = ETA_FOR_DRAWS if draws > 1 else 0.0
+    sampling = Sampling(steps=steps, draws=draws, eta=eta, seed=options.seed or 0)
+    _check(model, sampling, uncertainty)
+    return sampling
+
+
+def _refuse_choices(model: Restorer, options: DenoiseOptions, uncertainty: bool) -> None:
+    chosen = {
+        "steps": options.steps not in (None, 1),
+        "draws": options.draws not in (None, 1),
+        "eta": options.eta is not None,
+        "seed": options.seed is not None,
+        "an uncertainty map": uncertainty,
+    }
+    names = [name for name, asked in chosen.items() if asked]
+    if names:
+        raise InputError(
+            f"'{model.spec.name}' denoises in one step without chance, so it takes no {' or '.join(names)}. "
+            "Leave that out, or choose an APDDM model."
+        )
+
+
+def _check(model: SamplingRestorer, sampling: Sampling, uncertainty: bool) -> None:
+    if not 1 <= sampling.steps <= model.most_steps:
+        raise InputError(f"'{model.spec.name}' takes 1 to {model.most_steps} steps, not {sampling.steps}.")
+    if not 1 <= sampling.draws <= MOST_DRAWS:
+        raise InputError(f"There can be 1 to {MOST_DRAWS} draws, not {sampling.draws}.")
+    if not 0 <= sampling.eta <= 1:
+        raise InputError(f"The share of noise (eta) lies between 0 and 1, not at {sampling.eta:g}.")
+    if not 0 <= sampling.seed < 2**63:
+        raise InputError(f"A seed is a whole number from 0 to 2^63 - 1, not {sampling.seed}.")
+    if uncertainty and sampling.draws < 2:
+        raise InputError("The uncertainty is the spread of several draws. Ask for at least 2 draws, better 8.")
+    if sampling.draws > 1 and sampling.steps == 1:
+        raise InputError("In one step all draws are alike. Take at least 2 steps for several draws.")

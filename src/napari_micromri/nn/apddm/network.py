@@ -1,0 +1,145 @@
+"""A network's estimate of the good scan from a point of the path and the fast scan (report, eq. 10, section 6.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_micromri.nn.apddm.path import AnchoredPath
+from napari_micromri.nn.apddm.schedule import Parabola, Schedule, accumulated
+from napari_micromri.nn.unet import UNetConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_micromri.nn.unet import UNet
+
+Parameterisation = Literal["residual", "paper", "simplified"]
+
+
+class ApddmConfig(BaseModel):
+    """What an anchored path diffusion model is, but for its weights.
+
+    Parameters
+    ----------
+    parameterisation
+        - ``residual``: ``x_0 = x_T* + w(t) (x_t - x_T*) + c(t) r(x_T*, x_t - x_T*, t/T)``; see `known_part`. At t = T
+          this is ``x_T* + r``, a plain residual UNet, so that a trained one is where it starts from.
+        - ``paper`` (eq. 10): ``x_0 = x_t - f(t) r(x_t, t/T)``. Where f(T) is 0, as with the report's parabola, the
+          network is multiplied away just where inference starts: one step gives the fast scan back. Kept to reproduce
+          the report.
+        - ``simplified`` (section 6.4): a plain UNet on x_T, which is told no time and takes one step.
+    steps
+        T, the number of steps of the path.
+    beta
+        Standard deviation of the noise at the end of the path, in units of the RMS of the slice's own residual.
+    schedule
+        f.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unet: UNetConfig
+    parameterisation: Parameterisation = "residual"
+    steps: int = Field(default=20, ge=1, le=1000)
+    beta: float = Field(default=0.6, ge=0, le=100)
+    schedule: Schedule = Parabola()
+
+    @model_validator(mode="after")
+    def _fits(self) -> ApddmConfig:
+        if self.unet != options_for(self.parameterisation, self.unet):
+            raise ValueError("the network's options don't fit the parameterisation")
+        if self.beta > 0 and accumulated(self.schedule, self.steps)[-1] == 0:
+            raise ValueError("the schedule adds no noise at any step")
+        return self
+
+    @property
+    def path(self) -> AnchoredPath:
+        """The path that the model walks, in units of the RMS of the residual."""
+        return AnchoredPath(self.steps, self.beta, self.schedule)
+
+    @property
+    def most_steps(self) -> int:
+        """How many steps inference may take."""
+        return 1 if self.parameterisation == "simplified" else self.steps
+
+
+def options_for(parameterisation: Parameterisation, unet: UNetConfig) -> UNetConfig:
+    """Give a UNet the inputs that a parameterisation needs."""
+    wanted: dict[str, Any] = {
+        "residual": {"guided": True, "time_embedding": True, "residual": True},
+        "paper": {"guided": False, "time_embedding": True, "residual": False},
+        "simplified": {"guided": False, "time_embedding": False},
+    }[parameterisation]
+    return unet.model_copy(update=wanted)
+
+
+def estimate(network: UNet, config: ApddmConfig, x: Tensor, anchor: Tensor, t: Tensor) -> Tensor:
+    """Estimate the good scan x_0.
+
+    Parameters
+    ----------
+    x, anchor
+        A point of the path and the fast scan on the good one's grid, normalised, (N, 1, H, W).
+    t
+        Times from 1 to T, (N,) integers.
+    """
+    time = t.to(x.dtype) / config.steps
+    result: Tensor
+    if config.parameterisation == "residual":
+        weight, scale = (_at(values, t, x) for values in known_part(config.path))
+        away = x - anchor
+        change = network(torch.cat([anchor, away], dim=1), time) - anchor
+        result = anchor + weight * away + scale * change
+        return result
+    if config.parameterisation == "simplified":
+        result = network(x)
+        return result
+    result = x - _at(config.path.levels, t, x) * network(x, time)
+    return result
+
+
+def known_part(path: AnchoredPath) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights of what is known of x_0 without a network, and of what the network adds, for t = 0 to T.
+
+    ``x_T* + w (x_t - x_T*)`` misses x_0 by ``(1 - w (1 - alpha)) R + w N_t``, which is least, with the noise in units
+    of the RMS of R, for ``w = (1 - alpha) / ((1 - alpha)^2 + V_t)``. The RMS of what it then misses is
+    ``c = sqrt(1 - w (1 - alpha))``, so that the network's own part keeps one size over time.
+    """
+    left = 1 - np.arange(path.steps + 1) / path.steps
+    spread = left**2 + path.variance
+    weight = np.divide(left, spread, out=np.zeros_like(left), where=spread > 0)
+    return weight, np.sqrt(np.clip(1 - weight * left, 0, 1))
+
+
+def _at(values: NDArray[np.float64], t: Tensor, like: Tensor) -> Tensor:
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)[t][:, None, None, None]
+
+
+def starting_weights(network: UNet, plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Fit the weights of a plain trained `UNet` to one with more inputs, so that it computes the same at first.
+
+    The weights of a second input channel are zero; the embedding of time keeps its own, whose last layers are zero.
+
+    Parameters
+    ----------
+    network
+        New, and apart from ``guided`` and ``time_embedding`` of the plain network's shape.
+    plain
+        State of the trained network.
+    """
+    own = network.state_dict()
+    weights = {name: tensor.clone() for name, tensor in own.items()}
+    for name, tensor in plain.items():
+        if own[name].shape == tensor.shape:
+            weights[name] = tensor.clone()
+        else:  # the first convolution: its first channels are the plain network's
+            weights[name] = torch.zeros_like(own[name])
+            weights[name][:, : tensor.shape[1]] = tensor
+    return weights

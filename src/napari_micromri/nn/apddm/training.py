@@ -1,0 +1,81 @@
+"""One training sample of the anchored path diffusion model: a pair becomes a point of the path between its scans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_micromri.nn.apddm.path import AnchoredPath
+    from napari_micromri.nn.apddm.residuals import ResidualBank
+
+
+@dataclass(frozen=True)
+class PathBatch:
+    """Points of the path, (N, 1, H, W), their times (N,), and what they lie between."""
+
+    x: Tensor
+    t: Tensor
+    anchor: Tensor
+    good: Tensor
+
+
+def make_batch(
+    good: Tensor,
+    anchor: Tensor,
+    bank: ResidualBank | None,
+    path: AnchoredPath,
+    generator: torch.Generator,
+    *,
+    at_end: float = 0.5,
+    noiseless: float = 0.5,
+    exact: bool = True,
+) -> PathBatch:
+    """Place each pair of a batch at a random time of its path.
+
+    Parameters
+    ----------
+    good, anchor
+        Good scans, and fast ones on the same grid, normalised, (N, 1, H, W).
+    bank
+        Where the noise comes from; None takes Gaussian noise.
+    path
+        ``beta`` counts in units of the RMS of each pair's own residual.
+    generator
+        On the CPU; the same state gives the same batch.
+    at_end
+        Part of the samples that lie at t = T, which is all that inference in one step uses; the others' times are
+        uniform from 1 to T.
+    noiseless
+        Part of the samples at t = T that get no noise: there inference starts.
+    exact
+        See `AnchoredPath.accumulate`.
+    """
+    count = len(good)
+    chance = torch.rand(2, count, generator=generator)
+    anywhere = torch.randint(1, path.steps + 1, (count,), generator=generator)
+    t = torch.where(chance[0] < at_end, torch.full_like(anywhere, path.steps), anywhere)
+    height, width = good.shape[-2:]
+
+    def draw(images: int) -> Tensor:
+        if bank is None:
+            return torch.randn(images, 1, height, width, generator=generator)
+        return bank.draw(images, (height, width), generator)
+
+    residual = anchor - good
+    strength = residual.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    quiet = (chance[0] < at_end) & (chance[1] < noiseless)
+    noise = path.accumulate(t, draw, exact=exact).to(good.device) * strength
+    noise = torch.where(quiet.to(good.device)[:, None, None, None], 0.0, noise)
+    return PathBatch(path.jump(good, residual, t.to(good.device), noise), t.to(good.device), anchor, good)
+
+
+def end_batch(
+    good: Tensor, anchor: Tensor, bank: ResidualBank | None, path: AnchoredPath, generator: torch.Generator
+) -> PathBatch:
+    """Place each pair at t = T: all that the simplified variant trains on (report, section 6.4)."""
+    return make_batch(good, anchor, bank, path, generator, at_end=1.0)

@@ -1,0 +1,145 @@
+"""A trained anchored path diffusion model with all that surrounds it: from one step to many, and several draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from napari_micromri.errors import ModelError
+from napari_micromri.nn.apddm.network import ApddmConfig, estimate
+from napari_micromri.nn.apddm.noise import NoiseSource
+from napari_micromri.nn.apddm.sampler import sample
+from napari_micromri.nn.checkpoint import faulty_field, read_spec
+from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
+from napari_micromri.nn.normalisation import is_constant, normalise, restore
+from napari_micromri.nn.restorer import Sampled, Sampling
+from napari_micromri.nn.tiling import run_tiled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from napari_micromri.nn.apddm.residuals import ResidualBank
+    from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.unet import UNet
+
+
+class ApddmRestorer(NetworkRestorer):
+    """Denoises slices by going back along the path; see `napari_micromri.nn.restorer.SamplingRestorer`."""
+
+    def __init__(
+        self,
+        network: UNet,
+        spec: ModelSpec,
+        config: ApddmConfig,
+        fingerprint: str = "",
+        bank: ResidualBank | None = None,
+    ) -> None:
+        super().__init__(network, spec, fingerprint)
+        self.config, self.path, self.bank = config, config.path, bank
+        self.most_steps = config.most_steps
+
+    def restore(self, slices: Tensor, tile: int | None = None) -> Tensor:
+        """Denoise slices (N, 1, h, w) in one step to (N, 1, f h, f w); constant ones pass through."""
+        return self.sample(slices, Sampling(), range(len(slices)), tile=tile).image
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        slices: Tensor,
+        sampling: Sampling,
+        numbers: Sequence[int],
+        *,
+        tile: int | None = None,
+        at_once: int | None = None,
+    ) -> Sampled:
+        """Denoise slices (N, 1, h, w) to (N, 1, f h, f w); constant ones pass through.
+
+        All draws share the first step, in which the network would only have to see past the noise: ``K`` draws of
+        ``n`` steps take ``1 + K (n - 1)`` runs of the network. Statistics and upsampling are those of whole slices, so
+        tiling changes nothing but the memory.
+        """
+        statistics = self.spec.normalisation.statistics(slices)
+        anchor = normalise(self.upsample(slices), statistics)
+        first = self._estimate(anchor, anchor, self.path.steps, tile)
+        image, spread = first, torch.zeros_like(first)
+        if sampling.steps > 1:
+            image, spread = self._ensemble(anchor, first, sampling, numbers, tile, at_once or len(slices))
+        constant = is_constant(slices)
+        image = torch.where(constant, slices[..., :1, :1], restore(image, statistics))
+        return Sampled(image, torch.where(constant, 0.0, spread * statistics[1]))
+
+    def _ensemble(
+        self, anchor: Tensor, first: Tensor, sampling: Sampling, numbers: Sequence[int], tile: int | None, at_once: int
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation over the draws; sums are kept instead of the draws themselves."""
+        total, square = torch.zeros_like(first), torch.zeros_like(first)
+        for places, draws in _portions(len(anchor), sampling.draws, at_once):
+            streams = [(sampling.seed, numbers[k], draw) for k, draw in zip(places, draws, strict=True)]
+            change = self._draw(anchor[places], first[places], sampling, streams, tile) - first[places]
+            # Relative to the first estimate, so that the difference of squares loses no digits.
+            total.index_add_(0, torch.tensor(places, device=total.device), change)
+            square.index_add_(0, torch.tensor(places, device=total.device), change.square())
+        mean = total / sampling.draws
+        return first + mean, (square / sampling.draws - mean.square()).clamp_min(0).sqrt()
+
+    def _draw(
+        self,
+        anchor: Tensor,
+        first: Tensor,
+        sampling: Sampling,
+        streams: Sequence[tuple[int, int, int]],
+        tile: int | None,
+    ) -> Tensor:
+        """Go back along the path once for each image; the noise is as strong as what the first step removes."""
+        strength = (anchor - first).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        source = NoiseSource(streams, (anchor.shape[-2], anchor.shape[-1]), self.bank)
+
+        def noise() -> Tensor:
+            return source.draw().to(anchor.device) * strength
+
+        def predict(x: Tensor, given: Tensor, t: int) -> Tensor:
+            return first if t == self.path.steps else self._estimate(x, given, t, tile)
+
+        start = None if sampling.draws == 1 else self.path.beta * noise()
+        return sample(self.path, predict, anchor, steps=sampling.steps, eta=sampling.eta, draw=noise, start_noise=start)
+
+    def _estimate(self, x: Tensor, anchor: Tensor, t: int, tile: int | None) -> Tensor:
+        times = torch.full((len(x),), t, device=x.device)
+
+        def run(pair: Tensor) -> Tensor:
+            pair = pair.contiguous(memory_format=torch.channels_last)
+            with self.autocast():
+                return estimate(self.network, self.config, pair[:, :1], pair[:, 1:], times).float()
+
+        return run_tiled(run, torch.cat([x, anchor], dim=1), tile, self.network.config)
+
+
+def _portions(slices: int, draws: int, at_once: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Cut all pairs of slice and draw into portions: places of slices and numbers of draws, of the same length."""
+    pairs = [(k, draw) for draw in range(draws) for k in range(slices)]
+    for start in range(0, len(pairs), at_once):
+        places, numbers = zip(*pairs[start : start + at_once], strict=True)
+        yield list(places), list(numbers)
+
+
+def load(path: Path) -> ApddmRestorer:
+    """Load a model file of the kind ``apddm``.
+
+    Raises
+    ------
+    ModelError
+        The configuration or the weights don't fit.
+    """
+    spec, parameters = read_spec(path)
+    try:
+        config = ApddmConfig.model_validate(spec.config)
+    except ValidationError as error:
+        raise ModelError(
+            f"The model {path} is damaged: its configuration's '{faulty_field(error)}' makes no sense. Get it anew."
+        ) from error
+    network, _, fingerprint = load_network(path, config.unet, parameters)
+    return ApddmRestorer(network, spec, config, fingerprint)

@@ -1,0 +1,89 @@
+"""What surrounds a `UNet` in every kind of model: its device and precision, its memory, upsampling, its file."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from napari_micromri.nn.checkpoint import load_weights, weights_dont_fit
+from napari_micromri.nn.unet import UNet
+from napari_micromri.simulation.resampling import upsampling_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.unet import UNetConfig
+
+
+class NetworkRestorer:
+    """Holds a `UNet` and what a model file says of it; the base of each kind of `Restorer` that has one."""
+
+    def __init__(self, network: UNet, spec: ModelSpec, fingerprint: str = "") -> None:
+        self.network, self.spec, self.fingerprint = network.eval(), spec, fingerprint
+        self.prepare(torch.device("cpu"), torch.float32)
+
+    def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Move to a device and choose the type that convolutions are computed in."""
+        self._device, self._dtype = device, dtype
+        self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # lacks it
+
+    def memory(self, height: int, width: int) -> int:
+        """Estimate the bytes that one slice takes: the widest level holds about six maps at once."""
+        config = self.network.config
+        fine = height * width * self.spec.factor**2
+        maps = max(
+            features / (config.patch_size * 2**level) ** 2 for level, features in enumerate(config.features_main)
+        )
+        return int(fine * 4 * (6 * maps + 6))
+
+    def autocast(self) -> torch.autocast:
+        """Compute convolutions in the chosen type."""
+        return torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
+
+    def upsample(self, slices: Tensor) -> Tensor:
+        """Bring slices (N, 1, h, w) to the fine grid, as the model wants it."""
+        height, width = slices.shape[-2:]
+        factor, mode = self.spec.factor, self.spec.upsampling
+        rows = torch.tensor(upsampling_matrix(height, height * factor, mode), device=slices.device)
+        columns = torch.tensor(upsampling_matrix(width, width * factor, mode), device=slices.device)
+        return rows @ slices @ columns.T
+
+
+def load_network(
+    path: Path, config: UNetConfig, parameters: int, others: Mapping[str, tuple[int, ...]] | None = None
+) -> tuple[UNet, dict[str, Tensor], str]:
+    """Load the network of a model file.
+
+    Parameters
+    ----------
+    parameters
+        How many numbers the file holds, as `napari_micromri.nn.checkpoint.read_spec` gives it.
+    others
+        Name and shape of what the file holds beside the network.
+
+    Returns
+    -------
+    tuple
+        The network, what else was asked for, and the fingerprint of the file.
+
+    Raises
+    ------
+    ModelError
+        The weights don't fit.
+    """
+    others = others or {}
+    # On the meta device a network takes no memory, so that an absurd configuration costs nothing.
+    with torch.device("meta"):
+        network = UNet(config)
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()} | dict(others)
+    if sum(math.prod(shape) for shape in shapes.values()) != parameters:
+        raise weights_dont_fit(path)
+    weights, fingerprint = load_weights(path, shapes)
+    beside = {name: weights.pop(name) for name in others}
+    network.load_state_dict(weights, assign=True)
+    return network, beside, fingerprint
