@@ -96,10 +96,8 @@ def test_a_process_without_an_end_died_and_its_log_tells(folder: RunFolder, dead
     run = read_run(folder.path)
     assert run.state == "died"
     assert "Segmentation fault" in run.message
-    assert "Start it again" in run.message
-    folder.last.touch()
+    assert "can be resumed" in run.message
     assert run.resumable
-    assert "Resume" in read_run(folder.path).message
 
 
 def test_a_process_that_never_said_anything_died(folder: RunFolder, dead: Presence) -> None:

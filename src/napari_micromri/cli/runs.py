@@ -1,0 +1,152 @@
+"""`micromri runs`, `watch` and `stop`: see how trainings go, wherever they were started, and end them."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.cli.console import print_json
+from napari_micromri.errors import TrainingError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_micromri.cli.console import Commands
+    from napari_micromri.training.run import Run
+
+LOOK_SECONDS = 0.5
+WAIT_SECONDS = 60.0
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the program."""
+    runs = commands.add_parser(
+        "runs",
+        help="list the training runs of a folder",
+        description="List the training runs of a folder: their state, their best epoch, their last sign of life.",
+        epilog="Example:\n  micromri runs runs/",
+    )
+    runs.add_argument("folder", metavar="DIR", help="folder that holds runs")
+    runs.add_argument("--json", action="store_true", help="print a list with one object per run")
+    runs.set_defaults(run=run_runs)
+    watch = commands.add_parser(
+        "watch",
+        help="follow a training run",
+        description="Show how a training run goes until it ends; Ctrl-C ends the watching only.",
+        epilog="Example:\n  micromri watch runs/first",
+    )
+    watch.add_argument("run_folder", metavar="RUN", help="folder of the run")
+    watch.set_defaults(run=run_watch)
+    stop = commands.add_parser(
+        "stop",
+        help="stop a training run",
+        description="Stop a training run after its batch; it writes a checkpoint and can be resumed.",
+        epilog="Example:\n  micromri stop runs/first",
+    )
+    stop.add_argument("run_folder", metavar="RUN", help="folder of the run")
+    stop.add_argument("--kill", action="store_true", help="end its process at once; its last checkpoint stays")
+    stop.set_defaults(run=run_stop)
+
+
+def run_runs(options: argparse.Namespace) -> int:
+    """Print the table."""
+    from napari_micromri.training.run import find_runs
+
+    rows = [summary(run) for run in find_runs(options.folder)]
+    if options.json:
+        print_json(rows)
+        return 0
+    if not rows:
+        print(f"There are no training runs in {options.folder}.")
+        return 0
+    columns = [("run", "state", "epochs", "best", "MSE", "PSNR (input)", "last sign"), *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
+    for row in columns:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Say the main things of a run with JSON-like values."""
+    best = run.best
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "state": run.state,
+        "message": run.message,
+        "epochs_done": len(run.epochs),
+        "epochs": run.planned,
+        "best_epoch": best.epoch if best else None,
+        "best_mse": _finite(best.validation.mse) if best else None,
+        "best_psnr": _finite(best.validation.psnr) if best else None,
+        "best_ssim": _finite(best.validation.ssim) if best else None,
+        "input_mse": _finite(best.baseline.mse) if best else None,
+        "input_psnr": _finite(best.baseline.psnr) if best else None,
+        "seconds_left": run.seconds_left,
+        "age": run.age,
+        "model": str(run.model) if run.model else None,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from napari_micromri.training.words import duration
+
+    psnr = f"{row['best_psnr']:.2f} ({row['input_psnr']:.2f})" if row["best_psnr"] and row["input_psnr"] else "-"
+    return (
+        row["name"],
+        row["state"],
+        f"{row['epochs_done']}/{row['epochs']}",
+        str(row["best_epoch"] or "-"),
+        f"{row['best_mse']:.4g}" if row["best_mse"] is not None else "-",
+        psnr,
+        f"{duration(row['age'])} ago",
+    )
+
+
+def run_watch(options: argparse.Namespace) -> int:
+    """Follow until the end; a run that failed or died is an error."""
+    from napari_micromri.cli.train import Bar
+    from napari_micromri.training.events import Batch
+    from napari_micromri.training.run import EventReader, RunReader
+    from napari_micromri.training.words import describe
+
+    reader, events = RunReader(options.run_folder), EventReader(options.run_folder)
+    with ExitStack() as stack:
+        bar = Bar(stack)
+        while True:
+            run = reader.read()
+            for event in events.poll():
+                bar.take(event)
+                if text := describe(event):
+                    bar.print(text)
+            if not run.live:
+                break
+            at = run.presence
+            if at is not None and at.batch and at.loss is not None:
+                bar.take(Batch(epoch=at.epoch, batch=at.batch, batches=at.batches, loss=at.loss))
+            time.sleep(LOOK_SECONDS)
+    if run.state in ("failed", "died"):
+        raise TrainingError(run.message)
+    return 0
+
+
+def run_stop(options: argparse.Namespace) -> int:
+    """Ask, and wait for the answer."""
+    from napari_micromri.training.process import stop_run
+    from napari_micromri.training.run import RunReader
+
+    stop_run(options.run_folder, kill=options.kill)
+    reader, until = RunReader(options.run_folder), time.monotonic() + WAIT_SECONDS
+    while (run := reader.read()).live and time.monotonic() < until:
+        time.sleep(0.1)
+    if run.live:
+        print("The run was asked to stop; it is still at its batch.")
+    else:
+        print(run.message)
+    return 0
