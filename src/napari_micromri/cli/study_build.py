@@ -78,10 +78,11 @@ def run(options: argparse.Namespace) -> int:
             return INTERRUPTED
     if options.json:
         print_json(_as_json(options, plan, result))
-    else:
-        print(_as_text(options, plan, result))
+    elif text := _as_text(options, plan, result):
+        print(text)
     if not plan.pairs:
-        raise StudyError("No pairs were found, so nothing was built. Name them in a table, or use --simulate.")
+        hint = "" if options.simulate else " Name them in a table, or simulate LR with --simulate."
+        raise StudyError(f"No pairs were found, so nothing was built.{hint}")
     return 1 if result.failed else 0
 
 
@@ -152,7 +153,7 @@ def _as_text(options: argparse.Namespace, plan: Plan, result: BuildResult) -> st
     if options.plan_only:
         if plan.pairs:
             lines.append(f"Wrote {count} to {options.plan_only}; build them with that table as SOURCE.")
-    else:
+    elif plan.pairs:
         lines += [f"added: {key}" for key in result.added]
         done = [
             f"{len(result.added)} added",

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
     Volume = NDArray[np.float32]
 
-MIN_CORRELATION, CLEAR_CORRELATION = 0.7, 0.8
-"""Two scans of the same slices correlate by more than the first of what the noise of LR allows, and mostly by more than
-the second."""
+MIN_CORRELATION, CLEAR_CORRELATION = 0.7, 0.9
+"""Two scans of the same slices correlate by more than the first of what the noise of LR allows. Between the two, the
+shift decides: it is the same in all slices, as long as they are the same."""
 
 MIN_SNR = 3.0
 RATIOS = (0.5, 2.0)
 """Range of usual ratios of the signals; outside of it scaling or contrast differ."""
 
-MIN_SHIFT, MAX_SHIFT, MAX_SPREAD, WILD = 0.1, 2.0, 0.5, 2.0
+MIN_SHIFT, MAX_SHIFT, MAX_SPREAD = 0.1, 2.0, 0.5
 """In LR pixels: shifts below the first aren't worth a correction, above the second or spread wider than the third not
-trusted; a spread above the last is no shift at all."""
+trusted."""
 
 SATURATED = 1e-3
 """More pixels than this part at exactly the highest value are cut off."""
@@ -76,8 +76,8 @@ def compare(lr: Scan, hr: Scan) -> PairReport:
             hr_snr=math.nan,
         )
         return _with(nothing, [*header, *findings])
-    report = _measure(lr, hr, coarse, reduced, used, off)
-    seen = _seen(report, lr, coarse, reduced, used)
+    report, sigma = _measure(lr, hr, coarse, reduced, used, off)
+    seen = _seen(report, lr, coarse, reduced, used, sigma)
     return _with(report, [*header, *findings, *seen])
 
 
@@ -189,7 +189,10 @@ def _header_findings(lr: Scan, hr: Scan, off: float) -> Iterator[Finding]:
         )
 
 
-def _measure(lr: Scan, hr: Scan, coarse: Volume, reduced: Volume, used: NDArray[np.intp], off: float) -> PairReport:
+def _measure(
+    lr: Scan, hr: Scan, coarse: Volume, reduced: Volume, used: NDArray[np.intp], off: float
+) -> tuple[PairReport, float]:
+    """Measure the pixels; gives the report without findings, and the noise of LR."""
     from napari_micromri.measure.image_quality import foreground
     from napari_micromri.measure.noise import estimate_noise
 
@@ -200,24 +203,29 @@ def _measure(lr: Scan, hr: Scan, coarse: Volume, reduced: Volume, used: NDArray[
     signal = [(reduced[k][mask].mean(), coarse[k][mask].mean()) for k, mask in zip(used, masks, strict=True)]
     some = used[np.unique(np.linspace(0, len(used) - 1, _NOISE_SLICES).round().astype(int))]
     fine = np.stack([np.asarray(hr.data[k], dtype=np.float32) for k in some])
-    return PairReport(
+    noise = estimate_noise(coarse[some])
+    report = PairReport(
         extent_difference=off,
         shift=(float(median[0] * voxel[0]), float(median[1] * voxel[1])),
         shift_spread=float((np.median(np.abs(shifts - median), axis=0) * voxel).max()),
         correlation=float(np.median(likeness.correlations(reduced[used], coarse[used], (median[0], median[1])))),
         intensity_ratio=float(np.median([high / low if low > 0 else math.nan for high, low in signal])),
-        lr_snr=estimate_noise(coarse[some]).snr,
+        lr_snr=noise.snr,
         hr_snr=estimate_noise(fine).snr,
     )
+    return report, noise.sigma
 
 
-def _seen(report: PairReport, lr: Scan, coarse: Volume, reduced: Volume, used: NDArray[np.intp]) -> Iterator[Finding]:
+def _seen(
+    report: PairReport, lr: Scan, coarse: Volume, reduced: Volume, used: NDArray[np.intp], sigma: float
+) -> Iterator[Finding]:
     """Say what the pixels show."""
-    expected = _expected_correlation(coarse[used])
+    expected = _expected_correlation(coarse[used], sigma)
+    limit = CLEAR_CORRELATION if report.shift_spread > MAX_SPREAD * min(lr.info.voxel_size[1:]) else MIN_CORRELATION
     better = likeness.better_fit(reduced, coarse, used)
     if better is not None and better[1] >= CLEAR_CORRELATION * expected:
         yield Finding(True, f"LR looks {better[0]}, compared with HR.")
-    elif report.correlation < MIN_CORRELATION * expected or report.shift_spread > WILD * min(lr.info.voxel_size[1:]):
+    elif report.correlation < limit * expected:
         yield Finding(
             True, f"LR and HR hardly look alike (correlation {report.correlation:.2f}): other slices or another animal?"
         )
@@ -243,15 +251,12 @@ def _shift_findings(report: PairReport, lr: Scan) -> Iterator[Finding]:
         yield Finding(False, f"LR lies {y:+.2g} mm (down) and {x:+.2g} mm (right) off HR; {end}.")
 
 
-def _expected_correlation(coarse: Volume) -> float:
+def _expected_correlation(coarse: Volume, sigma: float) -> float:
     """Give the correlation of LR with what it would be without noise.
 
     Of the variance of an image of amplitudes and noise, the noise holds between 0.43 (background) and 1 (foreground)
     times sigma squared.
     """
-    from napari_micromri.measure.noise import estimate_noise
-
-    sigma = estimate_noise(coarse[:: max(1, len(coarse) // _NOISE_SLICES)]).sigma
     variance = float(np.median(coarse.var((1, 2))))
     return math.sqrt(max(0.0, 1 - 0.7 * sigma**2 / variance)) if variance > 0 else 1.0
 

@@ -83,7 +83,7 @@ def write_table(plan: Plan, path: Path | str, *, overwrite: bool = False) -> Non
         writer.writerow((pair.subject, pair.region, pair.plane, *sources, pair.session or ""))
     for entry in plan.rejected:
         what = entry.path if entry.scan is None else f"{entry.path} '{entry.scan}'"
-        text.write(f"# left out: {what}: {entry.reason}\n".replace("\r", " "))
+        text.write(" ".join(f"# left out: {what}: {entry.reason}".split()) + "\n")
     with atomic_output(path, overwrite=overwrite) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
