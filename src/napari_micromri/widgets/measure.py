@@ -1,0 +1,268 @@
+"""The dock "Measure CNR"."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
+
+from napari_micromri.errors import MicroMRIError
+from napari_micromri.measure.comparison import Settings
+from napari_micromri.plugin.roi_layers import Reading
+from napari_micromri.widgets import measure_files as files
+from napari_micromri.widgets.measure_form import HERE, QUANTITIES, MeasureForm
+from napari_micromri.widgets.measure_layers import LayerRoles
+from napari_micromri.widgets.measure_live import LiveComparison
+from napari_micromri.widgets.measure_model import MeasureState, bars, explain, labels, most_telling, rows_here
+from napari_micromri.widgets.measure_place import Place, place_of, time_and_weighting
+from napari_micromri.widgets.measure_quality import QualityTab
+from napari_micromri.widgets.measure_rois import RoiLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+
+    from napari_micromri.measure.comparison import Comparison, Row
+    from napari_micromri.measure.roi import Kind
+
+BARS_TAB = 1
+
+
+class MeasureWidget(QWidget):
+    """Measure CNR and normalised SD on LR, DL and HR: draw two rectangles, read the figures, export them."""
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.layers = LayerRoles(napari_viewer)
+        self.quality = QualityTab(napari_viewer)
+        self.form = MeasureForm(self.layers, self.quality)
+        self.rois = RoiLayer(napari_viewer, self)
+        self.live = LiveComparison(self)
+        self.found: Comparison | None = None
+        self.reading = Reading(())
+        self._problem: str | None = None
+        self._awaited = 0  # shapes there will be when the one that is to be drawn is there
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form)
+        self._connect()
+        self._connect_form()
+        self.measure()
+
+    def _connect(self) -> None:
+        self.layers.changed.connect(self.measure)
+        self.layers.pixels_changed.connect(self.live.forget)
+        self.rois.changed.connect(self.measure)
+        self.rois.gone.connect(self.measure)
+        self.live.found.connect(self._take)
+        self.live.failed.connect(self._fail)
+        dims = self.viewer.dims.events
+        self._dims_events: tuple[Any, ...] = (dims.point, dims.ndisplay, dims.order)
+        for event in self._dims_events:
+            event.connect(self._moved)
+
+    def _connect_form(self) -> None:
+        form = self.form
+        form.draw_roi.clicked.connect(lambda: self.draw("roi"))
+        form.draw_background.clicked.connect(lambda: self.draw("background"))
+        for chooser in (form.shown, form.quantity):
+            chooser.currentIndexChanged.connect(self._show)
+        for chooser in (form.rule, form.backgrounds):
+            chooser.currentIndexChanged.connect(self.measure)
+        form.tabs.currentChanged.connect(self._show_bars)
+        form.table.clicked.connect(lambda index: self.go_to(self.form.figures.rows[index.row()]))
+        form.table.selectionModel().currentChanged.connect(self._explain)
+        form.list.clicked.connect(lambda index: self.rois.show(index.row()))
+        form.regions.renamed.connect(self.rois.rename)
+        form.regions.kind_changed.connect(self.rois.set_kind)
+        form.export.clicked.connect(partial(self._with_file, files.ask_table, self.export))
+        form.save.clicked.connect(partial(self._with_file, files.ask_rois_to_save, self.save_rois))
+        form.load.clicked.connect(partial(self._with_file, files.ask_rois_to_load, self.load_rois))
+        form.copy.clicked.connect(self.copy)
+        form.copy_slices.clicked.connect(self._ask_slices)
+        form.delete.clicked.connect(self.delete)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+
+    def shut_down(self) -> None:
+        """Stop what is computed, and listen to the viewer no more."""
+        self.live.stop()
+        self.quality.stop()
+        self.layers.disconnect_viewer()
+        self.rois.disconnect_viewer()
+        events, self._dims_events = self._dims_events, ()
+        for event in events:
+            event.disconnect(self._moved)
+
+    # Drawing
+
+    def draw(self, kind: Kind) -> None:
+        """Let the person draw a region."""
+        scan = self.layers.finest()
+        if scan is not None:
+            self.rois.draw(kind, scan)
+            self._awaited = self.rois.count + 1
+            self._say()
+
+    def delete(self) -> None:
+        """Delete the region that is chosen in the list."""
+        self.rois.delete(self.form.list.currentIndex().row())
+
+    def copy_to(self, slices: Sequence[int]) -> int:
+        """Copy the regions of the slice that is shown to others, and count the copies."""
+        here = self.place.shapes(self.reading.rois)
+        made = self.rois.copy(here, slices)
+        self._note(f"Copied {len(here)} ROIs: {made} new ones." if made else "Nothing to copy on this slice.")
+        return made
+
+    def _ask_slices(self) -> None:
+        scan, axis = self.layers.finest(), self.place.axis
+        if scan is not None and axis in scan.info.spatial:
+            slices = files.ask_slices(self, scan.shape[scan.info.axes.index(axis)])
+            if slices is not None:
+                self.copy_to(slices)
+
+    def go_to(self, row: Row) -> None:
+        """Go to a row's slice and region."""
+        if row.roi in self.reading.rois:
+            self.rois.show(self.reading.rois.index(row.roi))
+
+    # Measuring
+
+    def measure(self, *_: object) -> None:
+        """Bring everything up to date with layers, regions and settings."""
+        self._problem = None
+        try:
+            self.reading = self.rois.reading()
+        except MicroMRIError as error:
+            self.reading, self._problem = Reading(()), str(error)
+        images, rois = self.layers.compared, self.reading.usable
+        if self.rois.count >= self._awaited:
+            self._awaited = 0
+        self.quality.show_images(images, self.layers.roles, self.layers.reference)
+        self.quality.show_regions(rois)
+        self.form.regions.show(self.reading.rois)
+        settings = Settings(
+            rule="area" if self.form.rule.currentIndex() else "centre",
+            backgrounds="each" if self.form.backgrounds.currentIndex() else "pooled",
+            reference=self.layers.reference,
+            at=self._at(),
+        )
+        self.live.ask(images, rois, settings)
+        if self.live.busy:
+            self._say()
+
+    def _take(self, found: Comparison) -> None:
+        self.found = found
+        self._show()
+
+    def _fail(self, sentence: str) -> None:
+        self.found, self._problem = None, sentence
+        self._show()
+
+    @property
+    def place(self) -> Place:
+        """The slice that is shown."""
+        return place_of(self.viewer, self.layers.finest())
+
+    def _at(self) -> dict[str, int]:
+        return time_and_weighting(self.viewer, [image.scan for image in self.layers.compared])
+
+    # Showing
+
+    def _moved(self, _event: object = None) -> None:
+        if self.found is not None and dict(self.found.settings.at) != self._at():
+            self.measure()
+        else:
+            self._show()
+
+    def _show(self, *_: object) -> None:
+        self.form.figures.show(self._rows(), self._short())
+        self._explain()
+        self._show_bars()
+        self._say()
+
+    def _rows(self, *, here: bool | None = None) -> Sequence[Row]:
+        if self.found is None:
+            return ()
+        only_here = self.form.shown.currentText() == HERE if here is None else here
+        return rows_here(self.found.rows, self.place) if only_here else self.found.rows
+
+    def _show_bars(self, *_: object) -> None:
+        place = self.place
+        self.quality.show_position(place.position if place.axis == "z" else 0.0, self._at())
+        if self.form.tabs.currentIndex() == BARS_TAB and self.found is not None:
+            quantity, short = QUANTITIES[self.form.quantity.currentIndex()], self._short()
+            images = [short.get(image.name, image.name) for image in self.found.images]
+            self.form.bars.show_bars(bars(self._rows(), quantity, short), images, quantity)
+
+    def _explain(self, *_: object) -> None:
+        rows = self.form.figures.rows
+        chosen = self.form.table.currentIndex().row()
+        row = rows[chosen] if 0 <= chosen < len(rows) else most_telling(rows, self.layers.roles)
+        said = explain(rows, row, self._short(), self.layers.reference) if row is not None else ""
+        self.form.explanation.setText(" ".join([said, *self.reading.problems]).strip())
+
+    def _say(self) -> None:
+        rois = self.reading.usable
+        state = MeasureState(
+            images=len(self.layers.compared),
+            regions=sum(roi.kind == "roi" for roi in rois),
+            backgrounds=sum(roi.kind == "background" for roi in rois),
+            here=len(self._rows(here=True)),
+            volume=self.viewer.dims.ndisplay == 3,
+            has_images=self.layers.topLevelItemCount() > 0,
+            drawing=self._awaited > 0,
+            busy=self.live.busy,
+            problem=self._problem,
+        )
+        self.form.hint.setText(state.hint)
+        self.form.enable(state)
+
+    def _short(self) -> dict[str, str]:
+        return labels([image.name for image in self.layers.compared], self.layers.roles)
+
+    def _note(self, sentence: str) -> None:
+        self.form.status.setText(sentence)
+
+    # Files
+
+    def _with_file(self, ask: Callable[[QWidget], Path | None], then: Callable[[Path], None]) -> None:
+        path = ask(self)
+        if path is None:
+            return
+        try:
+            then(path)
+        except MicroMRIError as error:
+            self._note(str(error))
+            show_warning(str(error))
+
+    def export(self, path: Path) -> None:
+        """Save all rows as CSV, and their settings beside it."""
+        self._note(files.save_figures(self.found, path))
+
+    def save_rois(self, path: Path) -> None:
+        """Save all regions."""
+        self._note(files.save_regions(self.reading.usable, path, self.layers.finest()))
+
+    def load_rois(self, path: Path) -> None:
+        """Load regions and add them."""
+        self._note(files.load_regions(path, self.layers.finest(), self.rois.add))
+
+    def copy(self) -> None:
+        """Copy all rows to the clipboard."""
+        from napari_micromri.measure.table_file import rows_as_text
+
+        if self.found is not None:
+            QApplication.clipboard().setText(rows_as_text(self.found.rows))
+            self._note(f"Copied {len(self.found.rows)} rows to the clipboard.")

@@ -1,0 +1,60 @@
+"""Where the viewer is, in the words of a scan: plane, position in mm, time and diffusion weighting. Needs no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_micromri.plugin.layers import mm_per
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari.components import ViewerModel
+
+    from napari_micromri.measure.roi import Roi
+    from napari_micromri.scan import Scan
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is shown: the axis across the plane, the position along it in mm, and the thickness of a slice in mm."""
+
+    axis: str = "z"
+    position: float = 0.0
+    thickness: float = 1.0
+
+    def shapes(self, rois: Sequence[Roi | None]) -> list[int]:
+        """Choose the regions that were drawn on the slice that is shown."""
+        return [
+            k
+            for k, roi in enumerate(rois)
+            if roi is not None
+            and roi.normal == self.axis
+            and roi.depth is not None
+            and abs(roi.depth[0] - self.position) <= 0.5 * self.thickness
+        ]
+
+
+def place_of(viewer: ViewerModel, scan: Scan | None) -> Place:
+    """Find the slice of a scan that is shown."""
+    if scan is None or len(scan.info.spatial) < 3:
+        return Place()
+    dims = viewer.dims
+    first = dims.ndim - 3
+    hidden = [k for k in range(3) if first + k not in dims.displayed]
+    across = hidden[0] if hidden else 0
+    units = viewer.layers.units
+    millimetres = mm_per(units[first + across]) if units is not None and len(units) == dims.ndim else 1.0
+    return Place("zyx"[across], float(dims.point[first + across]) * millimetres, scan.info.voxel_size[across])
+
+
+def time_and_weighting(viewer: ViewerModel, scans: Iterable[Scan]) -> dict[str, int]:
+    """Find the time and the diffusion weighting that are shown; both count from 0."""
+    axes = max((scan.info.axes for scan in scans), key=len, default="")
+    first = viewer.dims.ndim - len(axes)
+    return {
+        axis: max(0, round(float(viewer.dims.point[first + k])))
+        for k, axis in enumerate(axes)
+        if axis in "tb" and first + k >= 0
+    }

@@ -1,0 +1,290 @@
+"""The ROI layer in the viewer: made, drawn in, named, copied, and watched while it is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Shapes
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+
+from napari_micromri.plugin.roi_layers import (
+    COLOURS,
+    ROIS_KEY,
+    Reading,
+    complete_names,
+    features,
+    named,
+    read_rois,
+    roi_layer,
+    roi_to_shapes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from napari.components import ViewerModel
+    from numpy.typing import NDArray
+
+    from napari_micromri.measure.roi import Kind, Roi
+    from napari_micromri.scan import Scan
+
+FOLLOW_MS = 30
+"""While a shape is dragged, so often at most is measured."""
+
+
+class RoiLayer(QObject):
+    """Holds at most one Shapes layer; ``changed`` is sent a moment after shapes changed, also while one is dragged.
+
+    napari sends its event when a drawing begins and none while it is dragged, so the mouse is followed as well.
+    """
+
+    changed = Signal()
+    gone = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.layer: Shapes | None = None
+        self._known = 0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(FOLLOW_MS)
+        self._timer.timeout.connect(self._tell)
+        viewer.layers.events.removed.connect(self._look_for_layer)
+        viewer.layers.events.inserted.connect(self._look_for_layer)
+        self._look_for_layer()
+
+    def disconnect_viewer(self) -> None:
+        """Listen to viewer and layer no more."""
+        self._timer.stop()
+        self._viewer.layers.events.removed.disconnect(self._look_for_layer)
+        self._viewer.layers.events.inserted.disconnect(self._look_for_layer)
+        self._let_go()
+
+    @property
+    def count(self) -> int:
+        """Number of shapes in the layer."""
+        return len(self.layer.data) if self.layer is not None else 0
+
+    def delete(self, index: int) -> None:
+        """Delete a shape."""
+        if self.layer is not None and 0 <= index < self.count:
+            self.layer.selected_data = {index}
+            self.layer.remove_selected()
+
+    def reading(self) -> Reading:
+        """Read the regions; none without a layer.
+
+        Raises
+        ------
+        InputError
+            The layer can't be read at all.
+        """
+        return read_rois(self.layer) if self.layer is not None else Reading(())
+
+    def make(self, scan: Scan, rois: Sequence[Roi] = ()) -> Shapes:
+        """Give the layer, made for a scan if there is none."""
+        if self.layer is None:
+            data, attributes, _ = roi_layer(scan)
+            self._viewer.add_shapes(data or None, **attributes)
+        if self.layer is None:  # the insertion told us of it
+            raise RuntimeError("The ROI layer was taken away while it was made.")
+        if rois:
+            self.add(rois, scan)
+        return self.layer
+
+    def draw(self, kind: Kind, scan: Scan) -> None:
+        """Let the next rectangle that is drawn be of a kind."""
+        layer = self.make(scan)
+        layer.visible = True
+        self._viewer.layers.selection.active = layer
+        layer.selected_data = set()
+        layer.feature_defaults = {"name": "", "kind": kind}
+        layer.current_edge_color = COLOURS[kind]
+        layer.mode = "add_rectangle"
+
+    def add(self, rois: Iterable[Roi], scan: Scan) -> int:
+        """Add regions, and count the shapes that they became: one for each slice."""
+        layer = self.make(scan)
+        shapes = [shape for roi in rois for shape in roi_to_shapes(roi, _scan_of(layer, scan))]
+        self._append([corners for _, corners, _ in shapes], [s for s, _, _ in shapes], [r for _, _, r in shapes])
+        return len(shapes)
+
+    def copy(self, chosen: Sequence[int], slices: Sequence[int]) -> int:
+        """Copy shapes to other slices of their plane; what stands there under the same name is replaced."""
+        if self.layer is None:
+            return 0
+        rois = self.reading().rois
+        corners, kinds, copied = [], [], []
+        for k in chosen:
+            roi, data = rois[k], np.array(self.layer.data[k], dtype=float)
+            if roi is None or data.shape[1] < 3:
+                continue
+            across = _axis_across(data)
+            for index in slices:
+                if index != round(float(data[0, across])):
+                    moved = data.copy()
+                    moved[:, across] = index
+                    corners.append(moved)
+                    kinds.append(roi.shape)
+                    copied.append(roi)
+        self._remove_twins(corners, copied)
+        self._append(corners, kinds, copied)
+        return len(corners)
+
+    def rename(self, index: int, name: str) -> None:
+        """Name a shape."""
+        if self.layer is not None and index < len(self.layer.data):
+            names, kinds = named(self.layer)
+            names[index] = name
+            self._set(names, kinds)
+
+    def set_kind(self, index: int, kind: Kind) -> None:
+        """Make a shape a region or a background."""
+        if self.layer is not None and index < len(self.layer.data):
+            names, kinds = named(self.layer)
+            kinds[index] = kind
+            self._set(names, kinds)
+
+    def show(self, index: int) -> None:
+        """Go to a shape's slice and select it."""
+        if self.layer is None or index >= len(self.layer.data):
+            return
+        world = self.layer.data_to_world(self.layer.data[index][0])
+        first = self._viewer.dims.ndim - self.layer.ndim
+        for k in range(self.layer.ndim):
+            if first + k not in self._viewer.dims.displayed:
+                self._viewer.dims.set_point(first + k, float(world[k]))
+        self._viewer.layers.selection.active = self.layer
+        self.layer.mode = "select"
+        self.layer.selected_data = {index}
+
+    def slice_of(self, index: int) -> int | None:
+        """Tell which slice a shape lies on; None in a flat layer."""
+        data = np.asarray(self.layer.data[index]) if self.layer is not None else np.zeros((1, 2))
+        return round(float(data[0, _axis_across(data)])) if data.shape[1] > 2 else None
+
+    def _append(self, corners: Sequence[NDArray[np.float64]], shapes: Sequence[str], rois: Sequence[Roi]) -> None:
+        if self.layer is None or not corners:
+            return
+        names, kinds = named(self.layer)
+        with self.layer.events.data.blocker():
+            self.layer.selected_data = set()
+            self.layer.add(list(corners), shape_type=list(shapes), edge_color="white", face_color="transparent")
+        self._known = len(self.layer.data)
+        self._set([*names, *(roi.name for roi in rois)], [*kinds, *(roi.kind for roi in rois)])
+
+    def _remove_twins(self, corners: Sequence[NDArray[np.float64]], rois: Sequence[Roi]) -> None:
+        if self.layer is None:
+            return
+        names, kinds = named(self.layer)
+        new = {
+            (roi.name, roi.kind, _axis_across(at), round(float(at[0, _axis_across(at)])))
+            for at, roi in zip(corners, rois, strict=True)
+        }
+        old = {
+            k
+            for k, data in enumerate(np.asarray(d) for d in self.layer.data)
+            if (names[k], kinds[k], _axis_across(data), round(float(data[0, _axis_across(data)]))) in new
+        }
+        if old:
+            self.layer.selected_data = old
+            self.layer.remove_selected()
+            self._known = len(self.layer.data)
+
+    def _set(self, names: Sequence[str], kinds: Sequence[Kind]) -> None:
+        if self.layer is None:
+            return
+        self.layer.features = features(list(zip(names, kinds, strict=True)))
+        self._colour(kinds)
+        self._schedule()
+
+    def _colour(self, kinds: Sequence[Kind]) -> None:
+        layer = self.layer
+        if layer is None or not kinds:
+            return
+        wanted = np.array([_rgb(COLOURS[kind]) for kind in kinds])
+        if wanted.shape != layer.edge_color[:, :3].shape or not np.allclose(layer.edge_color[:, :3], wanted, atol=0.01):
+            layer.edge_color = [COLOURS[kind] for kind in kinds]
+
+    def _look_for_layer(self) -> None:
+        if self.layer is not None and self.layer not in self._viewer.layers:
+            self._let_go()
+            self.gone.emit()
+        if self.layer is None:
+            found = [one for one in self._viewer.layers if isinstance(one, Shapes) and ROIS_KEY in one.metadata]
+            if found:
+                self._hold(found[-1])
+
+    def _hold(self, layer: Shapes) -> None:
+        self.layer, self._known = layer, len(layer.data)
+        layer.events.data.connect(self._schedule)
+        for event in (layer.events.scale, layer.events.translate):
+            event.connect(self._schedule)
+        layer.mouse_drag_callbacks.append(self._follow)
+        self._schedule()
+
+    def _let_go(self) -> None:
+        layer, self.layer = self.layer, None
+        if layer is None:
+            return
+        layer.events.data.disconnect(self._schedule)
+        for event in (layer.events.scale, layer.events.translate):
+            event.disconnect(self._schedule)
+        if self._follow in layer.mouse_drag_callbacks:
+            layer.mouse_drag_callbacks.remove(self._follow)
+
+    def _follow(self, _layer: Shapes, event: object) -> Generator[None]:
+        """Tell of every step of a drag, and of its end."""
+        yield
+        while getattr(event, "type", "") == "mouse_move":
+            self._schedule()
+            yield
+        self._schedule()
+
+    def _schedule(self, _event: object = None) -> None:
+        # A running timer is left alone: what is dragged is followed rather than waited for.
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _tell(self) -> None:
+        layer = self.layer
+        if layer is not None:
+            count = len(layer.data)
+            if count > self._known:
+                names = complete_names(layer, range(self._known, count))
+                kinds = named(layer)[1]
+                self._known = count
+                layer.features = features(list(zip(names, kinds, strict=True)))
+                self._colour(kinds)
+            self._known = count
+        self.changed.emit()
+
+
+def _axis_across(corners: NDArray[np.float64]) -> int:
+    return int(np.argmin(np.ptp(corners, axis=0)))
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+
+
+def _scan_of(layer: Shapes, scan: Scan) -> Scan:
+    """Give a scan the layer's geometry: shapes count in the pixels of the scan that the layer was made for."""
+    from dataclasses import replace
+
+    from napari_micromri.plugin.layers import mm_per
+
+    lengths = [mm_per(unit) for unit in layer.units]
+    size = tuple(float(s) * mm for s, mm in zip(layer.scale, lengths, strict=True))
+    origin = tuple(float(t) * mm for t, mm in zip(layer.translate, lengths, strict=True))
+    if len(size) != len(scan.info.spatial) or (size == scan.info.voxel_size and origin == scan.info.origin):
+        return scan
+    counts = {
+        axis: max(1, round((high - low) / size[k]))
+        for k, (axis, (low, high)) in enumerate(zip(scan.info.spatial, scan.extent, strict=True))
+    }
+    shape = tuple(counts.get(axis, n) for axis, n in zip(scan.info.axes, scan.shape, strict=True))
+    empty = np.broadcast_to(np.float32(0), shape)
+    return type(scan)(empty, replace(scan.info, voxel_size=size, origin=origin))
