@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,3 +78,57 @@ def pixels(make_pair, make_scan):
         return PairPixels(pair, lr, hr, (0.0, 100.0))
 
     return make
+
+
+@pytest.fixture
+def make_study(make_pair):
+    """Make a study of three subjects with two planes each, four slices a pair."""
+    from napari_micromri.scan import Scan
+    from napari_micromri.study.store import Study
+
+    def make(path, subjects=("mouse 01", "mouse 02", "mouse 03")):
+        study = Study.create(path)
+        rng = np.random.default_rng(0)
+        for subject in subjects:
+            for plane in ("coronal", "sagittal"):
+                pair = make_pair(subject, plane=plane, key=study.free_key(subject, "head-thorax", plane))
+                lr, hr = (Scan(rng.random(one.shape, np.float32) * 100, one.info) for one in (pair.lr, pair.hr))
+                study.add_pair(pair, lr, hr)
+        return study.path
+
+    return make
+
+
+_template = {}
+
+
+@pytest.fixture
+def study_path(make_study, tmp_path, tmp_path_factory):
+    """Copy a study that is made once: writing it takes longer than most tests."""
+    if "path" not in _template:
+        _template["path"] = make_study(tmp_path_factory.mktemp("template") / "mice.mri.zarr")
+    return Path(shutil.copytree(_template["path"], tmp_path / "mice.mri.zarr"))
+
+
+@pytest.fixture
+def other_study_path(make_study, tmp_path):
+    return make_study(tmp_path / "others.mri.zarr", ("rat 1",))
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """Let a study stand where nobody may write; root may write everywhere, so that the rights alone don't do."""
+
+    def forbid(path):
+        monkeypatch.setattr("napari_micromri.study.store._is_writable", lambda place: False)
+
+    return forbid
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path, monkeypatch):
+    """Keep what is remembered between sessions out of the person's own settings."""
+    remembered = {}
+    monkeypatch.setattr("napari_micromri.widgets.study.dock.remember", lambda path: remembered.update(path=path))
+    monkeypatch.setattr("napari_micromri.widgets.study.dock.recent", lambda: remembered.get("path"))
+    return remembered

@@ -138,13 +138,14 @@ def test_a_dragged_outline_is_told_once_when_let_go(viewer, view, pixels, qtbot)
     assert str(view.outline.mode) == "select"
     seen = []
     view.drawn.connect(seen.append)
-    moved = view.outline.data[0] + [1.2, 0]
+    moved = view.outline.data[0] + np.array([1.2, 0])
+    further = moved + np.array([0.2, 0])
     view.outline.data = [(moved, "rectangle")]
-    view.outline.data = [(moved + [0.2, 0], "rectangle")]
+    view.outline.data = [(further, "rectangle")]
     qtbot.waitUntil(lambda: bool(seen))
     qtbot.wait(200)
     [corners] = seen
-    np.testing.assert_allclose(corners, moved + [0.2, 0])
+    np.testing.assert_allclose(corners, further)
     view.edit_crop(False)
     assert viewer.layers.selection.active is view.lr
 

@@ -199,8 +199,18 @@ class Curator(QObject):
     def crop(self, crops: Mapping[str, Crop | None]) -> None:
         """Crop pairs, or show all of them for None."""
         session = self.session
-        if session is not None and self._tried(lambda: session.crop(crops)):
-            self.said.emit(f"The crop of {len(crops)} pair{'s' * (len(crops) != 1)} is saved. Undo takes it back.")
+        if session is None:
+            return
+        changed = 0
+
+        def change() -> None:
+            nonlocal changed
+            changed = session.crop(crops)
+
+        if self._tried(change):
+            s = "s" * (changed != 1)
+            done = f"The crop of {changed} pair{s} is changed and saved. Undo takes it back."
+            self.said.emit(done if changed else "There is nothing to change: the crop is like that already.")
 
     def look_again(self) -> None:
         """Show what another program changed."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined,unused-ignore]
-from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QMenu, QVBoxLayout, QWidget
 
 from napari_micromri.widgets.study.parts import ElidedLabel, button, row, small_button, text_line
 
@@ -24,8 +24,7 @@ class Header(QWidget):
         super().__init__()
         self.open = button("Open study…", "Open the folder of a study; its name ends in .mri.zarr.")
         self.new = button("New study…", "Find pairs in folders of scans, or simulate them, and make a study of them.")
-        self.more = small_button("Marks", "Give your marks to a colleague as a small file, or take theirs.")
-        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.more = button("Marks", "Give your marks to a colleague as a small file, or take theirs.")
         menu = QMenu(self.more)
         self.export_marks = menu.addAction("Export marks…")
         self.import_marks = menu.addAction("Import marks…")
@@ -42,7 +41,7 @@ class Header(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 0)
         layout.setSpacing(4)
-        layout.addWidget(row(self.open, self.new, self.more))
+        layout.addWidget(row(self.open, self.new, self.more, stretch=(3, 3, 2)))
         layout.addWidget(row(self.path, self.undo, self.redo, stretch=(1, 0, 0)))
         layout.addWidget(self.read_only)
         layout.addWidget(self.hint)

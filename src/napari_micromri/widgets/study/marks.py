@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_micromri.study.store import Study
     from napari_micromri.widgets.study.curator import Curator
     from napari_micromri.widgets.study.header import Header
+    from napari_micromri.widgets.study.session import Session
 
 
 class MarksControl(QObject):
@@ -52,13 +53,15 @@ class MarksControl(QObject):
         if session is None:
             return
         job = BackgroundJob(partial(_import, session.study, path), "Import marks")
-        job.succeeded.connect(self._imported)
+        job.succeeded.connect(partial(self._imported, session))
         job.failed.connect(self.curator.said)
         job.start()
 
-    def _imported(self, result: MarksImport) -> None:
-        self.curator.refresh()
-        self.curator.said.emit(import_sentence(result))
+    def _imported(self, session: Session, result: MarksImport) -> None:
+        session.take_note(result)
+        if session is self.curator.session:
+            self.curator.refresh()
+            self.curator.said.emit(import_sentence(result))
 
     def _ask_export(self) -> None:
         session = self.curator.session
@@ -75,14 +78,17 @@ class MarksControl(QObject):
 
 def _import(study: Study, path: Path, progress: Progress, should_stop: ShouldStop) -> MarksImport:
     from napari_micromri.study.marks_file import import_marks
+    from napari_micromri.study.store import Study
 
     del progress, should_stop
-    return import_marks(study, path)
+    # The window goes on using its study meanwhile; only one that keeps marks in memory must be changed itself.
+    return import_marks(study if study.read_only else Study.open(study.path), path)
 
 
 def import_sentence(result: MarksImport) -> str:
     """Say what became of imported marks."""
-    parts = [f"{len(result.applied)} marks were taken over"]
+    count = len(result.applied)
+    parts = [f"{count} mark{'s' * (count != 1)} taken over" if count else "No mark of this file was new"]
     if result.conflicts:
         parts.append(f"{len(result.conflicts)} differ from yours, which stay: {result.conflicts[0]}")
     if result.unknown:

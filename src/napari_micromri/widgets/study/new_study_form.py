@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QButtonGroup,
     QDialog,
     QDoubleSpinBox,
     QGroupBox,
@@ -41,6 +42,9 @@ class NewStudyForm:
         self.pair_up = QRadioButton("Pairs: find each fast scan (LR) and its good scan (HR)")
         self.pair_up.setChecked(True)
         self.simulate = QRadioButton("Good scans only: simulate the fast ones")
+        choice = QButtonGroup(window)
+        choice.addButton(self.pair_up)
+        choice.addButton(self.simulate)
         self.factor = _number(2.0, 1.0, 8.0, "How many times coarser the fast scan's pixels are.")
         self.snr = _number(15.0, 1.0, 1000.0, "Signal-to-noise ratio of the fast scan.")
         self.find = button("Find pairs", "Look through the scans. Nothing is written yet.")
@@ -89,6 +93,7 @@ class NewStudyForm:
         self.leave_out.setEnabled(free and selected)
         self.build.setEnabled(free and ready)
         self.stop.setEnabled(not free)
+        self.progress.setVisible(not free)
         for number in (self.factor, self.snr):
             number.setEnabled(free and self.simulate.isChecked())
 
@@ -105,6 +110,7 @@ class NewStudyForm:
         layout.addWidget(self.progress)
         layout.addWidget(row(self.build, self.stop, self.cancel))
         self.left_out_box.hide()
+        self.progress.hide()
 
 
 def _box(title: str, *widgets: QWidget) -> QGroupBox:

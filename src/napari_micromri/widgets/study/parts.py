@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+INDENT = 5
+"""Pixels that napari's style leaves before the text of a label."""
+
+
 class ElidedLabel(QLabel):
     """One line that loses its middle rather than widening the dock; all of it stands in the tooltip."""
 
@@ -40,8 +44,10 @@ class ElidedLabel(QLabel):
         """Draw as much as there is room for."""
         painter = QPainter(self)
         text = self.text() or self._placeholder
-        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, self.width())
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, self.width() - INDENT)
+        painter.drawText(
+            self.rect().adjusted(INDENT, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown
+        )
 
 
 class Chooser(QComboBox):

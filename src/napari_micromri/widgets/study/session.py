@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.study.history import History
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_micromri.progress import Progress, ShouldStop
+    from napari_micromri.study.marks_file import MarksImport
     from napari_micromri.study.model import Crop, Edit, Pair, Reason, Set
     from napari_micromri.study.quality import Suspicion
     from napari_micromri.study.store import Study
@@ -32,7 +34,7 @@ def open_session(path: str | os.PathLike[str], progress: Progress, should_stop: 
     from napari_micromri.study.store import Study
 
     del progress, should_stop
-    return Session(Study.open(path, keep_marks_in_memory=True))
+    return Session(Study.open(Path(path), keep_marks_in_memory=True))
 
 
 class Session:
@@ -129,6 +131,11 @@ class Session:
         if edits:
             self.history.do(*edits)
         return len(edits)
+
+    def take_note(self, result: MarksImport) -> None:
+        """Read marks that were imported, and make them one step of the history."""
+        self.study.reload()
+        self.history.note(result.applied, result.undo)
 
     def alike(self, key: str) -> tuple[str, ...]:
         """List the pairs of the same region and plane, this one among them."""

@@ -77,7 +77,7 @@ def _cells(one: SliceRow) -> tuple[Cell, ...]:
     score = f"{one.score:.2f}"
     return (
         Cell(str(one.index), "Counted from 0, as on napari's slider.", colour),
-        Cell(REASON_WORDS[one.reason] if one.reason is not None else "kept", one.mark, colour),
+        Cell(f"✖ {REASON_WORDS[one.reason]}" if one.reason is not None else "kept", one.mark, colour),
         Cell(score, f"{score} of 1: {one.words}" if one.words else f"{score} of 1", bar=one.score),
         Cell(one.words, one.words),
     )

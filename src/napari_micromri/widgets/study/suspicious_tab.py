@@ -28,7 +28,7 @@ class SuspiciousTab(QWidget):
         super().__init__()
         self.text = text_line()
         self.table = Table(["Score", "Slice", "Pair", "What was noticed"], bar=0)
-        self.table.set_widths(6, 5, 22)
+        self.table.set_widths(6, 6, 22)
         self.table.chosen.connect(self._choose)
         self._listed: list[tuple[str, int]] = []
         layout = QVBoxLayout(self)
@@ -43,7 +43,7 @@ class SuspiciousTab(QWidget):
         self.table.rows_model.set_rows([_cells(found, pairs[found.key]) for found in known])
         done = sum(found.index in pairs[found.key].marks.excluded for found in known)
         self.text.setText(
-            f"{len(known)} slices should be looked at; {done} of them are excluded. "
+            f"{len(known)} slices to look at; {done} of them excluded. "
             "A click shows one. Nothing is excluded by itself."
             if known
             else "No slice stands out."
@@ -66,7 +66,7 @@ def _cells(found: Suspected, pair: Pair) -> tuple[Cell, ...]:
     mark = f"{title}, excluded: {REASON_WORDS[reason]}" if reason is not None else title
     return (
         Cell(f"{found.score:.2f}", words, bar=found.score),
-        Cell(str(found.index), "", colour),
+        Cell(f"✖ {found.index}" if reason is not None else str(found.index), mark, colour),
         Cell(title, mark, colour),
         Cell(words, words),
     )

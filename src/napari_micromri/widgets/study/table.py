@@ -155,13 +155,12 @@ class BarDelegate(QStyledItemDelegate):
         super().__init__(parent)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Draw the bar, and the text over it."""
+        """Draw the bar over the text, through which it is seen."""
+        super().paint(painter, option, index)  # first: a selected row's background would hide the bar
         value = index.data(BAR_ROLE)
         if value is not None:
-            colour = RED if value >= 0.5 else AMBER if value >= 0.25 else GREEN
-            colour = QColor(colour)
-            colour.setAlpha(170)
+            colour = QColor(RED if value >= 0.5 else AMBER if value >= 0.25 else GREEN)
+            colour.setAlpha(130)
             box = QRectF(option.rect).adjusted(1, 2, -1, -2)
             box.setWidth(max(2.0, box.width() * min(1.0, value)))
             painter.fillRect(box, colour)
-        super().paint(painter, option, index)

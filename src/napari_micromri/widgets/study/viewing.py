@@ -246,8 +246,12 @@ class PairView(QObject):
         elif not wanted and self._grid_before is not None:
             grid.enabled, grid.stride = self._grid_before
             self._grid_before = None
+        else:
+            return
         if self.outline is not None:
             self.outline.visible = not wanted
+        if self.pair is not None:
+            self.viewer.reset_view()  # a cell of the grid is half as wide
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
