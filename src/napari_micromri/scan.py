@@ -12,6 +12,7 @@ origin, and nothing is lost: ``p = sum_k origin_k d_k``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -82,7 +83,7 @@ class ScanInfo:
         if not self.origin:
             object.__setattr__(self, "origin", (0.0,) * len(self.spatial))
         for what, values in (("voxel size", self.voxel_size), ("origin", self.origin)):
-            if len(values) != len(self.spatial) or not all(np.isfinite(values)):
+            if len(values) != len(self.spatial) or not all(map(math.isfinite, values)):
                 raise InputError(f"The {what} needs {len(self.spatial)} finite numbers in mm, not {values}.")
         if not all(size > 0 for size in self.voxel_size):
             raise InputError(f"The voxel size is positive in every direction, not {self.voxel_size}.")
@@ -90,7 +91,7 @@ class ScanInfo:
             self._check_direction(np.asarray(self.direction, dtype=float))
 
     def _check_direction(self, rows: NDArray[Any]) -> None:
-        if rows.shape != (len(self.spatial), 3) or not np.allclose(rows @ rows.T, np.eye(len(rows)), atol=1e-3):
+        if rows.shape != (len(self.spatial), 3) or not (abs(rows @ rows.T - np.eye(len(rows))) < 1e-3).all():
             raise InputError("The direction needs one unit vector per spatial axis, at right angles to each other.")
 
     @property
