@@ -211,6 +211,11 @@ def _open_array(path: Path, stamp: Stamp | None) -> zarr.Array[Any]:
         raise StudyError(f"{path} is damaged ({error}). Copy the study again, or build this pair anew.") from error
 
 
+def forget_open_images() -> None:
+    """Close all images; the next slice opens its own again."""
+    _open_array.cache_clear()
+
+
 def missing_chunks(study: Path, pair: Pair) -> list[tuple[Which, int]]:
     """List the slices whose pixels aren't there, by scan and index.
 
