@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from napari_micromri.scan import Scan
 from napari_micromri.study.agreement import alignment, check_comparable, compare
 from napari_micromri.study.model import Image, Pair
 from napari_micromri.study.naming import composed
-from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation, Source
+from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation
 from napari_micromri.study.quality import measure_slices
 from napari_micromri.study.store import UNFINISHED, Study
 
@@ -87,8 +88,9 @@ def build(
     with _alone(path):
         study.reload()
         _remove_leftovers(path)
-        _note_plan(study, plan)
-        return _add_all(study, plan, _Reader(plan, progress, should_stop))
+        there = _There(study, plan)
+        _note_plan(study, plan, there)
+        return _add_all(study, plan, there, _Reader(plan, progress, should_stop))
 
 
 def _check_distinct(plan: Plan) -> None:
@@ -114,13 +116,12 @@ def _alone(study: Path) -> Iterator[None]:
         raise StudyError(describe_os_error(error, study)) from error
 
 
-def _add_all(study: Study, plan: Plan, reader: _Reader) -> BuildResult:
-    there = {_identity(pair): pair for pair in study.pairs_by_key.values()}
+def _add_all(study: Study, plan: Plan, there: _There, reader: _Reader) -> BuildResult:
     added, already, failed = [], [], []
     for planned in plan.pairs:
         try:
             sources = _sources(planned)
-            if (old := there.get(_identity(planned))) is not None:
+            if (old := there.find(planned, sources)) is not None:
                 _check_unchanged(old, sources)
                 already.append(old.key)
                 continue
@@ -144,7 +145,7 @@ def _remove_leftovers(study: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _note_plan(study: Study, plan: Plan) -> None:
+def _note_plan(study: Study, plan: Plan, there: _There) -> None:
     """Add the plan to what the study is to have, so that `check` can tell what is missing."""
     known = {identity_of(entry): entry for entry in study.planned}
     wanted = {
@@ -157,9 +158,28 @@ def _note_plan(study: Study, plan: Plan) -> None:
             "hr": str(pair.hr),
         }
         for pair in plan.pairs
+        if not there.renamed(pair)
     }
     if any(known.get(identity) != entry for identity, entry in wanted.items()):
         study.set_planned(list((known | wanted).values()))
+
+
+class _There:
+    """The pairs that were in the study before, by what they are and by where they come from."""
+
+    def __init__(self, study: Study, plan: Plan) -> None:
+        planned = {_identity(pair) for pair in plan.pairs}
+        self._by_identity = {_identity(pair): pair for pair in study.pairs_by_key.values()}
+        others = (pair for identity, pair in self._by_identity.items() if identity not in planned)
+        self._by_origin = {_origin(pair.sources): pair for pair in others}
+
+    def find(self, planned: PlannedPair, sources: Mapping[str, Any]) -> Pair | None:
+        """Give the pair that was planned, also when it was renamed since it was built."""
+        return self._by_identity.get(_identity(planned)) or self._by_origin.get(_origin(sources))
+
+    def renamed(self, planned: PlannedPair) -> bool:
+        """Tell whether the planned pair stands there under other names."""
+        return _identity(planned) not in self._by_identity and _origin(_places(planned)) in self._by_origin
 
 
 def identity_of(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -243,24 +263,41 @@ def _told(info: ScanInfo, planned: PlannedPair) -> ScanInfo:
     )
 
 
+def _places(planned: PlannedPair) -> dict[str, dict[str, Any]]:
+    """Say where the two scans of a pair come from, JSON-like."""
+    lr, hr = planned.lr, planned.hr
+    low = {"simulated": asdict(lr)} if isinstance(lr, Simulation) else {"path": _absolute(lr.path), "scan": lr.scan}
+    return {"lr": low, "hr": {"path": _absolute(hr.path), "scan": hr.scan}}
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path) if os.path.exists(path) else path  # what isn't there is an address on a network
+
+
+def _origin(sources: Mapping[str, Any]) -> str:
+    """Reduce sources to what identifies them."""
+    kept = ("simulated", "path", "scan")
+    found = {which: {k: v for k, v in dict(sources.get(which, {})).items() if k in kept} for which in ("lr", "hr")}
+    return json.dumps(found, sort_keys=True)
+
+
 def _sources(planned: PlannedPair) -> dict[str, Any]:
     """Describe where a pair comes from, so that a later build sees whether that has changed."""
-    low = {"simulated": asdict(planned.lr)} if isinstance(planned.lr, Simulation) else _stamp(planned.lr)
-    return {"lr": low, "hr": _stamp(planned.hr), "notes": list(planned.notes)}
+    found = {which: place | _stamp(place.get("path")) for which, place in _places(planned).items()}
+    return {**found, "notes": list(planned.notes)}
 
 
-def _stamp(source: Source) -> dict[str, Any]:
-    """Path, scan, size and time of a source; what is a folder counts with all its files."""
-    place = Path(source.path)
-    known: dict[str, Any] = {"path": os.path.abspath(place) if place.exists() else source.path, "scan": source.scan}
+def _stamp(path: str | None) -> dict[str, int]:
+    """Size and time of a file; a folder counts with all its files. Nothing for an address or a simulation."""
+    if path is None:
+        return {}
+    place = Path(path)
     try:
         files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
         stats = [file.stat() for file in files]
     except OSError as error:
         raise ReadError(describe_os_error(error, place)) from error
-    if stats:  # an address on another machine has neither
-        known |= {"size": sum(s.st_size for s in stats), "modified": max(int(s.st_mtime) for s in stats)}
-    return known
+    return {"size": sum(s.st_size for s in stats), "modified": max(int(s.st_mtime) for s in stats)} if stats else {}
 
 
 def _check_unchanged(old: Pair, sources: Mapping[str, Any]) -> None:
