@@ -220,5 +220,5 @@ def test_the_end_can_be_written_on_a_full_disk(folder: RunFolder) -> None:
     folder.append_last(Failed(message="The disk is full."))
     assert not (folder.path / ".reserve").exists()
     assert read_run(folder.path).state == "failed"
-    folder.keep_reserve()
+    folder.clean()
     assert (folder.path / ".reserve").exists()

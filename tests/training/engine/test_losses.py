@@ -1,0 +1,91 @@
+"""Losses and figures agree with the reference implementations, and padding never enters them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from napari_micromri.measure import image_quality
+from napari_micromri.nn.normalisation import Normalisation
+from napari_micromri.training.engine import losses
+from napari_micromri.training.engine.batches import collate, inside, whole_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Slices
+    from napari_micromri.training.config import TrainConfig
+
+NORMALISATIONS = [Normalisation(kind="mean"), Normalisation(kind="zscore")]
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS, ids=lambda n: n.kind)
+def test_figures_are_those_of_the_reference_on_the_scans_own_units(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig], normalisation: Normalisation
+) -> None:
+    config = make_config(normalisation=normalisation)
+    samples = [whole_sample(make_pair(shape, seed=k), config) for k, shape in enumerate([(40, 30), (28, 34), (24, 24)])]
+    batch = collate(samples, len(samples))
+    found = {name: getattr(losses, name)(batch.given, batch) for name in ("mse", "mae", "psnr", "ssim")}
+    for k, sample in enumerate(samples):
+        image, reference = (part * sample.scale + sample.offset for part in (sample.given, sample.wanted))
+        assert found["mse"][k].item() == pytest.approx(np.mean((sample.given - sample.wanted) ** 2), rel=1e-5)
+        assert found["mae"][k].item() == pytest.approx(np.mean(np.abs(sample.given - sample.wanted)), rel=1e-5)
+        assert found["psnr"][k].item() == pytest.approx(image_quality.psnr(image, reference), abs=1e-3)
+        assert found["ssim"][k].item() == pytest.approx(image_quality.ssim(image, reference), abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "hybrid"])
+def test_what_stands_in_the_padding_changes_neither_loss_nor_gradient(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig], loss: str
+) -> None:
+    config = make_config(loss=loss)
+    batch = collate([whole_sample(make_pair(shape), config) for shape in [(40, 30), (24, 24)]], 2)
+    padding = inside(batch.sizes, *batch.given.shape[-2:]) == 0
+    assert padding.any()
+    results = []
+    for junk in (0.0, 1e3):
+        prediction = torch.where(padding, junk, batch.given).requires_grad_()
+        value = losses.batch_loss(prediction, batch, config)
+        value.backward()
+        assert prediction.grad is not None
+        assert (prediction.grad[padding] == 0).all()
+        results.append((value.item(), prediction.grad))
+    assert results[0][0] == results[1][0]
+    assert torch.equal(results[0][1], results[1][1])
+
+
+def test_the_hybrid_loss_is_the_weighted_sum(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig]
+) -> None:
+    config = make_config(loss="hybrid", alpha=0.3)
+    batch = collate([whole_sample(make_pair(), config)], 1)
+    mse, ssim = losses.mse(batch.given, batch).item(), losses.ssim(batch.given, batch).item()
+    assert losses.batch_loss(batch.given, batch, config).item() == pytest.approx(0.3 * mse + 0.7 * (1 - ssim), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "hybrid"])
+def test_the_loss_of_a_perfect_prediction_is_zero(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig], loss: str
+) -> None:
+    config = make_config(loss=loss)
+    batch = collate([whole_sample(make_pair(), config)], 1)
+    assert losses.batch_loss(batch.wanted, batch, config).item() == pytest.approx(0, abs=1e-6)
+    assert losses.psnr(batch.wanted, batch).item() == math.inf
+
+
+def test_slices_too_small_for_windows_have_no_ssim_and_still_a_loss(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig]
+) -> None:
+    config = make_config(loss="hybrid")
+    batch = collate([whole_sample(make_pair((8, 8)), config), whole_sample(make_pair((24, 24)), config)], 2)
+    ssim = losses.ssim(batch.given, batch)
+    assert math.isnan(ssim[0].item())
+    assert 0 < ssim[1].item() < 1
+    assert math.isfinite(losses.batch_loss(batch.given, batch, config).item())
+    small = collate([whole_sample(make_pair((8, 8)), config)], 1)
+    assert math.isnan(losses.ssim(small.given, small).item())

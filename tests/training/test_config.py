@@ -1,0 +1,122 @@
+"""Configurations are checked, and what is wrong with them is said with the way out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from napari_micromri.errors import InputError, ModelError
+from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
+from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.training.config import TrainConfig, known_keys, make_config, parse_config, settle_config
+from napari_micromri.training.presets import PRESETS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_their_json(name: str) -> None:
+    config = PRESETS[name].config
+    assert parse_config(json.loads(config.model_dump_json())) == config
+    assert make_config(name) == config
+
+
+def test_the_reports_presets_are_the_reports() -> None:
+    first, tuned = PRESETS["first-run"].config, PRESETS["tuned"].config
+    assert (first.optimizer, first.learning_rate, first.scheduler) == ("rmsprop", 1e-4, "plateau")
+    assert (first.batch_size, first.epochs, first.loss, first.upsampling) == (32, 200, "mse", "nearest")
+    assert first.network.features_main == (64, 128, 256)
+    assert (tuned.optimizer, tuned.learning_rate, tuned.scheduler) == ("adam", 3.139e-4, "step")
+    assert tuned.network.features_main == (128, 128, 64)
+    assert not tuned.network.residual
+    for config in (first, tuned):
+        assert (config.patience, config.least_epochs, config.flips) == (6, 10, True)
+
+
+def test_settings_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text("epochs = 7\nseed = 3\n[network]\nresidual = false\n")
+    config = make_config("quick", file, ["seed=4", "network.features_main=8,16", "clip=none", "loss=mae", "crop = 32"])
+    assert (config.epochs, config.seed, config.batch_size) == (7, 4, 8)
+    assert config.network == UNetConfig(features_main=(8, 16), patch_size=2, residual=False)
+    assert (config.clip, config.loss, config.crop) == (None, "mae", 32)
+
+
+def test_the_configuration_of_a_run_can_be_used_again(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"micromri-run": 1, "study": "x", "config": {"epochs": 5}}))
+    assert make_config(file=file).epochs == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("learning_rte=1", r"no setting 'learning_rte'. Did you mean 'learning_rate'\?"),
+        ("network.residul=true", r"Did you mean 'network.residual'\?"),
+        ("residual=true", r"Did you mean 'network.residual'\?"),
+        ("normalization.kind=mean", r"Did you mean 'normalisation"),
+        ("qqqqqq=1", "Known are"),
+        ("epochs=0", "setting 'epochs' can't be 0"),
+        ("epochs=many", "setting 'epochs' can't be \"many\""),
+        ("optimizer=lion", "'adam', 'adamw', 'sgd' or 'rmsprop'"),
+        ("network=3", "setting 'network'"),
+        ("network.guided=true", "belong to diffusion models"),
+        ("epochs", "Write key=value"),
+        (".=3", "Write key=value"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(setting: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        make_config("quick", settings=[setting])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", "{", "no valid JSON"),
+        ("a.toml", "=", "no valid JSON or TOML"),
+        ("a.json", "[1]", "no settings by name"),
+        ("a.json", '{"micromri-run": 1}', "no settings by name"),
+    ],
+)
+def test_files_that_make_no_sense_are_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=said):
+        make_config(file=tmp_path / name)
+    with pytest.raises(InputError, match="does not exist"):
+        make_config(file=tmp_path / "missing.json")
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match="quick, fine-tune, first-run, tuned"):
+        make_config("slow")
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in TrainConfig.model_fields.values())
+    assert "network.features_main" in known_keys()
+
+
+def test_a_configuration_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        TrainConfig().epochs = 3  # type: ignore[misc]
+
+
+def test_a_model_to_start_from_brings_its_network(tmp_path: Path) -> None:
+    config = settle_config(PRESETS["fine-tune"].config)
+    assert config.upsampling == "sinc"
+    assert config.network.features_main == (64, 64, 96)
+    assert settle_config(config) == config
+    with pytest.raises(InputError, match="brings its own"):
+        settle_config(make_config("fine-tune", settings=["network.residual=false"]))
+    with pytest.raises(ModelError, match="no model called"):
+        settle_config(make_config("fine-tune", settings=["init_from=nonsense"]))
+    other = ModelSpec(name="other", kind="apddm", config={}, card=ModelCard(summary="other"))
+    file = save_checkpoint(tmp_path / "other.safetensors", {}, other)
+    with pytest.raises(ModelError, match="from UNets only"):
+        settle_config(TrainConfig(init_from=str(file)))
