@@ -10,12 +10,11 @@ import pytest
 
 from napari_micromri.cli import main
 from napari_micromri.io import open_scan, save_scan
+from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from napari_micromri.scan import Scan
 
 
 @pytest.fixture
@@ -36,13 +35,17 @@ def test_a_real_scan_with_the_shipped_model(data_dir: Path, tmp_path: Path, caps
     assert report["shape"] == list(after.shape) == [2, 512, 512]
     assert report["voxel_size_mm"] == pytest.approx([2, 0.234375 / 2, 0.234375 / 2], rel=1e-2)
     assert report["provenance"]
+    assert 0.3 < report["trust"]["chi_square"] < 1.5
+    assert [one["index"] for one in report["trust"]["slices"]] == [0, 1]
     assert after.read().mean() == pytest.approx(np.asarray(before.data[20:22]).mean(), rel=0.1)
 
 
 def test_nifti_out_and_a_sentence_for_people(fast: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "denoised.nii.gz"
     assert main(["denoise", str(fast), str(output), "--device", "cpu"]) == 0
-    assert capsys.readouterr().out.startswith(f"Wrote {output} (4 × 80 × 64) in ")
+    first, trust, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"Wrote {output} (4 × 80 × 64) in ")
+    assert trust.startswith("Trust: ")
     assert open_scan(output)[0].shape == (4, 80, 64)
 
 
@@ -54,6 +57,9 @@ def test_nifti_out_and_a_sentence_for_people(fast: Path, tmp_path: Path, capsys:
         (["--device", "quantum"], "quantum"),
         (["--batch-size", "0"], "0"),
         (["--scan", "7"], "7"),
+        (["--steps", "10"], "takes no steps"),
+        (["--draws", "4", "--seed", "1"], "takes no draws or seed"),
+        (["--uncertainty", "sd.txt"], "no known ending"),
     ],
 )
 def test_impossible_wishes_are_refused_in_one_sentence(
@@ -74,16 +80,19 @@ def test_every_option_reaches_the_core(fast: Path, tmp_path: Path, monkeypatch: 
 
     def fake(scan: Scan, model: str, path: Path, options: Any, **more: Any) -> Path:
         seen.update(model=model, options=options, **more)
-        return save_scan(scan, path, overwrite=more["overwrite"])
+        return save_scan(Scan(scan.data[:, 1:3], scan.info), path, overwrite=more["overwrite"])
 
     monkeypatch.setattr("napari_micromri.inference.denoise_to_file", fake)
     output = tmp_path / "out.ome.zarr"
     wishes = "--model my.safetensors --slices 1-2 --slice-axis y --device cpu --precision float32 --batch-size 3"
+    wishes += f" --steps 10 --draws 8 --eta 0.5 --seed 1 --uncertainty {tmp_path / 'sd.ome.zarr'}"
     assert main(["denoise", str(fast), str(output), *wishes.split(), "--overwrite"]) == 0
     options = seen["options"]
     assert (seen["model"], seen["overwrite"]) == ("my.safetensors", True)
     assert dict(options.select) == {"y": range(1, 3)}
     assert (options.slice_axis, options.device, options.precision, options.batch_size) == ("y", "cpu", "float32", 3)
+    assert (options.steps, options.draws, options.eta, options.seed) == (10, 8, 0.5, 1)
+    assert seen["uncertainty"] == str(tmp_path / "sd.ome.zarr")
 
 
 def test_the_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

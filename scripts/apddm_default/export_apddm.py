@@ -47,6 +47,7 @@ def main() -> None:
             "start": Path(knobs["start"]).stem,
             "knobs": {key: knobs[key] for key in knobs if key not in ("run", "start", "apddm", "unet", "resume")},
             "steps": last["step"],
+            "snr_range": [5, 40],
             "loss": last["loss"],
             "version": __version__,
         },

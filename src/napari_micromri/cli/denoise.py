@@ -17,8 +17,6 @@ from napari_micromri.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_micromri.cli.console import Commands
     from napari_micromri.inference import DenoiseOptions
     from napari_micromri.scan import Scan
@@ -32,7 +30,9 @@ def add_to(commands: Commands) -> None:
         description="Denoise a scan slice by slice onto the model's finer grid, in the scan's own intensity units.",
         epilog="Examples:\n"
         "  micromri denoise fast.nii.gz denoised.ome.zarr --model unet-default --json\n"
-        "  micromri denoise 20240514_mouse07/ denoised.nii.gz --scan 3 --slices 10-19 --device cuda",
+        "  micromri denoise 20240514_mouse07/ denoised.nii.gz --scan 3 --slices 10-19 --device cuda\n"
+        "  micromri denoise fast.nii.gz textured.nii.gz --model apddm-default --steps 10\n"
+        "  micromri denoise fast.nii.gz mean.nii.gz --model apddm-default --draws 8 --uncertainty sd.nii.gz --seed 1",
     )
     add_input(parser)
     add_output(parser)
@@ -50,8 +50,18 @@ def add_to(commands: Commands) -> None:
         "--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto", help="default %(default)s"
     )
     parser.add_argument("--batch-size", type=int, metavar="N", help="slices at once (default: what fits in memory)")
+    _add_sampling(parser)
     parser.add_argument("--json", action="store_true", help="print what was done as one object")
     parser.set_defaults(run=run)
+
+
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("diffusion models (APDDM) only")
+    group.add_argument("--steps", type=int, metavar="N", help="from 1, faithful (default), to more texture")
+    group.add_argument("--draws", type=int, metavar="K", help="random draws per slice, whose mean is the result")
+    group.add_argument("--uncertainty", metavar="FILE", help="write the standard deviation over the draws here")
+    group.add_argument("--eta", type=float, metavar="0-1", help="share of noise per step (default 1 for several draws)")
+    group.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same draws (default 0)")
 
 
 def slice_range(text: str) -> range:
@@ -66,20 +76,37 @@ def slice_range(text: str) -> range:
 def run(options: argparse.Namespace) -> int:
     """Denoise, write, say how."""
     from napari_micromri.inference import denoise_to_file
+    from napari_micromri.inference.trust import check_trust
+    from napari_micromri.io import open_scan
 
     output = check_output(options.output, options.input, overwrite=options.overwrite)
+    if options.uncertainty is not None:
+        check_output(options.uncertainty, options.input, overwrite=options.overwrite)
     scan = open_one(options)
     started = time.perf_counter()
     with progress_bar("Denoising") as progress:
         written = denoise_to_file(
-            scan, options.model, output, _denoise_options(options), overwrite=options.overwrite, progress=progress
+            scan,
+            options.model,
+            output,
+            _denoise_options(options),
+            uncertainty=options.uncertainty,
+            overwrite=options.overwrite,
+            progress=progress,
         )
-    report = _report(scan, options, written, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    result = open_scan(written)[0]
+    trust = check_trust(scan, result, select=_selected(options), slice_axis=options.slice_axis)
     if options.json:
-        print_json(report)
-    else:
-        shape = " × ".join(str(size) for size in report["shape"])
-        print(f"Wrote {written} ({shape}) in {report['seconds']:.1f} s with {options.model}")
+        print_json(_report(scan, options, result, seconds) | {"trust": trust.to_json()})
+        return 0
+    shape = " × ".join(str(size) for size in result.shape)
+    print(f"Wrote {written} ({shape}) in {seconds:.1f} s with {options.model}")
+    if options.uncertainty is not None:
+        print(f"Wrote {options.uncertainty}, the standard deviation over {options.draws} draws")
+    print(trust.sentence)
+    for warning in trust.warnings:
+        print(f"Warning: {warning}")
     return 0
 
 
@@ -87,22 +114,28 @@ def _denoise_options(options: argparse.Namespace) -> DenoiseOptions:
     from napari_micromri.inference import DenoiseOptions
 
     return DenoiseOptions(
-        select={} if options.slices is None else {options.slice_axis: options.slices},
+        select=_selected(options),
         slice_axis=options.slice_axis,
         device=options.device,
         precision=options.precision,
         batch_size=options.batch_size,
+        steps=options.steps,
+        draws=options.draws,
+        eta=options.eta,
+        seed=options.seed,
     )
 
 
-def _report(scan: Scan, options: argparse.Namespace, written: Path, seconds: float) -> dict[str, Any]:
-    from napari_micromri.io import open_scan
+def _selected(options: argparse.Namespace) -> dict[str, range]:
+    return {} if options.slices is None else {options.slice_axis: options.slices}
 
-    result = open_scan(written)[0]
+
+def _report(scan: Scan, options: argparse.Namespace, result: Scan, seconds: float) -> dict[str, Any]:
     return {
         "input": options.input,
         "scan": scan.info.name,
-        "output": str(written),
+        "output": options.output,
+        "uncertainty": options.uncertainty,
         "model": options.model,
         "shape": list(result.shape),
         "axes": result.info.axes,

@@ -78,6 +78,8 @@ class DenoiseRun:
             "precision": str(self.dtype).removeprefix("torch."),
             "version": __version__,
         }
+        if "snr_range" in spec.provenance:
+            step["snr_range"] = spec.provenance["snr_range"]
         if self.sampling is not None:
             step["sampling"] = asdict(self.sampling)
         return replace(info.with_step(step), name=f"{info.name} [{spec.name}]")

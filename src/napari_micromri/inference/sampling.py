@@ -49,7 +49,7 @@ def _refuse_choices(model: Restorer, options: DenoiseOptions, uncertainty: bool)
         "draws": options.draws not in (None, 1),
         "eta": options.eta is not None,
         "seed": options.seed is not None,
-        "an uncertainty map": uncertainty,
+        "uncertainty": uncertainty,
     }
     names = [name for name, asked in chosen.items() if asked]
     if names:

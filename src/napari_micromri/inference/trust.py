@@ -1,0 +1,240 @@
+"""Does a denoised scan still say what was measured? A check that needs no good scan.
+
+Each denoised slice is degraded again as the acquisition would have: its k-space is truncated, and the Rician noise is
+replaced by its expectation. What is left of the measured slice should then be noise and nothing else. In units of the
+noise its mean square is 1; more means that the result left the measurement, less that it kept some of the noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_micromri.errors import InputError
+from napari_micromri.measure.noise import RAYLEIGH_MEAN, estimate_noise
+from napari_micromri.simulation.acquisition import truncate_k_space
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_micromri.scan import Scan
+
+MOST_SLICES = 64
+"""So many slices of a scan are looked at, evenly spread."""
+
+BLOCK = 5
+"""Side, in fast pixels, of the square over which the map averages: noise alone then scatters by 0.28 around 1."""
+
+DEVIATES = 1.5
+"""Mean square over a slice beyond which it counts as unlike its measurement."""
+
+DEVIATES_LOCALLY = 4.0
+"""The same for the square where it is largest; noise alone reaches about 2.5 somewhere in a slice."""
+
+SNR_RANGE = (5.0, 40.0)
+"""What the shipped models were trained for."""
+
+
+@dataclass(frozen=True)
+class SliceTrust:
+    """How one denoised slice compares with its measurement.
+
+    Parameters
+    ----------
+    index
+        Number of the slice, counted over all outer axes of the denoised scan.
+    chi_square
+        Mean square of what is left, in units of the noise's variance; NaN where the noise can't be told.
+    peak
+        The largest mean over any square of `BLOCK` pixels: one dark organ hardly moves the mean of a slice.
+    snr
+        Of the measured slice.
+    """
+
+    index: int
+    chi_square: float
+    peak: float
+    snr: float
+
+    @property
+    def deviates(self) -> bool:
+        """Noise alone doesn't explain what is left."""
+        return self.chi_square > DEVIATES or self.peak > DEVIATES_LOCALLY
+
+
+@dataclass(frozen=True)
+class TrustReport:
+    """The check of a whole scan, from the slices that were looked at."""
+
+    slices: tuple[SliceTrust, ...]
+    total: int
+    snr_range: tuple[float, float]
+
+    @property
+    def chi_square(self) -> float:
+        """Median over the slices; NaN when none could be judged."""
+        found = [one.chi_square for one in self.slices if np.isfinite(one.chi_square)]
+        return float(np.median(found)) if found else float("nan")
+
+    @property
+    def snr(self) -> float:
+        """Median over the slices; NaN when none could be judged."""
+        found = [one.snr for one in self.slices if np.isfinite(one.snr)]
+        return float(np.median(found)) if found else float("nan")
+
+    @property
+    def deviating(self) -> tuple[int, ...]:
+        """Slices that left their measurement by more than noise explains."""
+        return tuple(one.index for one in self.slices if one.deviates)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before trusting the result, in sentences."""
+        found = []
+        low, high = self.snr_range
+        if np.isfinite(self.snr) and not low <= self.snr <= high:
+            found.append(
+                f"The scan's SNR is about {self.snr:.0f}, the model was trained for {low:g} to {high:g}: "
+                "judge the result with care."
+            )
+        if self.deviating:
+            listed = ", ".join(str(index) for index in self.deviating[:8]) + ("…" if len(self.deviating) > 8 else "")
+            found.append(
+                f"{len(self.deviating)} of {len(self.slices)} slices deviate from the measurement by more than noise "
+                f"explains ({listed}): the scan is unlike what the model knows. Look at what was removed."
+            )
+        return tuple(found)
+
+    @property
+    def sentence(self) -> str:
+        """Say the outcome in one line."""
+        if not np.isfinite(self.chi_square):
+            return "Trust: the noise could not be measured, so the result was not checked against the scan."
+        return (
+            f"Trust: degraded again, the result differs from the scan by {self.chi_square:.2f} times the noise's "
+            f"variance (1 is ideal); {len(self.deviating)} of {len(self.slices)} slices deviate."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the figures with names, fit for JSON."""
+        return {
+            "chi_square": _number(self.chi_square),
+            "snr": _number(self.snr),
+            "slices": [
+                {"index": one.index} | {k: _number(getattr(one, k)) for k in ("chi_square", "peak", "snr")}
+                for one in self.slices
+            ],
+            "deviating": list(self.deviating),
+            "warnings": list(self.warnings),
+        }
+
+
+def check_trust(
+    scan: Scan, denoised: Scan, *, select: Mapping[str, range] | None = None, slice_axis: str = "z"
+) -> TrustReport:
+    """Compare a denoised scan with what was measured.
+
+    Parameters
+    ----------
+    scan, denoised
+        The fast scan, and what `napari_micromri.inference.denoise` made of ``select`` of it along ``slice_axis``, or
+        the file that it wrote; both are read slice by slice, at most `MOST_SLICES` of them.
+
+    Raises
+    ------
+    InputError
+        The two scans don't belong together.
+    """
+    plane = [axis for axis in scan.info.axes if axis in "zyx" and axis != slice_axis]
+    outer = [axis for axis in scan.info.axes if axis not in plane]
+    sizes = dict(zip(denoised.info.axes, denoised.shape, strict=True))
+    first = {axis: chosen.start for axis, chosen in (select or {}).items()}
+    lengths = dict(zip(scan.info.axes, scan.shape, strict=True))
+    counts = [sizes.get(axis, 1) for axis in outer]
+    if len(plane) != 2 or not set(plane) <= set(sizes):
+        raise InputError(f"'{denoised.info.name}' is not '{scan.info.name}' denoised: their axes differ.")
+    if any(first.get(axis, 0) + count > lengths[axis] for axis, count in zip(outer, counts, strict=True)):
+        raise InputError(f"'{denoised.info.name}' is not '{scan.info.name}' denoised: it has more slices.")
+    total = int(np.prod(counts))
+    found = []
+    for number in np.unique(np.linspace(0, total - 1, min(total, MOST_SLICES)).round().astype(int)):
+        place = {axis: int(k) for axis, k in zip(outer, np.unravel_index(int(number), counts), strict=True)}
+        measured = _slice(scan, {axis: k + first.get(axis, 0) for axis, k in place.items()}, plane)
+        found.append(judge_slice(measured, _slice(denoised, place, plane), int(number)))
+    return TrustReport(tuple(found), total, _trained_for(denoised))
+
+
+def _slice(scan: Scan, place: Mapping[str, int], plane: Sequence[str]) -> NDArray[np.float32]:
+    """Read one slice, whatever the order of the other axes: a file may have put them in another."""
+    index = tuple(slice(None) if axis in plane else place.get(axis, 0) for axis in scan.info.axes)
+    return np.asarray(scan.data[index], dtype=np.float32)
+
+
+def _trained_for(denoised: Scan) -> tuple[float, float]:
+    """Find the range of SNR that the model was trained for in the scan's history."""
+    for step in reversed(denoised.info.provenance):
+        known = step.get("snr_range")
+        if isinstance(known, list | tuple) and len(known) == 2 and all(isinstance(v, int | float) for v in known):
+            return float(known[0]), float(known[1])
+    return SNR_RANGE
+
+
+def judge_slice(measured: NDArray[np.float32], denoised: NDArray[np.float32], index: int = 0) -> SliceTrust:
+    """Compare one denoised slice, (H, W), with what was measured, (h, w)."""
+    estimate = estimate_noise(measured)
+    if not (np.isfinite(estimate.snr) and estimate.sigma > 0):
+        return SliceTrust(index, float("nan"), float("nan"), float("nan"))
+    square = squared_deviation(measured, denoised, estimate.sigma)
+    return SliceTrust(index, float(np.nanmean(square)), float(_local_mean(square).max()), estimate.snr)
+
+
+def trust_map(measured: NDArray[np.float32], denoised: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Local mean square in units of the noise's variance, on the fast scan's grid, (h, w); 1 is what noise gives."""
+    sigma = estimate_noise(measured).sigma
+    if not sigma > 0:
+        return np.full(measured.shape, np.nan, np.float32)
+    return _local_mean(squared_deviation(measured, denoised, sigma)).astype(np.float32)
+
+
+def _local_mean(square: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.ndimage import uniform_filter
+
+    return np.asarray(uniform_filter(np.nan_to_num(square), BLOCK))
+
+
+def squared_deviation(
+    measured: NDArray[np.float32], denoised: NDArray[np.float32], sigma: float
+) -> NDArray[np.float64]:
+    """Square of measured minus expected over its variance, (h, w); NaN where either isn't finite.
+
+    Parameters
+    ----------
+    measured, denoised
+        (h, w) and (H, W) over the same field of view.
+    sigma
+        Noise in each channel of the measured complex signal.
+    """
+    holes = ~np.isfinite(measured)
+    clean = np.nan_to_num(denoised, nan=0.0, posinf=0.0, neginf=0.0)
+    amplitude = np.abs(truncate_k_space(clean, (measured.shape[0], measured.shape[1])))
+    mean, spread = rician_moments(amplitude / sigma)
+    square = ((np.where(holes, 0, measured) / sigma - mean) / spread) ** 2
+    return np.asarray(np.where(holes, np.nan, square))
+
+
+def rician_moments(amplitude: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of a magnitude, all in units of sigma (Koay and Basser 2006)."""
+    from scipy.special import ive
+
+    a = np.asarray(amplitude, np.float64)
+    x = a**2 / 4
+    mean = RAYLEIGH_MEAN * ((1 + 2 * x) * ive(0, x) + 2 * x * ive(1, x))
+    return mean, np.sqrt(np.maximum(2 + a**2 - mean**2, 1e-6))
+
+
+def _number(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None

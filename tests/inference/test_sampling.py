@@ -1,0 +1,200 @@
+"""Steps, draws and the uncertainty map, from the options to the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
+from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file, denoise_with_uncertainty
+from napari_micromri.io import open_scan
+from napari_micromri.nn.apddm.network import ApddmConfig, options_for
+from napari_micromri.nn.apddm_restorer import ApddmRestorer
+from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
+from napari_micromri.nn.unet import UNet, UNetConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_micromri.scan import Scan
+
+    MakeScan = Callable[..., Scan]
+
+
+@pytest.fixture
+def apddm() -> ApddmRestorer:
+    """Give a diffusion model of random weights that changes its input clearly."""
+    config = ApddmConfig(unet=options_for("residual", UNetConfig(features_main=(4, 8), convolutions=1)), steps=8)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = UNet(config.unet)
+        torch.nn.init.normal_(network.head.weight, std=0.1)
+    spec = ModelSpec(name="tiny", kind="apddm", config=config.model_dump(), card=ModelCard(summary="random weights"))
+    return ApddmRestorer(network, spec, config, "0123456789abcdef")
+
+
+def options(**chosen: Any) -> DenoiseOptions:
+    return DenoiseOptions(**({"device": "cpu", "precision": "float32", "draws": 3, "seed": 4} | chosen))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("yx", (8, 6)), ("zyx", (4, 8, 6)), ("bzyx", (2, 3, 8, 6))])
+def test_the_uncertainty_lies_where_the_result_does(
+    make_scan: MakeScan, apddm: ApddmRestorer, axes: str, shape: tuple[int, ...]
+) -> None:
+    scan = make_scan(shape, axes, b_values=(0.0, 500.0) if "b" in axes else None)
+    result, uncertainty = denoise_with_uncertainty(scan, apddm, options())
+    assert result.shape == uncertainty.shape
+    assert (uncertainty.info.voxel_size, uncertainty.info.origin) == (result.info.voxel_size, result.info.origin)
+    assert uncertainty.read().min() >= 0
+    assert uncertainty.read().max() > 0
+    assert uncertainty.info.name.endswith("[tiny] uncertainty")
+    assert uncertainty.info.provenance[-1]["step"] == "uncertainty"
+    assert result.info.provenance[-1]["sampling"] == {"steps": 5, "draws": 3, "eta": 1.0, "seed": 4}
+
+
+def test_the_seed_decides_and_the_batch_does_not(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
+    scan = make_scan((5, 8, 6))
+    first = denoise(scan, apddm, options()).read()
+    for size in (1, 2, 7, 16):
+        assert_allclose(denoise(scan, apddm, options(batch_size=size)).read(), first, rtol=1e-3, atol=1e-2)
+    assert not np.allclose(denoise(scan, apddm, options(seed=5)).read(), first, rtol=1e-3, atol=1e-2)
+
+
+def test_a_part_of_a_scan_gets_the_draws_of_the_whole(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
+    scan = make_scan((2, 4, 8, 6), "bzyx", b_values=(0.0, 500.0))
+    whole = denoise(scan, apddm, options()).read()
+    part = denoise(scan, apddm, options(select={"b": range(1, 2), "z": range(2, 4)})).read()
+    assert_allclose(part, whole[1:, 2:], rtol=1e-3, atol=1e-2)
+    across = denoise(scan, apddm, options(slice_axis="y", select={"y": range(3, 5)})).read()
+    assert_allclose(across, denoise(scan, apddm, options(slice_axis="y")).read()[:, :, 3:5], rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("endings", [(".ome.zarr", ".zarr"), (".nii.gz", ".nii"), (".ome.zarr", ".nii.gz")])
+def test_both_go_to_files(make_scan: MakeScan, apddm: ApddmRestorer, tmp_path: Path, endings: tuple[str, str]) -> None:
+    scan = make_scan((3, 8, 6))
+    paths = [tmp_path / f"{name}{ending}" for name, ending in zip(("mean", "sd"), endings, strict=True)]
+    assert denoise_to_file(scan, apddm, paths[0], options(), uncertainty=paths[1]) == paths[0]
+    for path, expected in zip(paths, denoise_with_uncertainty(scan, apddm, options()), strict=True):
+        found = open_scan(path)[0]
+        assert_allclose(found.read(), expected.read(), rtol=1e-5, atol=1e-4)
+        assert found.info.provenance == expected.info.provenance
+
+
+def test_holes_are_holes_in_both(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
+    scan = make_scan((2, 8, 6))
+    values = scan.read().astype(np.float32)
+    values[1, 2, 3] = np.nan
+    for result in denoise_with_uncertainty(type(scan)(values, scan.info), apddm, options()):
+        gaps = np.isnan(result.read())
+        assert gaps[1, 4:6, 6:8].all()
+        assert gaps.sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"steps": 9}, "takes 1 to 8 steps, not 9"),
+        ({"steps": 0, "draws": 1}, "takes 1 to 8 steps, not 0"),
+        ({"draws": 0}, "1 to 1000 draws, not 0"),
+        ({"eta": 1.5}, "between 0 and 1, not at 1.5"),
+        ({"eta": float("nan")}, "between 0 and 1"),
+        ({"seed": -1}, "A seed is a whole number"),
+        ({"steps": 1}, "In one step all draws are alike"),
+    ],
+    ids=str,
+)
+def test_senseless_wishes_are_refused(
+    make_scan: MakeScan, apddm: ApddmRestorer, wish: dict[str, float], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        denoise(make_scan((2, 8, 6)), apddm, options(**wish))
+
+
+def test_one_draw_has_no_uncertainty(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
+    with pytest.raises(InputError, match="at least 2 draws"):
+        denoise_with_uncertainty(make_scan((2, 8, 6)), apddm, options(draws=None))
+
+
+@pytest.mark.parametrize(
+    ("wish", "names"),
+    [
+        ({"steps": 5}, "no steps"),
+        ({"draws": 2, "eta": 0.1}, "no draws or eta"),
+        ({"seed": 0}, "no seed"),
+    ],
+)
+def test_a_unet_refuses_what_means_nothing_to_it(
+    make_scan: MakeScan, restorer: Any, wish: dict[str, Any], names: str
+) -> None:
+    with pytest.raises(InputError, match=names):
+        denoise(make_scan((2, 8, 6)), restorer, DenoiseOptions(device="cpu", **wish))
+    with pytest.raises(InputError, match="no uncertainty"):
+        denoise_with_uncertainty(make_scan((2, 8, 6)), restorer, DenoiseOptions(device="cpu"))
+    once = DenoiseOptions(device="cpu", steps=1, draws=1)
+    assert denoise(make_scan((2, 8, 6)), restorer, once).shape == (2, 16, 12)
+
+
+def test_outputs_that_cannot_be_are_refused_before_the_work(
+    make_scan: MakeScan, apddm: ApddmRestorer, tmp_path: Path
+) -> None:
+    scan, path = make_scan((2, 8, 6)), tmp_path / "out.ome.zarr"
+    with pytest.raises(WriteError, match="can't both be"):
+        denoise_to_file(scan, apddm, path, options(), uncertainty=path)
+    with pytest.raises(WriteError, match="no ending"):
+        denoise_to_file(scan, apddm, path, options(), uncertainty=tmp_path / "sd.png")
+    (tmp_path / "sd.nii").touch()
+    with pytest.raises(OutputExistsError):
+        denoise_to_file(scan, apddm, path, options(), uncertainty=tmp_path / "sd.nii")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["sd.nii"]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_stopped_run_keeps_both_or_neither(
+    make_scan: MakeScan, apddm: ApddmRestorer, tmp_path: Path, keep: bool
+) -> None:
+    paths = tmp_path / "mean.ome.zarr", tmp_path / "sd.ome.zarr"
+    done: list[int] = []
+
+    def run() -> None:
+        denoise_to_file(
+            make_scan((4, 8, 6)),
+            apddm,
+            paths[0],
+            options(batch_size=1),
+            uncertainty=paths[1],
+            progress=lambda count, _: done.append(count),
+            should_stop=lambda: bool(done) and done[-1] == 2,
+            keep_finished=keep,
+        )
+
+    if not keep:
+        with pytest.raises(CancelledError):
+            run()
+        assert list(tmp_path.iterdir()) == []
+        return
+    run()
+    assert [open_scan(path)[0].shape for path in paths] == [(2, 16, 12), (2, 16, 12)]
+
+
+def test_running_out_of_memory_halves_what_is_done_at_once(
+    make_scan: MakeScan, apddm: ApddmRestorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = denoise(make_scan((4, 8, 6)), apddm, options()).read()
+    sizes: list[int] = []
+    estimate = ApddmRestorer._estimate
+
+    def small(self: ApddmRestorer, x: torch.Tensor, *given: Any) -> torch.Tensor:
+        sizes.append(len(x))
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return estimate(self, x, *given)
+
+    monkeypatch.setattr(ApddmRestorer, "_estimate", small)
+    found = denoise(make_scan((4, 8, 6)), apddm, options(batch_size=16)).read()
+    assert max(sizes) > 2
+    assert_allclose(found, expected, rtol=1e-3, atol=1e-2)

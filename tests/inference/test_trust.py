@@ -1,0 +1,125 @@
+"""The check against the measurement: quiet where the result is true, loud where it isn't."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from napari_micromri.errors import InputError
+from napari_micromri.inference.trust import check_trust, judge_slice, rician_moments, trust_map
+from napari_micromri.scan import Scan, ScanInfo
+from napari_micromri.simulation.acquisition import simulate_fast_scan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHAPE = (96, 80)
+
+
+def good_volume(slices: int = 3) -> NDArray[np.float32]:
+    """Draw discs with soft edges on an empty background."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    distance = np.hypot(y - 48, x - 40)
+    disc = 1 / (1 + np.exp((distance - 26) / 1.5))
+    return np.stack([disc * (0.8 + 0.1 * k + 0.2 * np.sin(x / 6)) for k in range(slices)]).astype(np.float32)
+
+
+def scans(snr: float = 15, slices: int = 3) -> tuple[Scan, Scan]:
+    good = Scan(good_volume(slices), ScanInfo(name="good", axes="zyx", voxel_size=(1, 1, 1)))
+    return simulate_fast_scan(good, snr=snr, seed=1), good
+
+
+@pytest.mark.parametrize("snr", [8, 15, 30])
+def test_the_truth_differs_from_its_measurement_by_the_noise(snr: float) -> None:
+    report = check_trust(*scans(snr))
+    assert report.chi_square == pytest.approx(1.0, abs=0.15)
+    assert report.snr == pytest.approx(snr, rel=0.25)
+    assert report.deviating == ()
+    assert report.warnings == ()
+
+
+def test_what_was_darkened_in_one_place_is_found_in_its_slice() -> None:
+    fast, good = scans()
+    wrong = good.read().copy()
+    wrong[1, 40:52, 36:46] *= 0.6
+    report = check_trust(fast, Scan(wrong, good.info))
+    assert report.deviating == (1,)
+    assert "1 of 3 slices deviate" in report.warnings[0]
+    found = trust_map(np.asarray(fast.data[1]), wrong[1])
+    assert found.shape == (48, 40)
+    top = np.unravel_index(found.argmax(), found.shape)
+    assert 18 <= top[0] <= 27
+    assert 16 <= top[1] <= 24
+    assert np.median(found) == pytest.approx(1, abs=0.35)
+
+
+def test_an_snr_unlike_the_training_is_said() -> None:
+    report = check_trust(*scans(snr=2.5))
+    assert any("SNR is about" in warning and "5 to 40" in warning for warning in report.warnings)
+    fast, good = scans(15)
+    known = replace(good.info, provenance=({"step": "denoise", "snr_range": [20, 40]},))
+    assert "20 to 40" in check_trust(fast, Scan(good.data, known)).warnings[0]
+
+
+def test_a_choice_of_slices_meets_its_own_measurement() -> None:
+    fast, good = scans(slices=5)
+    part = Scan(good.data[3:5], good.info)
+    right = check_trust(fast, part, select={"z": range(3, 5)})
+    wrong = check_trust(fast, part)
+    assert right.chi_square < 1.2 < wrong.chi_square
+    with pytest.raises(InputError, match="more slices"):
+        check_trust(fast, part, select={"z": range(4, 6)})
+
+
+def test_the_order_of_axes_in_a_file_does_not_matter() -> None:
+    fast, good = scans()
+    weighted = {"axes": "bzyx", "b_values": (0.0,)}
+    before = Scan(fast.read()[None], replace(fast.info, **weighted))
+    after = Scan(good.read()[:, None], replace(good.info, **weighted | {"axes": "zbyx"}))
+    assert check_trust(before, after).chi_square == check_trust(fast, good).chi_square
+
+
+def test_scans_that_do_not_belong_together_are_refused() -> None:
+    fast, good = scans()
+    flat = Scan(good.data[:, 0], ScanInfo(name="flat", axes="zx", voxel_size=(1, 1)))
+    with pytest.raises(InputError, match="axes differ"):
+        check_trust(fast, flat)
+
+
+def test_slices_without_noise_are_not_judged() -> None:
+    empty = np.zeros((2, 24, 20), np.float32)
+    info = ScanInfo(name="empty", axes="zyx", voxel_size=(1, 1, 1))
+    report = check_trust(Scan(empty, info), Scan(empty.repeat(2, 1).repeat(2, 2), info))
+    assert np.isnan(report.chi_square)
+    assert "not checked" in report.sentence
+    assert report.warnings == ()
+    assert report.to_json()["chi_square"] is None
+    assert np.isnan(trust_map(empty[0], empty[0].repeat(2, 0).repeat(2, 1))).all()
+
+
+def test_holes_do_not_count() -> None:
+    fast, _ = scans(slices=1)
+    measured = fast.read()[0].copy()
+    whole = judge_slice(measured, good_volume(1)[0])
+    measured[5:9, 5:9] = np.nan
+    pierced = judge_slice(measured, good_volume(1)[0])
+    assert pierced.chi_square == pytest.approx(whole.chi_square, abs=0.05)
+
+
+@pytest.mark.parametrize("amplitude", [0.0, 0.5, 2.0, 10.0, 30.0])
+def test_rician_moments_are_those_of_the_distribution(amplitude: float) -> None:
+    mean, spread = rician_moments(np.array(amplitude))
+    assert mean == pytest.approx(stats.rice.mean(amplitude), rel=1e-6)
+    assert spread == pytest.approx(stats.rice.std(amplitude), rel=1e-3)
+
+
+def test_a_large_scan_is_looked_at_in_part() -> None:
+    tiny = np.random.default_rng(0).rayleigh(size=(200, 24, 20)).astype(np.float32)
+    info = ScanInfo(name="many", axes="zyx", voxel_size=(1, 1, 1))
+    report = check_trust(Scan(tiny, info), Scan(tiny.repeat(2, 1).repeat(2, 2), info))
+    assert (len(report.slices), report.total) == (64, 200)
+    assert (report.slices[0].index, report.slices[-1].index) == (0, 199)
