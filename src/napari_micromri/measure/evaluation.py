@@ -24,6 +24,7 @@ from napari_micromri.study.naming import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from napari_micromri.inference.options import DenoiseOptions, Precision
     from napari_micromri.measure.evaluation_files import Images
@@ -146,21 +147,21 @@ def _collect(
     results = [journal.results[place] for place in order]
     if not results:
         raise StudyError(f"Nothing could be measured. {problem_sentence(problems[0])}")
+    subjects = {row.subject for result in results for row in result.rows}
     damaged = [Problem(key, None, text) for key, text in sorted(work.study.damaged.items())]
     return Evaluation(
         setup=setup,
         rows=tuple(row for result in results for row in result.rows),
         rois=tuple(row for result in results for row in result.rois),
         problems=(*damaged, *problems),
-        subjects=tuple(sorted({row.subject for result in results for row in result.rows}, key=natural_key)),
-        cautions=_cautions(work, pairs),
+        subjects=tuple(sorted(subjects, key=natural_key)),
+        cautions=_cautions(work, pairs, subjects),
         folder=folder,
     )
 
 
-def _cautions(work: Work, pairs: Sequence[Pair]) -> tuple[str, ...]:
+def _cautions(work: Work, pairs: Sequence[Pair], subjects: AbstractSet[str]) -> tuple[str, ...]:
     """Say what keeps the figures from meaning more than they do."""
-    subjects = {pair.subject for pair in pairs}
     found = [*few_subjects(len(subjects))]
     simulated = sum("simulated" in pair.sources.get("lr", {}) for pair in pairs)
     if simulated:

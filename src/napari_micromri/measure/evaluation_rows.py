@@ -46,7 +46,10 @@ class Metric:
 
     def shown(self, value: float) -> str:
         """Format a value for people; a dash stands for none."""
-        return "–" if math.isnan(value) else f"{value * self.factor:.{self.decimals}f}"
+        if math.isnan(value):
+            return "–"
+        # "z" writes what rounds to zero without a sign.
+        return f"{value * self.factor:z.{self.decimals}f}".replace("-", "−")
 
     def is_better(self, value: float, other: float) -> bool:
         """Tell whether a value is better than another."""

@@ -86,33 +86,48 @@ def versions() -> dict[str, str]:
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """Lay the figures out for a terminal: by subject as in the report's Table 3, overall, differences, and regions."""
-    rows, methods = evaluation.rows, evaluation.setup.methods
-    shown = [metric for metric in METRICS if metric.name in ("mse", "ssim", "psnr")]
+    """Lay the figures out for a terminal: per subject as in the report's Table 3, overall, differences, regions."""
+    setup, subjects = evaluation.setup, len(evaluation.subjects)
+    slices = len({row.slice_key for row in evaluation.rows})
     parts = [
-        f"{evaluation.setup.study}, {evaluation.setup.split} set: {len({row.slice_key for row in rows})} slices of "
-        f"{len(evaluation.subjects)} subjects",
-        table(
-            ["subject", "region", "plane", "slices", *(f"{m.label} {name}" for m in shown for name in methods)],
-            [
-                [*g.names, str(g.slices), *(m.shown(g.means[name][m.name]) for m in shown for name in methods)]
-                for g in by_part(rows, PARTS)
-            ],
-        ),
-        table(
-            ["method", *(heading(metric) for metric in METRICS)],
-            [[name, *(interval(m, mine[m.name]) for m in METRICS)] for name, mine in overall(rows).items()],
-        ),
-        table(
-            ["difference", *(heading(metric) for metric in METRICS)],
-            [
-                [f"{first} − {second}", *(_difference(m, mine[m.name]) for m in METRICS)]
-                for (first, second), mine in by_comparison(differences(rows, methods)).items()
-            ],
-        ),
+        f"{setup.study}, {setup.split} set: {slices} slices of {subjects} subject{'' if subjects == 1 else 's'}",
+        _subject_text(evaluation),
+        _overall_text(evaluation),
+        *_difference_texts(evaluation),
         *(f"{title}\n{table(head, body)}" for title, head, body in roi_tables(evaluation.rois) if body),
+        "\n".join([HOW, *evaluation.cautions]),
     ]
-    return "\n\n".join([*parts, "\n".join([HOW, *evaluation.cautions])])
+    return "\n\n".join(parts)
+
+
+def _subject_text(evaluation: Evaluation) -> str:
+    shown = [metric for metric in METRICS if metric.name in ("mse", "ssim")]
+    methods = evaluation.setup.methods
+    above = ["", "", "", "", *(metric.label for metric in shown for _ in methods)]
+    heads = [*PARTS, "slices", *(name for _ in shown for name in methods)]
+    lines = [
+        [*g.names, str(g.slices), *(m.shown(g.means[name][m.name]) for m in shown for name in methods)]
+        for g in by_part(evaluation.rows, PARTS)
+    ]
+    return table(above, [heads, *lines])
+
+
+def _overall_text(evaluation: Evaluation) -> str:
+    found, methods = overall(evaluation.rows), evaluation.setup.methods
+    lines = [[heading(m), *(_estimate(m, found[name][m.name]) for name in methods)] for m in METRICS]
+    return table(["mean [95 % interval]", *methods], lines)
+
+
+def _difference_texts(evaluation: Evaluation) -> list[str]:
+    texts = []
+    for (first, second), mine in by_comparison(differences(evaluation.rows, evaluation.setup.methods)).items():
+        found = [(metric, mine[metric.name]) for metric in METRICS]
+        lines = [
+            [heading(m), _estimate(m, one.estimate), f"{one.better_subjects} of {one.estimate.subjects}"]
+            for m, one in found
+        ]
+        texts.append(table([f"{first} − {second}", "difference", "subjects where better"], lines))
+    return texts
 
 
 def heading(metric: Metric) -> str:
@@ -121,10 +136,10 @@ def heading(metric: Metric) -> str:
 
 
 def interval(metric: Metric, estimate: Estimate) -> str:
-    """Show a mean with its interval, if there is one."""
+    """Show an interval; nothing where there is none."""
     if math.isnan(estimate.low):
-        return metric.shown(estimate.mean)
-    return f"{metric.shown(estimate.mean)} [{metric.shown(estimate.low)}, {metric.shown(estimate.high)}]"
+        return ""
+    return f"[{metric.shown(estimate.low)}, {metric.shown(estimate.high)}]"
 
 
 def by_comparison(found: Sequence[Difference]) -> dict[tuple[str, str], dict[str, Difference]]:
@@ -165,8 +180,8 @@ def table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _difference(metric: Metric, one: Difference) -> str:
-    return f"{interval(metric, one.estimate)} ({one.better_subjects}/{one.estimate.subjects})"
+def _estimate(metric: Metric, estimate: Estimate) -> str:
+    return f"{metric.shown(estimate.mean)} {interval(metric, estimate)}".strip()
 
 
 def _figure(row: Mapping[str, Any] | None, name: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT = 420, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 24, 44
 TICKS = 5
 MOST_NAMES = 14
 """From this number of names on the horizontal axis they are numbered instead."""
@@ -83,16 +83,20 @@ class Axis:
     log: bool = False
 
     def at(self, value: float) -> float:
-        """Give the pixel of a value, at most at the end of the axis."""
-        low, high, inside = self.low, self.high, min(max(value, self.low), self.high)
+        """Give the pixel of a value."""
+        low, high = self.low, self.high
         if self.log:
-            low, high, inside = math.log(low), math.log(high), math.log(inside)
-        return round(self.start + (inside - low) / (high - low) * (self.end - self.start), 2)
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        return round(self.start + (value - low) / (high - low) * (self.end - self.start), 2)
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value is on the axis; NaN isn't."""
+        return self.low <= value <= self.high
 
     def ticks(self) -> tuple[Tick, ...]:
         """Choose round values."""
         values = _log_ticks(self.low, self.high) if self.log else nice_ticks(self.low, self.high)
-        return tuple(Tick(self.at(value), f"{value:.10g}") for value in values)
+        return tuple(Tick(self.at(value), f"{value:.10g}".replace("-", "−")) for value in values)
 
 
 def curve_chart(
@@ -105,12 +109,12 @@ def curve_chart(
     log: bool = False,
     reference: float | None = None,
 ) -> Chart:
-    """Chart values against spatial frequency; NaN leaves a gap, what is out of range is drawn at the edge."""
+    """Chart values against spatial frequency; NaN and what is out of range leave a gap."""
     across = Axis(0, 0.5, LEFT, WIDTH - RIGHT)
     up = Axis(*y_range, HEIGHT - BOTTOM, TOP, log)
     lines = []
     for k, (label, values) in enumerate(curves.items()):
-        pixels = [(across.at(f), up.at(v)) if _fit(v, log) else None for f, v in zip(x, values, strict=True)]
+        pixels = [(across.at(f), up.at(v)) if up.holds(v) else None for f, v in zip(x, values, strict=True)]
         lines.append(_line(k, label, pixels))
     return Chart(
         title,
@@ -175,10 +179,6 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
     return low - margin, high + margin
-
-
-def _fit(value: float, log: bool) -> bool:
-    return math.isfinite(value) and (value > 0 or not log)
 
 
 def _line(k: int, label: str, pixels: Sequence[tuple[float, float] | None]) -> Line:

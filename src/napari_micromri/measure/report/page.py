@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -47,10 +47,11 @@ POWER_RANGE, RING_RANGE = (0.02, 10.0), (-0.2, 1.0)
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of a table: for people, and in full."""
+    """A figure of a table: for people, in full, and its interval."""
 
     text: str
     value: float
+    note: str = ""
 
 
 Line: TypeAlias = tuple[str | Cell, ...]
@@ -58,10 +59,12 @@ Line: TypeAlias = tuple[str | Cell, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its heads; the first cells of a line are names."""
+    """A table; the first ``names`` cells of a line are names. ``groups`` are heads above the heads, with their widths."""
 
+    names: int
     heads: tuple[str, ...]
     lines: tuple[Line, ...]
+    groups: tuple[tuple[str, int], ...] = ()
 
 
 def write_page(
@@ -139,7 +142,7 @@ def overall_table(evaluation: Evaluation) -> Table:
         (name, *(_estimated(metric, mine[metric.name]) for metric in METRICS))
         for name, mine in overall(evaluation.rows).items()
     ]
-    return Table(("method", *(heading(metric) for metric in METRICS)), tuple(lines))
+    return Table(1, ("method", *(heading(metric) for metric in METRICS)), tuple(lines))
 
 
 def difference_table(evaluation: Evaluation) -> Table:
@@ -150,21 +153,23 @@ def difference_table(evaluation: Evaluation) -> Table:
         for metric in METRICS:
             one = mine[metric.name]
             found = _estimated(metric, one.estimate)
-            cells.append(Cell(f"{found.text} · {one.better_subjects}/{one.estimate.subjects}", found.value))
+            wins = f"{one.better_subjects}/{one.estimate.subjects}"
+            cells.append(replace(found, note=" · ".join(filter(None, (found.note, wins)))))
         lines.append((f"{first} − {second}", *cells))
-    return Table(("difference", *(heading(metric) for metric in METRICS)), tuple(lines))
+    return Table(1, ("difference", *(heading(metric) for metric in METRICS)), tuple(lines))
 
 
 def subject_table(evaluation: Evaluation) -> Table:
     """Means per subject, region and plane, a column per metric and method."""
     shown = [metric for metric in METRICS if metric.name in TABLE_METRICS]
     methods = evaluation.setup.methods
-    heads = (*PARTS, "slices", *(f"{metric.label} {name}" for metric in shown for name in methods))
+    heads = (*PARTS, "slices", *(name for _ in shown for name in methods))
+    groups = (("", len(PARTS) + 1), *((heading(metric), len(methods)) for metric in shown))
     lines: list[Line] = []
     for group in by_part(evaluation.rows, PARTS):
         values = [(metric, group.means[name][metric.name]) for metric in shown for name in methods]
         lines.append((*group.names, str(group.slices), *(Cell(m.shown(v), v) for m, v in values)))
-    return Table(heads, tuple(lines))
+    return Table(len(PARTS), heads, tuple(lines), groups)
 
 
 def part_table(evaluation: Evaluation, part: str) -> Table:
@@ -174,7 +179,7 @@ def part_table(evaluation: Evaluation, part: str) -> Table:
         for name, methods in over_subjects(evaluation.rows, part).items()
         for method, mine in methods.items()
     ]
-    return Table((part, "method", *(heading(metric) for metric in METRICS)), tuple(lines))
+    return Table(2, (part, "method", *(heading(metric) for metric in METRICS)), tuple(lines))
 
 
 def subject_charts(evaluation: Evaluation) -> list[Chart]:
@@ -201,4 +206,4 @@ def curve_charts(evaluation: Evaluation) -> list[Chart]:
 
 
 def _estimated(metric: Metric, estimate: Estimate) -> Cell:
-    return Cell(interval(metric, estimate), estimate.mean)
+    return Cell(metric.shown(estimate.mean), estimate.mean, interval(metric, estimate))
