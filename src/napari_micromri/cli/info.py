@@ -7,7 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.cli.console import add_source, print_json
+from napari_micromri.cli.study import list_pairs
 from napari_micromri.errors import InputError, ReadError
+from napari_micromri.io.opening import STUDY_ENDING
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the scans of the input."""
     from napari_micromri.io import open_scan
 
+    if options.input.rstrip("/").endswith(STUDY_ENDING):
+        return list_pairs(options.input, as_json=options.json)
     described = [describe(scan) for scan in open_scan(options.input, voxel_size=options.voxel_size)]
     if options.json:
         print_json(described)

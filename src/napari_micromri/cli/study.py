@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.cli import study_build, study_check
 from napari_micromri.cli.console import print_json
+from napari_micromri.cli.study_check import counted
 
 if TYPE_CHECKING:
     from napari_micromri.cli.console import Commands
@@ -56,9 +57,14 @@ def _add_list(commands: Commands) -> None:
 
 def run_list(options: argparse.Namespace) -> int:
     """Print one line per pair."""
+    return list_pairs(options.study, as_json=options.json)
+
+
+def list_pairs(path: str, *, as_json: bool) -> int:
+    """Print one line or one object per pair."""
     from napari_micromri.study.store import Study
 
-    study = Study.open(options.study)
+    study = Study.open(path)
     rows = [
         {
             "key": pair.key,
@@ -75,7 +81,7 @@ def run_list(options: argparse.Namespace) -> int:
         }
         for pair in study.pairs_by_key.values()
     ]
-    if options.json:
+    if as_json:
         print_json(rows)
         return 0
     width = max((len(str(row["key"])) for row in rows), default=0)
@@ -149,7 +155,8 @@ def run_split(options: argparse.Namespace) -> int:
         return 0
     for name, subjects in sets.items():
         pairs = sum(pair.subject in subjects for pair in study.pairs_by_key.values())
-        print(f"{name:<10}  {len(subjects)} subjects, {pairs} pairs: {', '.join(subjects) or '-'}")
+        counts = f"{counted(len(subjects), 'subject')}, {counted(pairs, 'pair')}"
+        print(f"{name:<10}  {counts}: {', '.join(subjects) or '-'}")
     return 0
 
 
@@ -207,7 +214,7 @@ def run_import(options: argparse.Namespace) -> int:
     from napari_micromri.study.store import Study
 
     result = import_marks(Study.open(options.study), options.file, replace=options.replace)
-    print(f"{len(result.applied)} marks were taken.")
+    print(f"{counted(len(result.applied), 'mark')} {'was' if len(result.applied) == 1 else 'were'} taken.")
     for what in result.conflicts:
         print(f"kept as it was: {what}")
     for what in result.unknown:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.cli.console import print_json, progress_bar
+from napari_micromri.cli.study_check import counted
 from napari_micromri.errors import InputError, StudyError
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _as_text(options: argparse.Namespace, plan: Plan, result: BuildResult) -> st
         lines.append(f"left out: {what}\n   {entry.reason}")
     lines += [f"note: {pair}: {note}" for pair in plan.pairs for note in pair.notes]
     lines += [f"failed: {failure.pair}\n   {failure.reason}" for failure in result.failed]
-    count = f"{len(plan.pairs)} pair{'' if len(plan.pairs) == 1 else 's'}"
+    count = counted(len(plan.pairs), "pair")
     if options.plan_only:
         if plan.pairs:
             lines.append(f"Wrote {count} to {options.plan_only}; build them with that table as SOURCE.")

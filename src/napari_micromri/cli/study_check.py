@@ -102,10 +102,13 @@ def as_text(found: StudyCheck) -> str:
         "missing pair": len(found.missing),
         "damaged pair": len(found.damaged),
     }
-    told = [
-        f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n or what in ("pair", "error", "warning")
-    ]
+    told = [counted(n, what) for what, n in counts.items() if n or what in ("pair", "error", "warning")]
     return "\n".join([*lines, ", ".join(told)])
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number and what it counts."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _pair_as_text(entry: PairCheck) -> list[str]:
