@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from lightning_fabric import Fabric
-
     from napari_micromri.progress import ShouldStop
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import TrainingData
@@ -96,17 +94,13 @@ def run_training(
     TrainingError
         Another process is at work in this folder.
     """
-    from napari_micromri.training.engine.devices import make_fabric
-
-    config = config or parse_config(folder.read_settings()["config"])
-    fabric = make_fabric(config)  # all processes meet here
-    if not fabric.is_global_zero:
-        yield from _train(folder, config, data, fabric, never)
+    if not first_process():
+        yield from _train(folder, config, data, never)
         return
     with ExitStack() as stack:
         _claim(folder, stack)
         heartbeat = stack.enter_context(Heartbeat(folder.presence))
-        for event in _until_the_end(folder, config, data, fabric, lambda: should_stop() or folder.stop.exists()):
+        for event in _until_the_end(folder, config, data, lambda: should_stop() or folder.stop.exists()):
             if isinstance(event, Batch):
                 heartbeat.tell(event.epoch, event.batch, event.batches, event.loss)
             yield event
@@ -150,13 +144,13 @@ def _claim(folder: RunFolder, stack: ExitStack) -> None:
 
 
 def _until_the_end(
-    folder: RunFolder, config: TrainConfig, data: TrainingData | None, fabric: Fabric, should_stop: ShouldStop
+    folder: RunFolder, config: TrainConfig | None, data: TrainingData | None, should_stop: ShouldStop
 ) -> Iterator[Event]:
     """Record every event; whatever happens, the last one is an end."""
     place: tuple[int, int] = (0, 0)
     ending: Terminal | None = None
     try:
-        for event in _train(folder, config, data, fabric, should_stop):
+        for event in _train(folder, config, data, should_stop):
             if isinstance(event, Stopped | Done):
                 ending = event
                 break
@@ -191,11 +185,14 @@ def _record(folder: RunFolder, event: Event) -> None:
 
 
 def _train(
-    folder: RunFolder, config: TrainConfig, data: TrainingData | None, fabric: Fabric, should_stop: ShouldStop
+    folder: RunFolder, config: TrainConfig | None, data: TrainingData | None, should_stop: ShouldStop
 ) -> Iterator[Event]:
+    from napari_micromri.training.engine.devices import make_fabric
     from napari_micromri.training.engine.loop import train
 
-    return train(config, data or open_data(folder), folder, should_stop, fabric=fabric)
+    config = config or parse_config(folder.read_settings()["config"])
+    fabric = make_fabric(config)  # where all processes meet; from here on the folder is complete for all of them
+    yield from train(config, data or open_data(folder), folder, should_stop, fabric=fabric)
 
 
 def open_data(folder: RunFolder) -> TrainingData:

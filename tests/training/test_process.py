@@ -1,0 +1,174 @@
+"""Real processes: in the background, stopped, killed at random moments, and two that learn together."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from napari_micromri.errors import TrainingError
+from napari_micromri.study.model import Assign
+from napari_micromri.training.process import main, resume_run, start_run, stop_run
+from napari_micromri.training.run import RunReader, read_run
+from napari_micromri.training.runner import create_run, run_training
+from study_samples import make_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.run import Run, State
+
+PATIENCE = 120.0
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Three subjects, the last of them to judge by."""
+    study = make_study(tmp_path / "mice.mri.zarr")
+    study.apply([Assign("mouse 03", "validation")])
+    return study.path
+
+
+def wait(folder: Path, *states: State, epochs: int = 0) -> Run:
+    reader, until = RunReader(folder), time.monotonic() + PATIENCE
+    while True:
+        run = reader.read()
+        if run.state in states and len(run.epochs) >= epochs:
+            return run
+        assert time.monotonic() < until, f"still {run.state}: {run.log_tail()}"
+        time.sleep(0.02)
+
+
+def test_a_run_in_the_background_is_watched_stopped_killed_and_finished(
+    tmp_path: Path, study: Path, make_config: Callable[..., TrainConfig]
+) -> None:
+    path = tmp_path / "runs" / "naïve run"
+    config = make_config(epochs=100_000, patience=None)
+    started = start_run(config, study, path)
+    assert started.pid != os.getpid()
+    assert read_run(path).state == "starting"
+    run = wait(path, "running", epochs=2)
+    assert run.presence is not None
+    assert run.presence.pid == started.pid
+    assert run.seconds_left is not None
+    with pytest.raises(TrainingError, match="going on already"):
+        resume_run(path)
+    stop_run(path)
+    run = wait(path, "stopped")
+    assert run.resumable
+    with pytest.raises(TrainingError, match="isn't going on"):
+        stop_run(path)
+
+    resume_run(path)
+    assert read_run(path).state == "starting"
+    stop_run(path, kill=True)
+    run = wait(path, "died")
+    assert "can be resumed" in run.message
+    assert run.model is not None
+
+
+def test_the_process_ends_with_its_runs_success(
+    tmp_path: Path, study: Path, make_config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_micromri.training.process.faulthandler.enable", lambda: None)
+    monkeypatch.setattr("napari_micromri.training.process.NICENESS", 0)
+    good = create_run(make_config(epochs=1), study, tmp_path / "good")
+    assert main([str(good.path)]) == 0
+    assert read_run(good.path).state == "done"
+    bad = create_run(make_config(epochs=1, device="cuda:77"), study, tmp_path / "bad")
+    assert main([str(bad.path)]) == 2
+    run = read_run(bad.path)
+    assert run.state == "failed"
+    assert "cuda:77" in run.message
+
+
+KILLED_AT_RANDOM = """
+import os, random, signal, sys, time
+from napari_micromri.training.folder import RunFolder
+from napari_micromri.training.runner import reopen_run, run_training
+folder, rounds, chance = RunFolder(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+import napari_micromri.training.engine.loop  # before the forks, which then take no time
+
+def trained(events):
+    # Killed a moment after it has told so many more events, or left in peace.
+    before = told()
+    child = os.fork()
+    if child == 0:
+        for event in run_training(folder):
+            pass
+        os._exit(0)
+    if events is not None:
+        while told() < before + events:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.03))
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+def told():
+    return folder.events.read_bytes().count(b"\\n") if folder.events.exists() else 0
+
+for _ in range(rounds):
+    trained(chance.randint(1, 8))
+    reopen_run(folder.path)
+sys.exit(trained(None))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
+def test_a_run_that_is_killed_at_random_moments_ends_at_the_same_weights(
+    tmp_path: Path, study: Path, make_config: Callable[..., TrainConfig]
+) -> None:
+    config = make_config(epochs=10, batch_size=2, patience=None, scheduler="plateau", ema=0.9, checkpoint_minutes=0)
+    whole = create_run(config, study, tmp_path / "whole")
+    killed = create_run(config, study, tmp_path / "killed")
+    list(run_training(whole))
+    result = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_RANDOM, str(killed.path), "5", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    run = read_run(killed.path)
+    assert run.state == "done"
+    assert "resumed" in killed.events.read_text()
+    assert [e.validation for e in run.epochs] == [e.validation for e in read_run(whole.path).epochs]
+    for name in ("last", "best"):
+        first, second = (load_file(getattr(folder, name)) for folder in (whole, killed))
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not list(killed.path.rglob("*.partial-*"))
+
+
+def test_two_processes_learn_what_one_does(
+    tmp_path: Path, study: Path, make_config: Callable[..., TrainConfig]
+) -> None:
+    # Three slices a batch don't divide by two, and the last batch leaves one process without a share.
+    settings = {"epochs": 2, "batch_size": 3, "learning_rate": 1e-2, "loss": "hybrid"}
+    config = make_config(**settings)
+    alone = create_run(config, study, tmp_path / "alone")
+    list(run_training(alone))
+    file = tmp_path / "config.json"
+    file.write_text(config.model_dump_json())
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-endpoint", "localhost:0"]
+    command += ["--rdzv-backend", "c10d", "-m", "napari_micromri.cli", "train", str(study), str(tmp_path / "both")]
+    result = subprocess.run([*command, "--config", str(file)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    one, two = read_run(alone.path), read_run(tmp_path / "both")
+    assert two.state == "done"
+    assert two.began is not None
+    assert two.began.processes == 2
+    for first, second in zip(one.epochs, two.epochs, strict=True):
+        assert second.train_loss == pytest.approx(first.train_loss, rel=1e-4)
+        for figure in ("loss", "mse", "mae", "psnr", "ssim"):
+            found, expected = getattr(second.validation, figure), getattr(first.validation, figure)
+            assert math.isclose(found, expected, rel_tol=1e-4)
+    assert one.epochs[-1].validation.mse != one.epochs[-1].baseline.mse
