@@ -128,6 +128,15 @@ def test_a_pair_that_fails_is_reported_and_the_others_go_on(tmp_path: Path, plan
     assert [text.split(" (LR")[0] for text in found.missing] == ["m0, head, coronal", "m1, head, coronal"]
 
 
+def test_pixels_that_end_too_early_fail_alone(tmp_path: Path, plan: Plan) -> None:
+    whole = (tmp_path / "hr0.nii.gz").read_bytes()
+    (tmp_path / "hr0.nii.gz").write_bytes(whole[: len(whole) // 2])
+    result = build(plan, target(tmp_path))
+    assert len(result.added) == 2
+    assert str(tmp_path / "hr0.nii.gz") in result.failed[0].reason
+    assert leftovers(target(tmp_path)) == []
+
+
 def test_odd_names_and_sessions(tmp_path: Path, plan: Plan) -> None:
     one, two, _ = plan.pairs
     odd = replace(one, subject="Größe/7: a?", region="head & thorax")

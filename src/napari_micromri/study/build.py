@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_micromri.errors import CancelledError, MicroMRIError, ReadError, StudyError, describe_os_error
+from napari_micromri.errors import CancelledError, MicroMRIError, StudyError, describe_os_error
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
 from napari_micromri.study.agreement import alignment, check_comparable, compare
 from napari_micromri.study.model import Image, Pair
-from napari_micromri.study.naming import composed
+from napari_micromri.study.origins import Existing, check_unchanged, identity, identity_of, sources_of
 from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation
 from napari_micromri.study.quality import measure_slices
 from napari_micromri.study.store import UNFINISHED, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import os
+    from collections.abc import Iterator
 
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.scan import ScanInfo
@@ -88,7 +87,7 @@ def build(
     with _alone(path):
         study.reload()
         _remove_leftovers(path)
-        there = _There(study, plan)
+        there = Existing(study, plan)
         _note_plan(study, plan, there)
         return _add_all(study, plan, there, _Reader(plan, progress, should_stop))
 
@@ -96,7 +95,7 @@ def build(
 def _check_distinct(plan: Plan) -> None:
     seen: dict[tuple[str, ...], PlannedPair] = {}
     for pair in plan.pairs:
-        if (other := seen.setdefault(_identity(pair), pair)) is not pair:
+        if (other := seen.setdefault(identity(pair), pair)) is not pair:
             raise StudyError(
                 f"'{pair}' is planned twice, from {other.hr} and from {pair.hr}. Give one another region or session."
             )
@@ -107,22 +106,26 @@ def _alone(study: Path) -> Iterator[None]:
     """Keep a second build of the same study away; marks can still be set."""
     from filelock import FileLock, Timeout
 
+    lock = FileLock(study / _LOCK, timeout=0)
     try:
-        with FileLock(study / _LOCK, timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise StudyError(f"{study} is being built by another program. Wait until it is done.") from error
     except OSError as error:
         raise StudyError(describe_os_error(error, study)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _add_all(study: Study, plan: Plan, there: _There, reader: _Reader) -> BuildResult:
+def _add_all(study: Study, plan: Plan, there: Existing, reader: _Reader) -> BuildResult:
     added, already, failed = [], [], []
     for planned in plan.pairs:
         try:
-            sources = _sources(planned)
+            sources = sources_of(planned)
             if (old := there.find(planned, sources)) is not None:
-                _check_unchanged(old, sources)
+                check_unchanged(old, sources)
                 already.append(old.key)
                 continue
             key = study.free_key(planned.subject, planned.region, planned.plane)
@@ -131,6 +134,8 @@ def _add_all(study: Study, plan: Plan, there: _There, reader: _Reader) -> BuildR
             raise
         except MicroMRIError as error:
             failed.append(Failure(planned, str(error)))
+        except OSError as error:
+            failed.append(Failure(planned, describe_os_error(error, planned.hr.path)))
         else:
             # Outside of the try: what a full disk refuses now, it would refuse every pair after this one.
             added.append(study.add_pair(*prepared).key)
@@ -145,11 +150,11 @@ def _remove_leftovers(study: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _note_plan(study: Study, plan: Plan, there: _There) -> None:
+def _note_plan(study: Study, plan: Plan, there: Existing) -> None:
     """Add the plan to what the study is to have, so that `check` can tell what is missing."""
     known = {identity_of(entry): entry for entry in study.planned}
     wanted = {
-        _identity(pair): {
+        identity(pair): {
             "subject": pair.subject,
             "region": pair.region,
             "plane": pair.plane,
@@ -160,37 +165,8 @@ def _note_plan(study: Study, plan: Plan, there: _There) -> None:
         for pair in plan.pairs
         if not there.renamed(pair)
     }
-    if any(known.get(identity) != entry for identity, entry in wanted.items()):
+    if any(known.get(key) != entry for key, entry in wanted.items()):
         study.set_planned(list((known | wanted).values()))
-
-
-class _There:
-    """The pairs that were in the study before, by what they are and by where they come from."""
-
-    def __init__(self, study: Study, plan: Plan) -> None:
-        planned = {_identity(pair) for pair in plan.pairs}
-        self._by_identity = {_identity(pair): pair for pair in study.pairs_by_key.values()}
-        others = (pair for identity, pair in self._by_identity.items() if identity not in planned)
-        self._by_origin = {_origin(pair.sources): pair for pair in others}
-
-    def find(self, planned: PlannedPair, sources: Mapping[str, Any]) -> Pair | None:
-        """Give the pair that was planned, also when it was renamed since it was built."""
-        return self._by_identity.get(_identity(planned)) or self._by_origin.get(_origin(sources))
-
-    def renamed(self, planned: PlannedPair) -> bool:
-        """Tell whether the planned pair stands there under other names."""
-        return _identity(planned) not in self._by_identity and _origin(_places(planned)) in self._by_origin
-
-
-def identity_of(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Give the identity of an entry of `Study.planned`."""
-    subject, region, plane, session = (str(entry.get(name) or "") for name in ("subject", "region", "plane", "session"))
-    return composed(subject), composed(region), composed(plane), session
-
-
-def _identity(pair: Pair | PlannedPair) -> tuple[str, str, str, str]:
-    # Names may be written in two ways in Unicode; the study has them composed.
-    return composed(pair.subject), composed(pair.region), composed(pair.plane), pair.session or ""
 
 
 class _Reader:
@@ -261,54 +237,3 @@ def _told(info: ScanInfo, planned: PlannedPair) -> ScanInfo:
         plane=info.plane if planned.plane == UNKNOWN else planned.plane,
         session=planned.session or info.session,
     )
-
-
-def _places(planned: PlannedPair) -> dict[str, dict[str, Any]]:
-    """Say where the two scans of a pair come from, JSON-like."""
-    lr, hr = planned.lr, planned.hr
-    low = {"simulated": asdict(lr)} if isinstance(lr, Simulation) else {"path": _absolute(lr.path), "scan": lr.scan}
-    return {"lr": low, "hr": {"path": _absolute(hr.path), "scan": hr.scan}}
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(path) if os.path.exists(path) else path  # what isn't there is an address on a network
-
-
-def _origin(sources: Mapping[str, Any]) -> str:
-    """Reduce sources to what identifies them."""
-    kept = ("simulated", "path", "scan")
-    found = {which: {k: v for k, v in dict(sources.get(which, {})).items() if k in kept} for which in ("lr", "hr")}
-    return json.dumps(found, sort_keys=True)
-
-
-def _sources(planned: PlannedPair) -> dict[str, Any]:
-    """Describe where a pair comes from, so that a later build sees whether that has changed."""
-    found = {which: place | _stamp(place.get("path")) for which, place in _places(planned).items()}
-    return {**found, "notes": list(planned.notes)}
-
-
-def _stamp(path: str | None) -> dict[str, int]:
-    """Size and time of a file; a folder counts with all its files. Nothing for an address or a simulation."""
-    if path is None:
-        return {}
-    place = Path(path)
-    try:
-        files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
-        stats = [file.stat() for file in files]
-    except OSError as error:
-        raise ReadError(describe_os_error(error, place)) from error
-    return {"size": sum(s.st_size for s in stats), "modified": max(int(s.st_mtime) for s in stats)} if stats else {}
-
-
-def _check_unchanged(old: Pair, sources: Mapping[str, Any]) -> None:
-    """Refuse to take a pair that is there for one that comes from elsewhere."""
-    for which in ("lr", "hr"):
-        before, now = old.sources.get(which, {}), sources[which]
-        if before == now:
-            continue
-        other = any(before.get(name) != now.get(name) for name in ("path", "scan", "simulated"))
-        what = "was built from another source" if other else f"was built before {now['path']} changed"
-        raise StudyError(
-            f"{which.upper()} of {old.key} {what}; the pair was left as it is. To build it anew, remove its folder "
-            "from the study."
-        )

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_micromri.errors import CancelledError, StudyError
 from napari_micromri.progress import never, no_progress
 from napari_micromri.study.model import Finding
+from napari_micromri.study.origins import identity, identity_of
+from napari_micromri.study.plan import describe_identity
+from napari_micromri.study.reading import stored_digest
 
 if TYPE_CHECKING:
     from napari_micromri.progress import Progress, ShouldStop
@@ -72,8 +76,6 @@ def check(
     CancelledError
         ``should_stop`` said so.
     """
-    from napari_micromri.errors import CancelledError
-
     checks = []
     for done, pair in enumerate(study.pairs_by_key.values()):
         if should_stop():
@@ -86,23 +88,16 @@ def check(
 
 def missing_pairs(study: Study) -> tuple[str, ...]:
     """Name the planned pairs that aren't in the study."""
-    from napari_micromri.study.build import identity_of
-    from napari_micromri.study.plan import describe_identity
-
-    there = {(pair.subject, pair.region, pair.plane, pair.session or "") for pair in study.pairs_by_key.values()}
-    # A damaged pair is told by its key; it can't say which one it was to be.
+    there = {identity(pair) for pair in study.pairs_by_key.values()}
     wanted = [(identity_of(entry), entry) for entry in study.planned]
     return tuple(
-        f"{describe_identity(identity)} (LR {entry.get('lr')}, HR {entry.get('hr')})"
-        for identity, entry in wanted
-        if identity not in there
+        f"{describe_identity(names)} (LR {entry.get('lr')}, HR {entry.get('hr')})"
+        for names, entry in wanted
+        if names not in there
     )
 
 
 def _files(study: Study, pair: Pair, *, pixels: bool) -> list[Finding]:
-    from napari_micromri.errors import StudyError
-    from napari_micromri.study.reading import stored_digest
-
     missing = study.missing_chunks(pair.key)
     if missing:
         named = [f"{which.upper()} {_ranges([k for w, k in missing if w == which])}" for which in ("lr", "hr")]
