@@ -76,7 +76,8 @@ def write_json(documents: Mapping[Path, Mapping[str, Any]]) -> None:
 
 def _write_through(path: Path, text: str) -> None:
     with path.open("wb") as stream:
-        stream.write(text.encode("utf-8", "surrogatepass"))
+        # Half a surrogate, from a file's name that is no Unicode, becomes the escape that JSON has for it.
+        stream.write(text.encode("utf-8", "backslashreplace"))
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -93,7 +93,7 @@ def export_marks(study: Study, path: Path | str, *, overwrite: bool = False) -> 
     pairs = ",\n".join(f"  {_line(_describe(pair))}" for pair in study.pairs_by_key.values())
     text = "{\n" + "".join(f"{line},\n" for line in lines) + f'"pairs": [\n{pairs}\n]\n}}\n'
     with atomic_output(path, overwrite=overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def import_marks(study: Study, path: Path | str, *, replace: bool = False) -> MarksImport:

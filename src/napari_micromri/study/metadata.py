@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from napari_micromri.errors import StudyError
 from napari_micromri.io.describe import info_from_json, info_to_json
+from napari_micromri.study.cropping import lr_box
 from napari_micromri.study.model import REASONS, SETS, Crop, Finding, Image, Marks, Pair, PairReport, Reason, Set
 
 if TYPE_CHECKING:
@@ -98,13 +101,21 @@ def pair_from_json(key: str, found: Mapping[str, Any]) -> Pair:
             digest=_text(found["digest"]),
             marks=marks_from_json(found.get("marks", {})),
         )
+        _check_agreement(pair)
     except KeyError as error:
         raise ValueError(f"{error} is missing in it") from error
     except (TypeError, AttributeError, StudyError) as error:
         raise ValueError(str(error)) from error
+    return pair
+
+
+def _check_agreement(pair: Pair) -> None:
     if (pair.quality and len(pair.quality) != pair.slice_count) or pair.lr.shape[0] != pair.slice_count:
         raise ValueError("its scans and measurements differ in their number of slices")
-    return pair
+    if any(not 0 <= index < pair.slice_count for index in pair.marks.excluded):
+        raise ValueError("it excludes slices that it doesn't have")
+    if pair.marks.crop is not None:
+        lr_box(pair, pair.marks.crop)
 
 
 def split_from_json(root: Mapping[str, Any]) -> dict[str, Set]:
@@ -170,7 +181,10 @@ def _image_from_json(found: Mapping[str, Any]) -> Image:
     info = info_from_json(found["info"])
     if min(slices, rows, columns) < 1 or info.axes != "zyx":
         raise ValueError("a scan in it has no slices, rows and columns")
-    return Image((slices, rows, columns), _text(found["dtype"]), info)
+    dtype = np.dtype(_text(found["dtype"]))
+    if dtype.kind not in "biuf":
+        raise ValueError(f"a scan in it holds {dtype}, not numbers")
+    return Image((slices, rows, columns), dtype.name, info)
 
 
 def _report(found: Mapping[str, Any]) -> PairReport:

@@ -37,7 +37,8 @@ def write_pair(folder: Path, pair: Pair, lr: Scan, hr: Scan, *, should_stop: Sho
     digest = PixelDigest()
     folder.mkdir(parents=True)
     for name, scan, image in (("lr", lr, pair.lr), ("hr", hr, pair.hr)):
-        if scan.shape != image.shape or scan.dtype != np.dtype(image.dtype) or scan.info.axes != "zyx":
+        native = scan.dtype.newbyteorder("=")
+        if scan.shape != image.shape or native != np.dtype(image.dtype) or scan.info.axes != "zyx":
             raise StudyError(f"The {name.upper()} scan of {pair.key} isn't the one that its pair describes.")
         _write_image(folder / name, scan, image, digest, should_stop)
     pair = replace(pair, digest=digest.text())
