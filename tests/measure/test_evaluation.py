@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -388,3 +389,12 @@ def test_the_disk_being_full_keeps_what_is_done(study: Study, tmp_path: Path, mo
         evaluate(study, [Repeater()], "test", tmp_path / "out")
     monkeypatch.undo()
     assert len(evaluate(study, [Repeater()], "test", tmp_path / "out").rows) == TESTED * 3
+
+
+def test_simulated_fast_scans_are_said_to_be(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "mice.mri.zarr")
+    for subject, sources in (("a", {"lr": {"simulated": {"snr": 15}}}), ("b", {"lr": {"path": "fast.nii"}})):
+        lr, hr = make_scans(name=subject)
+        study.add_pair(replace(make_pair(f"{subject}/r/p", lr, hr), sources=sources), lr, hr)
+    found = evaluate(study, [Repeater()], "train", tmp_path / "out")
+    assert any(text.startswith("LR of 1 of the 2 pairs is simulated") for text in found.cautions)
