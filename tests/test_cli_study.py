@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from napari_micromri.study.store import Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari_micromri.scan import Scan
 
@@ -239,3 +239,11 @@ class TestListSplitMarks:
         assert run("import-marks", study, marks) == 0
         assert "1 mark was taken." in capsys.readouterr().out
         assert Study.open(study).pairs_by_key["mouse6/head/coronal"].marks.excluded == {1: "motion"}
+
+
+def test_documented_commands_parse() -> None:
+    page = Path(__file__).parents[1] / "docs" / "study.md"
+    lines = re.findall(r"^(?:\$ )?micromri (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        assert build_parser().parse_args(line.split()).run
