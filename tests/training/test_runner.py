@@ -16,6 +16,7 @@ import torch
 
 from napari_micromri.errors import StudyError, TrainingError
 from napari_micromri.nn.registry import load_model
+from napari_micromri.training.config import TrainConfig
 from napari_micromri.training.events import Batch, Done, Epoch, Event, Failed, Stopped
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.run import EventReader, read_run
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import TrainingData
 
 
@@ -267,6 +267,8 @@ def test_two_processes_never_train_in_one_folder(make_run: Callable[..., RunFold
         next(run_training(folder, data=data))
     with pytest.raises(TrainingError, match="going on already"):
         reopen_run(folder.path)
+    with pytest.raises(TrainingError, match="holds a run already"):
+        create_run(TrainConfig(), folder.path.parent / "study", folder.path, overwrite=True)
     assert ends(folder) == []
     first.close()  # type: ignore[attr-defined]
 

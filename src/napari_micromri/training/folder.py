@@ -26,7 +26,6 @@ from napari_micromri import __version__
 from napari_micromri.errors import TrainingError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.training.events import Event, to_line
-from napari_micromri.training.presence import read_presence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,11 +64,6 @@ class RunFolder:
         TrainingError
             It holds a run already and ``overwrite`` is False, holds something else, or can't be made.
         """
-        process = read_presence(self.presence)
-        if process is not None and process.alive:
-            raise TrainingError(
-                f"A process is training in {self.path} (number {process.pid} on {process.host}). Stop it first."
-            )
         if self.exists and not overwrite:
             raise TrainingError(
                 f"{self.path} holds a run already. Resume it, choose another folder, or ask for it to be overwritten."

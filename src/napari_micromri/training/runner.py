@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import traceback
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ def create_run(config: TrainConfig, study: Path | str, path: Path | str, *, over
     Raises
     ------
     TrainingError
-        The folder holds a run (and ``overwrite`` is False) or something else.
+        The folder holds a run (and ``overwrite`` is False, or a process is at work on it) or something else.
     StudyError
         There is no such study.
     ModelError, InputError
@@ -44,6 +44,9 @@ def create_run(config: TrainConfig, study: Path | str, path: Path | str, *, over
     if not study.is_dir():
         raise StudyError(f"There is no study {study}.")
     folder = RunFolder(path)
+    with suppress(TrainingError):  # one that can't be read is no reason to keep it
+        if read_run(path).live:
+            overwrite = False
     folder.create(study.resolve(), settle_config(config).model_dump(mode="json"), overwrite=overwrite)
     return folder
 
