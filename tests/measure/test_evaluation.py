@@ -25,6 +25,7 @@ from napari_micromri.measure.evaluation_rows import NEAREST, SINC, SliceRow
 from napari_micromri.measure.image_quality import assess
 from napari_micromri.study.model import Exclude
 from napari_micromri.study.store import Study
+from study_samples import make_pair, make_scans
 
 TESTED = 7
 """Slices of the test set: 4 + 4, one excluded."""
