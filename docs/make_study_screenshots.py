@@ -59,8 +59,7 @@ def take_dock(viewer: napari.Viewer, study: Path, output: Path) -> None:
     dock.side_by_side.setChecked(False)
 
     dock.tabs.setCurrentWidget(dock.slices)
-    suspect = next(found for found in session.suspected if found.key == first.key)
-    show(dock, first.key, suspect.index)
+    show(dock, first.key, NOISY[0])
     dock.curator.toggle()
     save(viewer, output / "study_excluded.png")
 

@@ -167,6 +167,32 @@ def test_undo_and_redo_take_every_mark_back_and_forth(dock, viewer, qtbot, study
     assert excluded(study_path, key) == {0: "noise"}
 
 
+def test_reopening_shows_the_same_marks(dock, viewer, qtbot, study_path):
+    key = keys(dock)[0]
+    show(qtbot, dock, key, 1)
+    press(viewer, "X")
+    dock.curator.use(None)
+    assert len(viewer.layers) == 0
+    dock.open_study(study_path)
+    qtbot.waitUntil(lambda: dock.curator.session is not None)
+    show(qtbot, dock, key, 1)
+    assert viewer.canvas.overlays.text.text == "excluded: too noisy"
+
+
+def test_keys_in_the_dock_curate_and_undo(dock, viewer, qtbot):
+    show(qtbot, dock, keys(dock)[0], 1)
+    dock.tabs.setCurrentWidget(dock.slices)
+    table, control = dock.slices.table, Qt.KeyboardModifier.ControlModifier
+    qtbot.keyClick(table, Qt.Key.Key_X)
+    assert dock.curator.pair.marks.excluded == {1: "noise"}
+    qtbot.keyClick(table, Qt.Key.Key_Z, control)
+    assert not dock.curator.pair.marks.excluded
+    qtbot.keyClick(table, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
+    assert dock.curator.pair.marks.excluded
+    qtbot.keyClick(dock.pairs.text, Qt.Key.Key_X)
+    assert dock.curator.pair.marks.excluded
+
+
 def test_n_and_p_move_and_a_click_on_the_table_goes_there(dock, viewer, qtbot):
     show(qtbot, dock, keys(dock)[0], 0)
     press(viewer, "N")
@@ -327,6 +353,7 @@ def test_cancel_forgets_the_drawn_crop(dock, viewer, qtbot):
     show(qtbot, dock, keys(dock)[0])
     dock.cropping.draw()
     assert not dock.crop.use.isHidden()
+    assert "yellow" in dock.header.hint.text()
     dock.cropping.cancel()
     assert dock.crop.use.isHidden()
     assert len(viewer.layers) == 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -50,6 +52,17 @@ def test_the_next_pair_takes_the_place_of_the_first(viewer, view, pixels, make_p
     assert list(viewer.layers) == layers
     assert [layer.name[:8] for layer in layers] == ["mouse 07"] * 2
     assert layers[0].data.shape[0] == 6
+
+
+def test_a_pair_elsewhere_is_brought_into_view(viewer, view, pixels, make_pair):
+    view.show(pixels())
+    viewer.scene.camera.center = (0, 1, 2)
+    view.show(pixels(make_pair("mouse 07")))
+    assert tuple(viewer.scene.camera.center) == (0, 1, 2)
+    pair = make_pair("mouse 08")
+    far = replace(pair.hr, info=replace(pair.hr.info, origin=(5.0, 100.0, 100.0)))
+    view.show(pixels(replace(pair, hr=far)))
+    assert viewer.scene.camera.center[1] > 40
 
 
 def test_the_slider_and_the_view_agree_on_the_slice(viewer, view, pixels, qtbot):

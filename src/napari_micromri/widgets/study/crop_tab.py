@@ -37,10 +37,10 @@ class CropTab(QWidget):
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Crop", self.present)
         form.addRow("For", self.scope)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.present)
         layout.addLayout(form)
         layout.addWidget(row(self.draw, self.suggest, self.remove))
         layout.addWidget(row(self.use, self.cancel))
@@ -58,9 +58,9 @@ class CropTab(QWidget):
         if pair is None:
             self.present.setText("Show a pair first: double click on it under Pairs.")
         elif draft is not None:
-            self.present.setText(f"{crop_text(pair, draft)}, not kept yet. Drag the yellow rectangle.")
+            self.present.setText(f"Rectangle: {crop_text(pair, draft)}, not kept yet.")
         else:
-            self.present.setText(crop_text(pair, pair.marks.crop))
+            self.present.setText(f"Crop: {crop_text(pair, pair.marks.crop)}")
         label = f"all {alike} of {pair.region}, {pair.plane}" if pair is not None else "all of the region and plane"
         self.scope.setItemText(1, label)
         free = pair is not None and not drawing and not busy

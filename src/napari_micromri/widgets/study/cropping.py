@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.errors import StudyError
 from napari_micromri.plugin.study_layers import corners_box
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 
 class CropControl(QObject):
-    """Connects the tab with the curator. ``draft`` is the crop that is being drawn."""
+    """Connects the tab with the curator.
+
+    ``draft`` is the crop that is being drawn; ``drawing`` is sent when that begins and ends.
+    """
+
+    drawing = Signal()
 
     def __init__(self, tab: CropTab, curator: Curator) -> None:
         super().__init__(tab)
@@ -62,6 +67,7 @@ class CropControl(QObject):
             return
         self.refresh()
         self.curator.view.edit_crop(True)
+        self.drawing.emit()
 
     def cancel(self) -> None:
         """Forget the rectangle."""
@@ -76,6 +82,7 @@ class CropControl(QObject):
         pair, draft = self.curator.pair, self.draft
         self.curator.view.edit_crop(False)
         self.draft = None
+        self.drawing.emit()
         if pair is None or draft is None:
             return
         if self.tab.for_all:
@@ -96,7 +103,7 @@ class CropControl(QObject):
         if session is None or self._job is not None or not (pairs := self._pairs()):
             return
         self._job = job = BackgroundJob(partial(suggest_crops, session.study, pairs), "Find the animal")
-        job.progressed.connect(lambda done, total: self.curator.said.emit(f"Looking for the animal: {done} of {total}"))
+        job.progressed.connect(self._progressed)
         job.succeeded.connect(self.curator.crop)
         job.failed.connect(self.curator.said)
         job.ended.connect(self._suggested)
@@ -108,6 +115,9 @@ class CropControl(QObject):
         """Stop looking for the animal."""
         if self._job is not None:
             self._job.stop()
+
+    def _progressed(self, done: int, total: int) -> None:
+        self.curator.said.emit(f"Looking for the animal: {done} of {total}")
 
     def _suggested(self) -> None:
         self._job = None
@@ -131,6 +141,7 @@ class CropControl(QObject):
     def _forget_draft(self) -> None:
         self.draft = None
         self.refresh()
+        self.drawing.emit()
 
     def _keys(self, *, alike: bool) -> tuple[str, ...]:
         session, pair = self.curator.session, self.curator.pair

@@ -87,7 +87,7 @@ class Curator(QObject):
         self._loading = job = BackgroundJob(partial(load_pair, self.session.study, pair), f"Read {pair_title(pair)}")
         job.succeeded.connect(self._show)
         job.failed.connect(self.said)
-        job.ended.connect(partial(self._ended, job))
+        job.ended.connect(self._ended)
         self.said.emit(f"Reading {pair_title(pair)}…")
         job.start()
 
@@ -113,8 +113,8 @@ class Curator(QObject):
         self.shown.emit()
         self.said.emit(f"{pair_title(pixels.pair)}: {pixels.pair.slice_count} slices, LR over HR.")
 
-    def _ended(self, job: BackgroundJob) -> None:
-        if job is self._loading:
+    def _ended(self) -> None:
+        if self.sender() is self._loading:  # not one that was stopped for another
             self._loading = self._goal = None
 
     def _slice_changed(self) -> None:
@@ -163,9 +163,13 @@ class Curator(QObject):
         else:
             self.moved.emit()
 
-    def step(self, by: int) -> None:
-        """Show a slice further on or back."""
-        self.view.go_to(self.index + by)
+    def next(self) -> None:
+        """Show the next slice."""
+        self.view.go_to(self.index + 1)
+
+    def previous(self) -> None:
+        """Show the slice before."""
+        self.view.go_to(self.index - 1)
 
     def next_suspicious(self) -> None:
         """Show the next slice that should be looked at."""
@@ -189,6 +193,10 @@ class Curator(QObject):
         session = self.session
         if session is not None and session.history.can_redo and self._tried(session.history.redo):
             self.said.emit("Done again.")
+
+    def assign_one(self, subject: str, to: Set) -> None:
+        """Put one subject into a set."""
+        self.assign({subject: to})
 
     def assign(self, wanted: Mapping[str, Set]) -> None:
         """Put subjects into sets."""

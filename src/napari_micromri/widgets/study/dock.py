@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QCheckBox, QTabWidget, QVBoxLayout, QWidget
 
 from napari_micromri.study.model import REASONS
@@ -94,19 +95,19 @@ class StudyWidget(QWidget):
         header.new.clicked.connect(self.ask_new_study)
         header.undo.clicked.connect(curator.undo)
         header.redo.clicked.connect(curator.redo)
-        header.add_shortcuts(self, curator.undo, curator.redo)
         self.pairs.opened.connect(curator.open_pair)
         self.pairs.picked.connect(self._show_report)
-        self.pairs.assigned.connect(lambda subject, name: curator.assign({subject: name}))
+        self.pairs.assigned.connect(curator.assign_one)
         self.pairs.filtered.connect(self._show_tree)
         self.slices.chosen.connect(curator.view.go_to)
-        self.slices.reason_chosen.connect(lambda: curator.choose_reason(self.slices.current_reason))
+        self.slices.reason_chosen.connect(curator.choose_reason)
         self.slices.exclude.clicked.connect(curator.toggle)
-        self.slices.previous.clicked.connect(lambda: curator.step(-1))
-        self.slices.next.clicked.connect(lambda: curator.step(1))
+        self.slices.previous.clicked.connect(curator.previous)
+        self.slices.next.clicked.connect(curator.next)
         self.slices.suspicious.clicked.connect(curator.next_suspicious)
         self.suspicious.chosen.connect(curator.open_pair)
         self.side_by_side.toggled.connect(curator.view.side_by_side)
+        self.cropping.drawing.connect(self._show_hint)
         curator.changed.connect(self.refresh)
         curator.shown.connect(self._pair_shown)
         curator.moved.connect(self._show_position)
@@ -116,8 +117,8 @@ class StudyWidget(QWidget):
         curator = self.curator
         actions: dict[str, Callable[[], object]] = {
             "X": curator.toggle,
-            "N": partial(curator.step, 1),
-            "P": partial(curator.step, -1),
+            "N": curator.next,
+            "P": curator.previous,
             "S": curator.next_suspicious,
         }
         return actions | {str(k): partial(curator.choose_reason, reason) for k, reason in enumerate(REASONS, 1)}
@@ -131,7 +132,7 @@ class StudyWidget(QWidget):
         self._job = job = BackgroundJob(partial(open_session, path), "Open the study")
         job.succeeded.connect(self._opened)
         job.failed.connect(self.status.setText)
-        job.ended.connect(partial(self._ended, job))
+        job.ended.connect(self._ended)
         self.status.setText("Opening the study…")
         job.start()
 
@@ -159,8 +160,12 @@ class StudyWidget(QWidget):
         self.curator.shut_down()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Take the curation keys also when a list of the dock has the focus."""
-        if event.modifiers() or not self.keys.press(event.text()):
+        """Take the curation keys, and undo and redo, when a list or button of the dock has the focus."""
+        if event.matches(QKeySequence.StandardKey.Undo):
+            self.curator.undo()
+        elif event.matches(QKeySequence.StandardKey.Redo):
+            self.curator.redo()
+        elif event.modifiers() or not self.keys.press(event.text()):
             super().keyPressEvent(event)
 
     def _ask_study(self) -> None:
@@ -179,8 +184,8 @@ class StudyWidget(QWidget):
         count = len(session.pairs)
         self.status.setText(f"{count} pair{'s' * (count != 1)}; {session.summary}.")
 
-    def _ended(self, job: BackgroundJob) -> None:
-        if job is self._job:
+    def _ended(self) -> None:
+        if self.sender() is self._job:  # not one that was stopped for another
             self._job = None
 
     # Showing

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QFileDialog, QMenu, QVBoxLayout, QWidget
 
 from napari_micromri.widgets.study.parts import ElidedLabel, button, row, small_button, text_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MARKS = "Marks of a study (*.json)"
 
@@ -46,13 +40,6 @@ class Header(QWidget):
         layout.addWidget(self.read_only)
         layout.addWidget(self.hint)
         layout.addWidget(self.reopen)
-
-    def add_shortcuts(self, owner: QWidget, undo: Callable[[], None], redo: Callable[[], None]) -> None:
-        """Bind Ctrl+Z and Ctrl+Shift+Z where the dock has the focus."""
-        for keys, action in ((QKeySequence.StandardKey.Undo, undo), (QKeySequence.StandardKey.Redo, redo)):
-            shortcut = QShortcut(QKeySequence(keys), owner)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(action)
 
     def ask_study(self) -> Path | None:
         """Ask for a study."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.study.marks_file import MarksImport
-    from napari_micromri.study.store import Study
     from napari_micromri.widgets.study.curator import Curator
     from napari_micromri.widgets.study.header import Header
     from napari_micromri.widgets.study.session import Session
@@ -52,12 +51,13 @@ class MarksControl(QObject):
         session = self.curator.session
         if session is None:
             return
-        job = BackgroundJob(partial(_import, session.study, path), "Import marks")
-        job.succeeded.connect(partial(self._imported, session))
+        job = BackgroundJob(partial(_import, session, path), "Import marks")
+        job.succeeded.connect(self._imported)
         job.failed.connect(self.curator.said)
         job.start()
 
-    def _imported(self, session: Session, result: MarksImport) -> None:
+    def _imported(self, done: tuple[Session, MarksImport]) -> None:
+        session, result = done
         session.take_note(result)
         if session is self.curator.session:
             self.curator.refresh()
@@ -76,13 +76,14 @@ class MarksControl(QObject):
             self.import_from(path)
 
 
-def _import(study: Study, path: Path, progress: Progress, should_stop: ShouldStop) -> MarksImport:
+def _import(session: Session, path: Path, progress: Progress, should_stop: ShouldStop) -> tuple[Session, MarksImport]:
     from napari_micromri.study.marks_file import import_marks
     from napari_micromri.study.store import Study
 
     del progress, should_stop
+    study = session.study
     # The window goes on using its study meanwhile; only one that keeps marks in memory must be changed itself.
-    return import_marks(study if study.read_only else Study.open(study.path), path)
+    return session, import_marks(study if study.read_only else Study.open(study.path), path)
 
 
 def import_sentence(result: MarksImport) -> str:

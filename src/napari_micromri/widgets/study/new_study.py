@@ -64,9 +64,8 @@ class NewStudyDialog(QDialog):
 
     def add_sources(self, *paths: Path) -> None:
         """Add folders, files or tables."""
-        known = self.form.sources()
         for path in paths:
-            if path not in known:
+            if path not in self.form.sources():
                 self.form.source_list.addItem(str(path))
         if not self.form.target.text() and paths:
             self.form.target.setText(str(paths[0].parent / f"{paths[0].name.split('.')[0] or 'mice'}{ENDING}"))
@@ -82,7 +81,7 @@ class NewStudyDialog(QDialog):
         """Build the study in a thread; what is built already is left as it is."""
         path = study_path(self.form.target.text())
         if path is not None:
-            self._start(partial(_build, self.plan, path), f"Build {path.name}", partial(self._built, path))
+            self._start(partial(_build, self.plan, path), f"Build {path.name}", self._built)
             self.form.status.setText("Building…")
 
     def stop(self) -> None:
@@ -103,7 +102,7 @@ class NewStudyDialog(QDialog):
         self._job = job = BackgroundJob(work, title)  # type: ignore[arg-type]
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(done)
-        job.cancelled.connect(lambda: self.form.status.setText("Stopped. Build goes on from where it was."))
+        job.cancelled.connect(self._cancelled)
         job.failed.connect(self.form.status.setText)
         job.ended.connect(self._ended)
         self.form.progress.setRange(0, 0)
@@ -114,11 +113,15 @@ class NewStudyDialog(QDialog):
         self.form.progress.setRange(0, total)
         self.form.progress.setValue(done)
 
+    def _cancelled(self) -> None:
+        self.form.status.setText("Stopped. Build goes on from where it was.")
+
     def _found(self, plan: Plan) -> None:
         self.plan = plan
         self._show_plan()
 
-    def _built(self, path: Path, result: BuildResult) -> None:
+    def _built(self, done: tuple[Path, BuildResult]) -> None:
+        path, result = done
         self.form.status.setText(build_sentence(result))
         if result.added or result.already_there:
             self.built.emit(path)
@@ -172,10 +175,10 @@ class NewStudyDialog(QDialog):
             self.form.target.setText(str(study_path(path)))
 
 
-def _build(plan: Plan, path: Path, progress: Progress, should_stop: ShouldStop) -> BuildResult:
+def _build(plan: Plan, path: Path, progress: Progress, should_stop: ShouldStop) -> tuple[Path, BuildResult]:
     from napari_micromri.study.build import build
 
-    return build(plan, path, progress=progress, should_stop=should_stop)
+    return path, build(plan, path, progress=progress, should_stop=should_stop)
 
 
 def _failures(result: BuildResult) -> list[tuple[str, str]]:

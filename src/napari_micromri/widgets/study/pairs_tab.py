@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QPoint, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
@@ -73,12 +72,15 @@ class PairsTab(QWidget):
         self._connect()
 
     def _connect(self) -> None:
-        self.text.textChanged.connect(lambda: self.filtered.emit())
-        self.set.currentIndexChanged.connect(lambda: self.filtered.emit())
-        self.suspicious.toggled.connect(lambda: self.filtered.emit())
+        self.text.textChanged.connect(self._tell_filter)
+        self.set.currentIndexChanged.connect(self._tell_filter)
+        self.suspicious.toggled.connect(self._tell_filter)
         self.tree.opened.connect(self.opened)
         self.tree.assigned.connect(self.assigned)
         self.tree.picked.connect(self.picked)
+
+    def _tell_filter(self) -> None:
+        self.filtered.emit()
 
     @property
     def filter(self) -> Filter:
@@ -220,9 +222,11 @@ class PairTree(QTreeWidget):
             return
         subject: str = item.data(NAME, SUBJECT_ROLE)
         menu = QMenu(self)
-        for name in SETS:
-            menu.addAction(f"{subject}: {name}", partial(self.assigned.emit, subject, name))
-        menu.exec(self.viewport().mapToGlobal(place))
+        actions = {menu.addAction(f"{subject}: {name}"): name for name in SETS}
+        chosen = menu.exec(self.viewport().mapToGlobal(place))
+        menu.deleteLater()
+        if chosen in actions:
+            self.assigned.emit(subject, actions[chosen])
 
 
 def _write(item: QTreeWidgetItem, column: int, text: str) -> None:

@@ -83,14 +83,12 @@ def text_line() -> QLabel:
     return label
 
 
-def button(label: str, tooltip: str, action: Callable[[], object] | None = None) -> QPushButton:
+def button(label: str, tooltip: str) -> QPushButton:
     """Make a button; the keys stay with the canvas when it is clicked."""
     made = QPushButton(label)
     made.setToolTip(tooltip)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.setAutoDefault(False)
-    if action is not None:
-        made.clicked.connect(lambda: action())
     return made
 
 

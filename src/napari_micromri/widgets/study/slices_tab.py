@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class SlicesTab(QWidget):
-    """Sends ``chosen`` with the slice that was clicked and ``reason_chosen`` when the reason was changed."""
+    """Sends ``chosen`` with the slice that was clicked and ``reason_chosen`` with the reason."""
 
     chosen = Signal(int)
-    reason_chosen = Signal()
+    reason_chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class SlicesTab(QWidget):
         self.table = Table(["Slice", "Mark", "Score", "What was noticed"], bar=2)
         self.table.set_widths(5, 18, 7)
         self.table.chosen.connect(self.chosen)
-        self.reason.activated.connect(lambda: self.reason_chosen.emit())
+        self.reason.activated.connect(self._tell_reason)
         self._rows: tuple[SliceRow, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -46,6 +46,9 @@ class SlicesTab(QWidget):
         layout.addWidget(row(self.reason, self.exclude))
         layout.addWidget(row(self.previous, self.next, self.suspicious, stretch=(2, 2, 3)))
         layout.addWidget(self.table, 1)
+
+    def _tell_reason(self) -> None:
+        self.reason_chosen.emit(self.current_reason)
 
     @property
     def current_reason(self) -> Reason:

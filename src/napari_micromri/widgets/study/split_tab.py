@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_micromri.study.model import Set
+
+SUBJECT = "subject"
 
 
 class SplitTab(QWidget):
@@ -74,13 +75,14 @@ class SplitTab(QWidget):
             item = QTableWidgetItem(subject)
             item.setToolTip(subject)
             chooser = Chooser(f"The set of {subject}, with all its regions and planes.", SETS)
-            chooser.activated.connect(partial(self._tell, subject))
+            chooser.setProperty(SUBJECT, subject)
+            chooser.activated.connect(self._tell)
             self._choosers[subject] = chooser
             self.table.setItem(k, 0, item)
             self.table.setCellWidget(k, 1, chooser)
 
-    def _tell(self, subject: str, index: int) -> None:
-        self.assigned.emit(subject, SETS[index])
+    def _tell(self, index: int) -> None:
+        self.assigned.emit(self.sender().property(SUBJECT), SETS[index])
 
 
 def _number(value: int, lowest: int, highest: int, unit: str, tooltip: str) -> QSpinBox:

@@ -23,7 +23,7 @@ class SplitControl(QObject):
     def __init__(self, tab: SplitTab, curator: Curator) -> None:
         super().__init__(tab)
         self.tab, self.curator = tab, curator
-        tab.assigned.connect(lambda subject, name: curator.assign({subject: name}))
+        tab.assigned.connect(curator.assign_one)
         tab.preset.clicked.connect(self.as_in_the_report)
         tab.random.clicked.connect(self.at_random)
 

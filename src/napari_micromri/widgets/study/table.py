@@ -125,8 +125,8 @@ class Table(QTableView):
         self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         if bar is not None:
             self.setItemDelegateForColumn(bar, BarDelegate(self))
-        self.clicked.connect(lambda index: self.chosen.emit(index.row()))
-        self.activated.connect(lambda index: self.chosen.emit(index.row()))
+        self.clicked.connect(self._tell)
+        self.activated.connect(self._tell)
 
     def set_widths(self, *widths: int) -> None:
         """Set the widths of the first columns, in letters."""
@@ -142,6 +142,9 @@ class Table(QTableView):
             self.scrollTo(self.rows_model.index(index, 0))
         else:
             self.clearSelection()
+
+    def _tell(self, index: QModelIndex) -> None:
+        self.chosen.emit(index.row())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Leave letters and digits to the curation keys."""

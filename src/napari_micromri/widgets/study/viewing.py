@@ -59,14 +59,14 @@ class PairView(QObject):
 
     def show(self, pixels: PairPixels) -> None:
         """Show a pair in the place of the one before; the slider stays where it can."""
-        first = self.pair is None
+        before = self.pair
         with self._at_work():
             self.pair = pixels.pair
             below, above = pixels.layers()
             self.hr = self._put(self.hr, below)
             self.lr = self._put(self.lr, above)
             self._drop_outline()
-            if first:
+            if before is None or _view(before) != _view(pixels.pair):
                 self.viewer.reset_view()
             self.viewer.layers.selection.active = self.lr
         self._tell_slice()
@@ -261,3 +261,9 @@ class PairView(QObject):
             yield
         finally:
             self._busy = before
+
+
+def _view(pair: Pair) -> tuple[float, ...]:
+    """Where in the plane a pair lies, so that the camera is moved only to what it wouldn't show."""
+    info, shape = pair.hr.info, pair.hr.shape
+    return (*info.origin[-2:], *info.voxel_size[-2:], *shape[-2:])
