@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from napari_micromri.errors import StudyError
+from napari_micromri.errors import ReadError, StudyError
 from napari_micromri.io.describe import info_from_json, info_to_json
+from napari_micromri.io.lazy import check_sizes
 from napari_micromri.study.cropping import lr_box
 from napari_micromri.study.model import REASONS, SETS, Crop, Finding, Image, Marks, Pair, PairReport, Reason, Set
 
@@ -104,7 +105,7 @@ def pair_from_json(key: str, found: Mapping[str, Any]) -> Pair:
         _check_agreement(pair)
     except KeyError as error:
         raise ValueError(f"{error} is missing in it") from error
-    except (TypeError, AttributeError, StudyError) as error:
+    except (TypeError, AttributeError, StudyError, ReadError) as error:
         raise ValueError(str(error)) from error
     return pair
 
@@ -179,8 +180,9 @@ def _image_to_json(image: Image) -> dict[str, Any]:
 def _image_from_json(found: Mapping[str, Any]) -> Image:
     slices, rows, columns = (int(count) for count in found["shape"])
     info = info_from_json(found["info"])
-    if min(slices, rows, columns) < 1 or info.axes != "zyx":
+    if info.axes != "zyx":
         raise ValueError("a scan in it has no slices, rows and columns")
+    check_sizes((slices, rows, columns), "a scan in it")
     dtype = np.dtype(_text(found["dtype"]))
     if dtype.kind not in "biuf":
         raise ValueError(f"a scan in it holds {dtype}, not numbers")
