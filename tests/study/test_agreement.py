@@ -144,6 +144,8 @@ class TestHeaders:
         unknown = self.compare(make_scan, direction=None)
         assert errors(unknown) == []
         assert "the orientation of only one of them is known" in warnings(unknown)[0]
+        elsewhere = self.compare(make_scan, direction=None, origin=(0.0, 90.0, 0.0))
+        assert errors(elsewhere) == []
 
 
 class TestValues:
@@ -164,6 +166,11 @@ class TestValues:
         assert errors(report) == [words]
         assert np.isnan([*report.shift, report.correlation, report.lr_snr]).all()
         assert alignment(report, hr.info.voxel_size) == (0.0, 0.0)
+
+    def test_a_flat_field_is_an_error(self, make_scan: Callable[..., Scan]) -> None:
+        hr = make_scan((4, 64, 48))
+        report = compare(fast(hr), Scan(np.full(hr.shape, 7, np.int16), hr.info))
+        assert errors(report) == ["LR and HR can't be compared: one of them shows nothing but a flat field."]
 
     def test_some_nan_saturation_and_scale_are_warnings(self, make_scan: Callable[..., Scan]) -> None:
         hr = make_scan((4, 64, 48))

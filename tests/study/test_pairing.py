@@ -237,6 +237,11 @@ class TestFolders:
         os.symlink(tmp_path, tmp_path / "in" / "again")
         assert len(plan_from_folders([tmp_path]).pairs) == 1
 
+    def test_a_study_is_no_source(self, tmp_path: Path) -> None:
+        (tmp_path / "old.mri.zarr").mkdir()
+        [entry] = plan_from_folders([tmp_path / "old.mri.zarr"]).rejected
+        assert "is a study of many scans" in entry.reason
+
     def test_a_missing_path_is_one_sentence(self, tmp_path: Path) -> None:
         with pytest.raises(StudyError, match=r"nowhere does not exist\. Check the spelling"):
             plan_from_folders([tmp_path / "nowhere"])

@@ -75,6 +75,8 @@ def compare(lr: Scan, hr: Scan) -> PairReport:
             lr_snr=math.nan,
             hr_snr=math.nan,
         )
+        if not any(finding.error for finding in findings):
+            findings.append(Finding(True, "LR and HR can't be compared: one of them shows nothing but a flat field."))
         return _with(nothing, [*header, *findings])
     report, sigma = _measure(lr, hr, coarse, reduced, used, off)
     seen = _seen(report, lr, coarse, reduced, used, sigma)
@@ -175,10 +177,11 @@ def _header_findings(lr: Scan, hr: Scan, off: float) -> Iterator[Finding]:
     if None not in subjects and subjects[0] != subjects[1]:
         yield Finding(True, f"The headers name two subjects, '{subjects[0]}' and '{subjects[1]}'.")
     turned = direction_mismatch(lr, hr)
-    if turned is not None:
+    if turned is not None:  # then neither places nor edges can be compared
         unknown = lr.info.direction is None or hr.info.direction is None
         yield Finding(not unknown, f"By the headers {turned}.")
-    elif (apart := slice_mismatch(lr, hr)) is not None:
+        return
+    if (apart := slice_mismatch(lr, hr)) is not None:
         yield Finding(True, f"By the headers {apart}.")
     voxel, a, b = lr.info.voxel_size[1:], edges_in(lr, hr.info)[1:], edges_in(hr, hr.info)[1:]
     if (np.minimum(a[:, 1], b[:, 1]) <= np.maximum(a[:, 0], b[:, 0])).any():

@@ -71,6 +71,8 @@ def find_scans(
     ------
     StudyError
         A path doesn't exist.
+    ReadError
+        A folder may not be looked into.
     """
     found: list[Found] = []
     rejected: list[Rejected] = []
@@ -107,8 +109,8 @@ def _source(place: str, scans: list[Scan], number: int) -> Source:
 def _places(start: Path) -> Iterator[str]:
     if not start.exists():
         raise StudyError(f"{start} does not exist. Check the spelling, and that the disk is connected.")
-    if start.is_file():
-        yield os.fspath(start)
+    if start.is_file() or start.name.endswith(STUDY_ENDING):
+        yield os.fspath(start)  # open_scan tells what can't be a source
         return
     try:
         yield from _walk(start, frozenset())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -131,7 +131,7 @@ class Plan:
     """Pairs to build, and what was left out."""
 
     pairs: tuple[PlannedPair, ...] = ()
-    rejected: tuple[Rejected, ...] = field(default=())
+    rejected: tuple[Rejected, ...] = ()
 
 
 def describe_identity(identity: Sequence[str]) -> str:
