@@ -83,6 +83,17 @@ def test_the_tables_stand_in_the_page_and_the_text(study: Study, tmp_path: Path)
     assert f"{cnr:.3f}" in text
 
 
+def test_doubts_about_a_region_are_shown(study: Study, tmp_path: Path) -> None:
+    from napari_micromri.measure.evaluation_summary import as_text
+
+    scan = _drawn_on(study, "mouse 02")
+    path = save_rois(ROIS[:1], tmp_path / "alone.json", scan=replace(scan, info=replace(scan.info, subject="mouse 02")))
+    found = evaluate(study, [Repeater()], "test", tmp_path / "out", EvaluationOptions(rois=(path,)))
+    sentence = "No background is drawn on this slice"
+    assert f"HR, mouse 02, slice 2: {sentence}" in as_text(found)
+    assert sentence in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_regions_are_part_of_what_is_evaluated(study: Study, tmp_path: Path) -> None:
     evaluate(study, [Repeater()], "test", tmp_path / "out")
     with pytest.raises(WriteError, match="an evaluation of other regions"):

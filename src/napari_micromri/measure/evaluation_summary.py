@@ -95,7 +95,7 @@ def as_text(evaluation: Evaluation) -> str:
         _overall_text(evaluation),
         *_difference_texts(evaluation),
         *(f"{title}\n{table(head, body)}" for title, head, body in roi_tables(evaluation.rois) if body),
-        "\n".join([HOW, *evaluation.cautions]),
+        "\n".join([HOW, *evaluation.cautions, *roi_cautions(evaluation.rois)]),
     ]
     return "\n\n".join(parts)
 
@@ -166,6 +166,17 @@ def roi_tables(rois: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str], 
         )
         for title, name in ROI_FIGURES
     ]
+
+
+def roi_cautions(rois: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List what is doubtful about regions, each once with the image and slice."""
+    return list(
+        dict.fromkeys(
+            f"{row['image']}, {row['subject']}, slice {row['slice']}: {row['cautions']}"
+            for row in rois
+            if row["cautions"]
+        )
+    )
 
 
 def table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -16,6 +16,7 @@ from napari_micromri.measure.evaluation_summary import (
     by_comparison,
     heading,
     interval,
+    roi_cautions,
     roi_tables,
     versions,
 )
@@ -59,7 +60,7 @@ Line: TypeAlias = tuple[str | Cell, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first ``names`` cells of a line are names. ``groups`` are heads above the heads, with their widths."""
+    """A table; the first ``names`` cells of a line are names. ``groups`` stand above the heads, with their widths."""
 
     names: int
     heads: tuple[str, ...]
@@ -125,6 +126,7 @@ def _content(
         "by_region": part_table(evaluation, "region"),
         "by_plane": part_table(evaluation, "plane"),
         "rois": [(title, heads, lines) for title, heads, lines in roi_tables(evaluation.rois) if lines],
+        "roi_cautions": roi_cautions(evaluation.rois),
         "subject_charts": subject_charts(evaluation),
         "curve_charts": curve_charts(evaluation),
         "strips": strips,
