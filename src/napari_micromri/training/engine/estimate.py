@@ -122,7 +122,7 @@ def _validation_seconds(learner: Learner, slices: CheckedSlices, config: TrainCo
 def _memory(learner: Learner, kept: int, device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    weights = sum(weight.nbytes for weight in learner.network.parameters())
+    weights: int = sum(weight.nbytes for weight in learner.network.parameters())
     state = learner.optimizer.state_dict()["state"].values()
     own: int = sum(value.nbytes for entry in state for value in entry.values() if isinstance(value, torch.Tensor))
     averaged = weights if learner.average is not None else 0

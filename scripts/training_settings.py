@@ -1,0 +1,78 @@
+"""Write the table of training settings into the documentation; ``--check`` only tells whether it is up to date."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.nn.normalisation import Normalisation
+from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+PAGE = Path(__file__).parents[1] / "docs" / "training-own.md"
+BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+NESTED: dict[str, type[BaseModel]] = {"network": UNetConfig, "normalisation": Normalisation}
+WORDS = {
+    "boolean": "true, false",
+    "null": "none",
+    "string": "text",
+    "array": "whole numbers",
+    "integer": "whole number",
+}
+LEFT_OUT = {"network.guided", "network.time_embedding"}
+"""Of diffusion models, which are trained otherwise."""
+
+
+def main() -> int:
+    """Write or check; 1 when the page is out of date."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    wanted = f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
+    if "--check" in sys.argv[1:]:
+        return int(page != wanted)
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+def table() -> str:
+    """Lay out every setting with its values, its default and what it means."""
+    models: dict[str, type[BaseModel]] = {"": TrainConfig, **NESTED}
+    rows = [row for name, model in models.items() for row in _rows(name, model)]
+    return "\n".join(["| setting | values | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def _rows(prefix: str, model: type[BaseModel]) -> list[str]:
+    definitions = model.model_json_schema().get("$defs", {})
+    rows = []
+    for name, schema in model.model_json_schema()["properties"].items():
+        key = f"{prefix}.{name}" if prefix else name
+        if key in NESTED or key in LEFT_OUT:
+            continue
+        default = json.dumps(schema.get("default")).replace("null", "none").strip('"') or "(empty)"
+        rows.append(f"| `{key}` | {_values(schema, definitions)} | {default} | {schema.get('description', '')} |")
+    return rows
+
+
+def _values(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_values(part, definitions) for part in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    words = {
+        "boolean": "true, false",
+        "null": "none",
+        "string": "text",
+        "array": "whole numbers",
+        "integer": "whole number",
+    }
+    return words.get(schema["type"], schema["type"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
