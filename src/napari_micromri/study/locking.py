@@ -30,7 +30,8 @@ def study_lock(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / _LOCK)
+    # Whoever may change the folder may lock it, too, whichever of several users locked it first.
+    lock = FileLock(folder / _LOCK, mode=0o666)
     try:
         lock.acquire(timeout=patience)
     except Timeout as error:
