@@ -16,6 +16,7 @@ from napari_micromri.plugin.denoising import (
     run_request,
     slice_axes,
     symmetric_limit,
+    uncertainty_path,
 )
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.scan import Scan
@@ -121,13 +122,13 @@ def test_a_run_passes_on_what_was_asked_for(make_scan, monkeypatch, tmp_path):
 
     def denoise(scan, model, options, **how):
         calls.append((model, options, how))
-        return scan
+        return Scan(scan.data[1:2], scan.info)
 
     def denoise_to_file(scan, model, path, options, **how):
         from napari_micromri.io import save_scan
 
         calls.append((model, options, how))
-        return save_scan(scan, path)
+        return save_scan(Scan(scan.data[1:2], scan.info), path)
 
     monkeypatch.setattr("napari_micromri.inference.denoise", denoise)
     monkeypatch.setattr("napari_micromri.inference.denoise_to_file", denoise_to_file)
@@ -136,7 +137,44 @@ def test_a_run_passes_on_what_was_asked_for(make_scan, monkeypatch, tmp_path):
     assert run_request(request).scan is not None
     to_file = run_request(replace(request, path=tmp_path / "out.ome.zarr"))
     assert isinstance(to_file.scan.data, da.Array)
-    np.testing.assert_array_equal(to_file.scan.read(), scan.data)
+    np.testing.assert_array_equal(to_file.scan.read(), scan.data[1:2])
     for model, options, how in calls:
         assert (model, options) == ("unet-default", DenoiseOptions(select={"z": range(1, 2)}, device="cpu"))
         assert how["keep_finished"]
+
+
+def test_the_uncertainty_is_a_layer_of_its_own_below_the_result(make_scan):
+    scan = make_scan(name="fast")
+    spread = finer(scan, np.linspace(0, 5, 3 * 48 * 40).reshape(3, 48, 40))
+    result = DenoiseResult(finer(scan, np.zeros((3, 48, 40))), uncertainty=spread, uncertainty_limit=4.5)
+    layers = [
+        Image(data, **attributes) for data, attributes, _ in result_layers(request_of_layer(as_layer(scan)), result)
+    ]
+    assert [layer.name for layer in layers] == ["fast [unet-default] uncertainty (SD)", "fast [unet-default]"]
+    assert (layers[0].colormap.name, layers[0].visible, layers[0].contrast_limits) == ("inferno", False, [0, 4.5])
+    assert layers[0].units == layers[1].units
+    np.testing.assert_allclose(layers[0].scale, layers[1].scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [("a.ome.zarr", "a_uncertainty.ome.zarr"), ("b.zarr", "b_uncertainty.zarr"), ("c", "c_uncertainty")],
+)
+def test_the_uncertainty_is_saved_beside_the_result(tmp_path, name, beside):
+    assert uncertainty_path(tmp_path / name) == tmp_path / beside
+
+
+def test_steps_draws_and_the_map_are_passed_on(make_scan, monkeypatch):
+    calls = []
+
+    def sampled(scan, model, options, **how):
+        calls.append(options)
+        return scan, Scan(np.full(scan.shape, 3.0), scan.info)
+
+    monkeypatch.setattr("napari_micromri.inference.denoise_with_uncertainty", sampled)
+    request = replace(request_of_layer(as_layer(make_scan())), steps=5, draws=8, uncertainty=True)
+    result = run_request(request)
+    assert [(options.steps, options.draws) for options in calls] == [(5, 8)]
+    assert result.uncertainty.read().max() == 3
+    assert result.uncertainty_limit == 4  # of a constant image
+    assert result.trust.total == result.scan.shape[0]

@@ -21,6 +21,7 @@ class Entry:
     summary: str = "For fast scans of any kind"
     factor: int = 2
     parameters: int = 590_000
+    most_steps: int = 1
 
 
 class Denoiser:
@@ -60,10 +61,18 @@ class Denoiser:
             part = part.repeat(2, axes.index(axis))
         return Scan(part.astype(np.float32), scan.info.resampled(dict.fromkeys(in_plane, 2)))
 
+    def denoise_with_uncertainty(self, scan, model, options, **how):
+        result = self.denoise(scan, model, options, **how)
+        return result, Scan(np.sqrt(np.abs(result.data)), result.info)
+
     def denoise_to_file(self, scan, model, path, options, **how):
         from napari_micromri.io import save_scan
 
-        return save_scan(self.denoise(scan, model, options, **how), path)
+        uncertainty = how.pop("uncertainty", None)
+        result = self.denoise(scan, model, options, **how)
+        if uncertainty is not None:
+            save_scan(result, uncertainty)
+        return save_scan(result, path)
 
     def pause(self, should_stop) -> bool:
         self.waiting.set()
@@ -83,6 +92,7 @@ def denoiser(monkeypatch):
     fake = Denoiser()
     monkeypatch.setattr("napari_micromri.inference.denoise", fake.denoise)
     monkeypatch.setattr("napari_micromri.inference.denoise_to_file", fake.denoise_to_file)
+    monkeypatch.setattr("napari_micromri.inference.denoise_with_uncertainty", fake.denoise_with_uncertainty)
     monkeypatch.setattr("napari_micromri.inference.available_devices", lambda: ["cpu", "cuda:0"])
     monkeypatch.setattr("napari_micromri.widgets.torch_loading.load_torch", lambda: None)
     monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: [Entry()])

@@ -7,7 +7,11 @@ from napari.components import ViewerModel
 
 from napari_micromri.errors import InputError
 from napari_micromri.plugin.layers import scan_to_layer
-from napari_micromri.widgets.denoise_command import denoise_selected_layer, start_denoising
+from napari_micromri.widgets.denoise_command import (
+    denoise_selected_layer,
+    denoise_selected_layer_with_apddm,
+    start_denoising,
+)
 
 
 def add(viewer, scan):
@@ -22,6 +26,16 @@ def test_the_selected_layer_is_denoised_with_the_defaults(denoiser, qtbot, make_
         pass
     assert [layer.name for layer in viewer.layers] == ["fast", "fast [unet-default]"]
     assert denoiser.calls[0]["options"].select == {}
+
+
+def test_the_other_command_takes_the_diffusion_model(denoiser, qtbot, make_scan, monkeypatch):
+    viewer = ViewerModel()
+    add(viewer, make_scan(name="fast"))
+    monkeypatch.setattr(napari, "current_viewer", lambda: viewer)
+    denoise_selected_layer_with_apddm()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+    assert viewer.layers[-1].name == "fast [apddm-default]"
+    assert denoiser.calls[0]["model"] == "apddm-default"
 
 
 def test_a_removed_layer_ends_the_run(denoiser, qtbot, make_scan):

@@ -134,6 +134,64 @@ def test_the_dock_follows_the_selected_layer(viewer, dock, make_scan):
     assert dock.layers.current is second
 
 
+@pytest.fixture
+def apddm(monkeypatch, make_entry, denoiser):
+    entries = [make_entry(), make_entry("apddm-default", "apddm", most_steps=20)]
+    monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: entries)
+
+
+def test_texture_and_draws_are_offered_only_for_diffusion_models(apddm, viewer, dock, denoiser, qtbot, make_scan):
+    add(viewer, make_scan())
+    sampling = dock.form.sampling
+    assert not sampling.isVisible()
+    run(qtbot, dock)
+    dock.form.model.setCurrentIndex(1)
+    assert sampling.isVisible()
+    assert sampling.slider.maximum() == 7
+    run(qtbot, dock)
+    sampling.slider.setValue(5)
+    assert sampling.words.text().startswith("10 steps")
+    run(qtbot, dock)
+    asked = [(call["options"].steps, call["options"].draws) for call in denoiser.calls]
+    assert asked == [(None, None), (1, 1), (10, 1)]
+
+
+def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoiser, qtbot, make_scan):
+    add(viewer, make_scan())
+    dock.form.model.setCurrentIndex(1)
+    sampling = dock.form.sampling
+    sampling.uncertainty.setChecked(True)
+    assert (sampling.number.value(), sampling.number.minimum(), sampling.steps) == (8, 2, 2)
+    assert "mean of 8 draws" in sampling.words.text()
+    run(qtbot, dock)
+    assert [layer.name for layer in viewer.layers][1:] == [
+        "test scan [apddm-default] uncertainty (SD)",
+        "test scan [apddm-default]",
+    ]
+    run(qtbot, dock, dock.form.preview)  # has no map: its layer is replaced by the next
+    assert viewer.layers[-1].name == "test scan [apddm-default] preview"
+    assert denoiser.calls[-1]["options"].draws == 8
+    sampling.uncertainty.setChecked(False)
+    assert (sampling.number.value(), sampling.steps) == (1, 1)
+
+
+def test_the_uncertainty_is_saved_beside_the_streamed_result(apddm, viewer, dock, denoiser, qtbot, make_scan, tmp_path):
+    add(viewer, make_scan())
+    dock.form.model.setCurrentIndex(1)
+    dock.form.sampling.uncertainty.setChecked(True)
+    dock.form.to_file.setChecked(True)
+    dock.form.path.setText(str(tmp_path / "result.ome.zarr"))
+    run(qtbot, dock)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.ome.zarr", "result_uncertainty.ome.zarr"]
+    assert len(viewer.layers) == 3
+
+
+def test_the_dock_says_how_the_result_fits_the_measurement(viewer, dock, qtbot, make_scan):
+    add(viewer, make_scan((2, 40, 32)))
+    run(qtbot, dock)
+    assert "\nTrust: " in dock.form.status.text()
+
+
 def test_a_range_of_slices(viewer, dock, denoiser, qtbot, make_scan):
     add(viewer, make_scan((6, 8, 6)))
     form = dock.form

@@ -7,14 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_micromri.errors import InputError
+from napari_micromri.inference.trust import SliceTrust, TrustReport
 from napari_micromri.widgets.denoise_model import (
     DockState,
     Pace,
     Slices,
+    describe_texture,
     duration,
     model_choices,
     selection,
     slice_count,
+    step_choices,
+    steps_taken,
+    trust_lines,
 )
 
 READY = {"has_layers": True, "has_model": True}
@@ -106,3 +111,27 @@ def test_odd_progress_is_put_into_words_too(done, total, now):
 )
 def test_times_are_said_as_a_person_would(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("most", "choices"),
+    [(1, (1,)), (2, (1, 2)), (8, (1, 2, 3, 5, 7, 8)), (20, (1, 2, 3, 5, 7, 10, 14, 20))],
+)
+def test_the_slider_goes_from_one_step_to_what_the_model_can(most, choices):
+    assert step_choices(most) == choices
+
+
+def test_several_draws_take_at_least_two_steps():
+    assert [steps_taken(steps, draws) for steps, draws in ((1, 1), (1, 4), (5, 4), (5, 1))] == [1, 2, 5, 5]
+    assert describe_texture(1, 1).startswith("1 step: the most faithful")
+    assert describe_texture(1, 4).startswith("2 steps; the mean of 4 draws")
+    assert "invented" in describe_texture(10, 1)
+
+
+def test_what_speaks_against_a_result_is_said_after_how_it_fits():
+    slices = (SliceTrust(0, 0.9, 1.5, 3.0), SliceTrust(1, 2.0, 9.0, 3.2))
+    lines = trust_lines(TrustReport(slices, 2, (5, 40)))
+    assert lines[0].startswith("Trust: degraded again")
+    assert "SNR is about 3" in lines[1]
+    assert "1 of 2 slices deviate" in lines[2]
+    assert trust_lines(None) == []

@@ -12,6 +12,7 @@ from napari_micromri.errors import ModelError, describe_os_error
 from napari_micromri.nn.checkpoint import read_spec
 
 if TYPE_CHECKING:
+    from napari_micromri.nn.checkpoint import ModelSpec
     from napari_micromri.nn.restorer import Restorer
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -32,6 +33,8 @@ class ModelEntry:
     summary: str
     factor: int
     parameters: int
+    most_steps: int = 1
+    """How many steps the model may take; 1 for all but diffusion models."""
 
 
 def available_models() -> list[ModelEntry]:
@@ -59,7 +62,14 @@ def describe_model(path: Path | str) -> ModelEntry:
         See `napari_micromri.nn.checkpoint.read_spec`.
     """
     spec, parameters = read_spec(path)
-    return ModelEntry(spec.name, spec.kind, Path(path), spec.card.summary, spec.factor, parameters)
+    return ModelEntry(spec.name, spec.kind, Path(path), spec.card.summary, spec.factor, parameters, _most_steps(spec))
+
+
+def _most_steps(spec: ModelSpec) -> int:
+    """Look it up in the description alone: the model's own module would bring torch."""
+    steps = spec.config.get("steps", 1)
+    several = spec.kind == "apddm" and spec.config.get("parameterisation") != "simplified"
+    return steps if several and isinstance(steps, int) else 1
 
 
 def load_model(name_or_path: str | Path) -> Restorer:

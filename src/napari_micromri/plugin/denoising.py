@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import dask.array as da
     from numpy.typing import NDArray
 
+    from napari_micromri.inference.trust import TrustReport
     from napari_micromri.plugin.layers import LayerLike
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.scan import ArrayLike
@@ -44,6 +45,9 @@ class DenoiseRequest:
         Where to stream the result as OME-Zarr; None keeps it in memory.
     residual
         Also give input - result.
+    steps, draws, uncertainty
+        For diffusion models: see `napari_micromri.inference.DenoiseOptions`; ``uncertainty`` also gives the standard
+        deviation over the draws, streamed to a file beside ``path`` where there is one.
     keep_finished
         When stopped, keep the slices that are done.
     """
@@ -58,6 +62,9 @@ class DenoiseRequest:
     device: str = "auto"
     path: Path | None = None
     residual: bool = False
+    steps: int | None = None
+    draws: int | None = None
+    uncertainty: bool = False
     keep_finished: bool = False
 
     @property
@@ -73,11 +80,17 @@ class DenoiseRequest:
 
 @dataclass(frozen=True)
 class DenoiseResult:
-    """What a run gives: the denoised scan and, where asked for, what was removed, with limits to show it."""
+    """What a run gives: the denoised scan, how far it can be trusted, and, where asked for, more scans to show.
+
+    ``residual`` is what was removed, ``uncertainty`` the standard deviation over the draws, each with its limit.
+    """
 
     scan: Scan
     residual: Scan | None = None
     residual_limit: float = 1.0
+    uncertainty: Scan | None = None
+    uncertainty_limit: float = 1.0
+    trust: TrustReport | None = None
 
 
 def request_of_layer(layer: LayerLike) -> DenoiseRequest:
@@ -116,34 +129,51 @@ def run_request(
     MicroMRIError
         Anything that goes wrong, in a sentence; `CancelledError` when stopped.
     """
-    from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file
+    from napari_micromri.inference.trust import check_trust
+
+    scan, uncertainty = _denoised(request, progress, should_stop)
+    trust = check_trust(request.scan, scan, select=request.select, slice_axis=request.slice_axis)
+    result = DenoiseResult(scan, trust=trust)
+    if uncertainty is not None:
+        limit = quick_contrast_limits(uncertainty.data)[1]
+        result = replace(result, uncertainty=uncertainty, uncertainty_limit=limit)
+    if request.residual:
+        difference = residual(request.scan, scan, request.select, request.slice_axis)
+        result = replace(result, residual=difference, residual_limit=symmetric_limit(difference.data))
+    return result
+
+
+def _denoised(request: DenoiseRequest, progress: Progress, should_stop: ShouldStop) -> tuple[Scan, Scan | None]:
+    """Give the result and its uncertainty, from memory or from the files that they were streamed to."""
+    from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file, denoise_with_uncertainty
     from napari_micromri.io import open_scan
 
-    options = DenoiseOptions(select=request.select, slice_axis=request.slice_axis, device=request.device)
-    keep = request.keep_finished
-    if request.path is None:
-        scan = denoise(
-            request.scan, request.model, options, progress=progress, should_stop=should_stop, keep_finished=keep
-        )
-    else:
-        path = denoise_to_file(
-            request.scan,
-            request.model,
-            request.path,
-            options,
-            progress=progress,
-            should_stop=should_stop,
-            keep_finished=keep,
-        )
-        scan = open_scan(path)[0]
-    if not request.residual:
-        return DenoiseResult(scan)
-    difference = residual(request.scan, scan, request.select, request.slice_axis)
-    return DenoiseResult(scan, difference, symmetric_limit(difference.data))
+    options = DenoiseOptions(
+        select=request.select,
+        slice_axis=request.slice_axis,
+        device=request.device,
+        steps=request.steps,
+        draws=request.draws,
+    )
+    how: Any = {"progress": progress, "should_stop": should_stop, "keep_finished": request.keep_finished}
+    if request.path is not None:
+        beside = uncertainty_path(request.path) if request.uncertainty else None
+        more = {"uncertainty": beside} if beside is not None else {}
+        denoise_to_file(request.scan, request.model, request.path, options, **more, **how)
+        return open_scan(request.path)[0], open_scan(beside)[0] if beside is not None else None
+    if request.uncertainty:
+        return denoise_with_uncertainty(request.scan, request.model, options, **how)
+    return denoise(request.scan, request.model, options, **how), None
+
+
+def uncertainty_path(path: Path) -> Path:
+    """Name the file of the uncertainty after that of the result: ``a.ome.zarr`` has ``a_uncertainty.ome.zarr``."""
+    stem, dot, endings = path.name.partition(".")
+    return path.with_name(f"{stem}_uncertainty{dot}{endings}")
 
 
 def result_layers(request: DenoiseRequest, result: DenoiseResult) -> list[LayerData]:
-    """Make the layers to add: the residual, if there is one, below the result, both lying over the input.
+    """Make the layers to add: residual and uncertainty, if there are any, below the result, all over the input.
 
     The result gets the contrast limits that the input had, so that the two compare fairly.
     """
@@ -156,6 +186,11 @@ def result_layers(request: DenoiseRequest, result: DenoiseResult) -> list[LayerD
         data, attributes, kind = scan_to_layer(result.residual, placement=placement, contrast_limits=(-limit, limit))
         look = {"name": f"{request.name} residual", "colormap": "PiYG", "visible": False}
         layers.insert(0, (data, attributes | look, kind))
+    if result.uncertainty is not None:
+        limits = (0.0, result.uncertainty_limit)
+        data, attributes, kind = scan_to_layer(result.uncertainty, placement=placement, contrast_limits=limits)
+        look = {"name": f"{request.name} uncertainty (SD)", "colormap": "inferno", "visible": False}
+        layers.insert(-1, (data, attributes | look, kind))
     return layers
 
 

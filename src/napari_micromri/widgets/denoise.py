@@ -23,6 +23,7 @@ from napari_micromri.widgets.denoise_model import (
     Slices,
     selection,
     slice_count,
+    trust_lines,
 )
 from napari_micromri.widgets.layer_chooser import LayerChooser
 from napari_micromri.widgets.model_chooser import ModelChooser
@@ -100,10 +101,11 @@ class DenoiseWidget(QWidget):
         self._show_axes(axes)
         if scan is not None:
             self._limit_range(slice_count(scan, self._slice_axis(scan)))
-        self.form.show_parts(axis=len(axes) > 1)
+        model = self.models.current
+        self.form.show_parts(axis=len(axes) > 1, most_steps=model.most_steps if model is not None else 1)
         state = DockState(
             has_layers=bool(self.layers.layers),
-            has_model=self.models.current is not None,
+            has_model=model is not None,
             problem=problem,
             running=self._job is not None,
             stopping=self._stopping,
@@ -177,6 +179,9 @@ class DenoiseWidget(QWidget):
             device=self.form.device.current,
             path=None if preview else self.form.chosen_path(),
             residual=not preview and self.form.residual.isChecked(),
+            steps=self.form.sampling.steps,
+            draws=self.form.sampling.draws,
+            uncertainty=not preview and self.form.sampling.wants_map,
             keep_finished=not preview and self.form.keep.isChecked(),
         )
 
@@ -226,7 +231,8 @@ class DenoiseWidget(QWidget):
             remove_previews(self.viewer)
             layer = add_result(self.viewer, request, result)
         self._has_result = True
-        self.form.status.setText(f"Done in {time.monotonic() - self._began:.1f} s: {layer.name}")
+        lines = [f"Done in {time.monotonic() - self._began:.1f} s: {layer.name}", *trust_lines(result.trust)]
+        self.form.status.setText("\n".join(lines))
 
     def _cancelled(self) -> None:
         self.form.status.setText("Cancelled; nothing was kept.")

@@ -1,11 +1,13 @@
-"""Layers > Filter > Denoise with UNet: the selected layer, all slices, everything at its default."""
+"""Layers > Filter > Denoise with UNet, with APDDM: the selected layer, all slices, everything at its default."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError
+from napari_micromri.inference import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -13,8 +15,20 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.background import BackgroundJob
 
 
+APDDM_MODEL = "apddm-default"
+
+
 def denoise_selected_layer() -> None:
     """Denoise the selected layer of the current napari window in the background and add the result."""
+    _denoise_selected_layer(DEFAULT_MODEL)
+
+
+def denoise_selected_layer_with_apddm() -> None:
+    """Denoise the selected layer with the diffusion model, in one step; the panel offers more."""
+    _denoise_selected_layer(APDDM_MODEL)
+
+
+def _denoise_selected_layer(model: str) -> None:
     import napari
     from napari.utils.notifications import show_warning
 
@@ -23,12 +37,12 @@ def denoise_selected_layer() -> None:
         show_warning("Select one image layer in the layer list first.")
         return
     try:
-        start_denoising(viewer)
+        start_denoising(viewer, model)
     except MicroMRIError as error:
         show_warning(str(error))
 
 
-def start_denoising(viewer: ViewerModel) -> BackgroundJob:
+def start_denoising(viewer: ViewerModel, model: str = DEFAULT_MODEL) -> BackgroundJob:
     """Begin to denoise the active layer of ``viewer``; the result is added when it is there.
 
     Raises
@@ -42,7 +56,7 @@ def start_denoising(viewer: ViewerModel) -> BackgroundJob:
     from napari_micromri.widgets.torch_loading import with_torch
 
     layer = viewer.layers.selection.active
-    request = request_of_layer(layer)
+    request = replace(request_of_layer(layer), model=model, model_name=model)
     job = BackgroundJob(with_torch(partial(run_request, request)), request.title)
     job.succeeded.connect(ResultAdder(job, viewer, layer, request).add)
     job.start()

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from napari_micromri.inference.trust import TrustReport
     from napari_micromri.nn.registry import ModelEntry
     from napari_micromri.scan import Scan
 
 KIND_LABELS = {"unet": "UNet", "apddm": "APDDM"}
+STEPS = (1, 2, 3, 5, 7, 10, 14, 20)
+"""Steps from the left end of the slider to the right."""
+
 AXIS_LABELS = {"z": "z (as acquired)", "y": "y", "x": "x"}
 
 
@@ -36,6 +40,7 @@ class ModelChoice:
     name: str
     model: str | Path
     tooltip: str
+    most_steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,28 @@ class DockState:
 
 def model_choices(entries: Iterable[ModelEntry], files: Iterable[ModelEntry] = ()) -> list[ModelChoice]:
     """List the models of the registry, which go by their names, and the files that the person added."""
-    listed = [ModelChoice(_label(entry), entry.name, entry.name, _about(entry)) for entry in entries]
-    added = [ModelChoice(f"{_label(e)}, file", e.name, e.path, f"{e.path}\n{_about(e)}") for e in files]
+    listed = [ModelChoice(_label(e), e.name, e.name, _about(e), e.most_steps) for e in entries]
+    added = [ModelChoice(f"{_label(e)}, file", e.name, e.path, f"{e.path}\n{_about(e)}", e.most_steps) for e in files]
     return listed + added
+
+
+def step_choices(most_steps: int) -> tuple[int, ...]:
+    """List the numbers of steps that the slider offers, from faithful to textured."""
+    return tuple(steps for steps in STEPS if steps < most_steps) + ((most_steps,) if most_steps <= STEPS[-1] else ())
+
+
+def steps_taken(steps: int, draws: int) -> int:
+    """Give the steps that a run takes: in one step several draws would all be alike."""
+    return max(steps, 2) if draws > 1 else steps
+
+
+def describe_texture(steps: int, draws: int) -> str:
+    """Put the position of the slider in words."""
+    if draws > 1:
+        return f"{steps_taken(steps, draws)} steps; the mean of {draws} draws is smoother than each."
+    if steps == 1:
+        return "1 step: the most faithful, smooth image."
+    return f"{steps} steps: more texture, a part of it invented."
 
 
 def selection(
@@ -140,6 +164,11 @@ def selection(
 def slice_count(scan: Scan, slice_axis: str) -> int:
     """Count the slices along an axis."""
     return scan.shape[scan.info.axes.index(slice_axis)] if slice_axis in scan.info.axes else 1
+
+
+def trust_lines(trust: TrustReport | None) -> list[str]:
+    """Say how the result fits the measurement, and what speaks against trusting it."""
+    return [] if trust is None else [trust.sentence, *(f"⚠ {warning}" for warning in trust.warnings)]
 
 
 class Pace:

@@ -1,0 +1,96 @@
+"""The fields for diffusion models: a slider from faithful to textured, the number of draws, the uncertainty map."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QSpinBox, QVBoxLayout, QWidget
+
+from napari_micromri.widgets.denoise_model import describe_texture, step_choices, steps_taken
+
+MOST_DRAWS = 64
+DRAWS_FOR_A_MAP = 8
+
+
+class SamplingForm(QWidget):
+    """Shown only for models that take more than one step."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._choices: tuple[int, ...] = (1,)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setPageStep(1)
+        self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
+        self.slider.setToolTip("Steps that the model takes: one is the safest, more give the image a natural texture.")
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.number = QSpinBox()
+        self.number.setRange(1, MOST_DRAWS)
+        self.number.setKeyboardTracking(False)
+        self.number.setToolTip("Random draws per slice, whose mean is the result; each takes as long as one.")
+        self.uncertainty = QCheckBox("Uncertainty map")
+        self.uncertainty.setToolTip(
+            "Adds a layer of the standard deviation over the draws, in the scan's own intensity units: large where the "
+            "fast scan leaves open what is there."
+        )
+        self._lay_out()
+        self.slider.valueChanged.connect(self._update)
+        self.number.valueChanged.connect(self._update)
+        self.uncertainty.toggled.connect(self._toggle_map)
+
+    @property
+    def steps(self) -> int | None:
+        """Steps to take; None for a model that has no choice."""
+        return steps_taken(self._choices[self.slider.value()], self.number.value()) if self._has_choice else None
+
+    @property
+    def draws(self) -> int | None:
+        """Draws to make; None for a model that makes none."""
+        return self.number.value() if self._has_choice else None
+
+    @property
+    def wants_map(self) -> bool:
+        """The uncertainty was asked for."""
+        return self._has_choice and self.uncertainty.isChecked()
+
+    def show_for(self, most_steps: int) -> None:
+        """Offer what a model can do."""
+        choices = step_choices(most_steps)
+        if choices != self._choices:
+            self._choices = choices
+            self.slider.blockSignals(True)
+            self.slider.setRange(0, len(choices) - 1)
+            self.slider.blockSignals(False)
+        self._describe()
+
+    @property
+    def _has_choice(self) -> bool:
+        return len(self._choices) > 1
+
+    def _toggle_map(self, wanted: bool) -> None:
+        """Take several draws for a map; without it one is the usual."""
+        self.number.blockSignals(True)
+        self.number.setMinimum(2 if wanted else 1)
+        self.number.setValue(max(DRAWS_FOR_A_MAP, self.number.value()) if wanted else 1)
+        self.number.blockSignals(False)
+        self._update()
+
+    def _update(self) -> None:
+        self._describe()
+        self.changed.emit()
+
+    def _describe(self) -> None:
+        self.words.setText(describe_texture(self._choices[self.slider.value()], self.number.value()))
+
+    def _lay_out(self) -> None:
+        slider, draws = QHBoxLayout(), QHBoxLayout()
+        for widget in (QLabel("faithful"), self.slider, QLabel("textured")):
+            slider.addWidget(widget, int(widget is self.slider))
+        for widget in (QLabel("Draws"), self.number, self.uncertainty):
+            draws.addWidget(widget, int(widget is self.uncertainty))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(slider)
+        layout.addWidget(self.words)
+        layout.addLayout(draws)
