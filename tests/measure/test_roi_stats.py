@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from napari_micromri.measure.coverage import full_mask
+from napari_micromri.measure.coverage import cover, full_mask
+from napari_micromri.measure.measurer import pool
 from napari_micromri.measure.roi import Grid, Roi
-from napari_micromri.measure.roi_stats import cnr, contrast, measure, normalised_sd, pool, statistics
+from napari_micromri.measure.roi_stats import cnr, contrast, measure, normalised_sd, statistics
 from napari_micromri.scan import Scan, ScanInfo
 
 
@@ -115,4 +116,6 @@ def test_large_values_keep_their_spread():
 
 
 def test_pooled_regions_count_a_pixel_once():
-    np.testing.assert_array_equal(pool([np.array([1.0, 0.5, 0]), np.array([1.0, 0.25, 0])]), [1, 0.5, 0])
+    grid = Grid((4, 6), (1.0, 1.0), (0.0, 0.0))
+    one, other = (cover(box(-0.5, 1.5, left, 3.5), grid) for left in (-0.5, 1.5))
+    np.testing.assert_array_equal(pool([one, other], grid.shape), full_mask(box(-0.5, 1.5, -0.5, 3.5), grid))

@@ -55,6 +55,11 @@ def background_cautions(name: str, stats: RoiStats, *, touches: bool, roi_name: 
     return tuple(doubts)
 
 
+def no_background(roi_name: str) -> Caution:
+    """Say that a region has nothing to be compared with."""
+    return Caution("no-background", f"No background is drawn on this slice, so '{roi_name}' has no CNR.")
+
+
 def leaves(box: Box, crop: Box) -> bool:
     """Tell whether a box reaches beyond another."""
     return any(low < first or high > last for (low, high), (first, last) in zip(box, crop, strict=True))

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.measure.cautions import Caution
-from napari_micromri.measure.measurer import Background, Measurer
+from napari_micromri.measure.measurer import Measured, Measurer, joined
 from napari_micromri.measure.roi import slice_at, slice_position, slices_of
 from napari_micromri.measure.roi_stats import NAN, NOTHING, RoiStats, cnr, contrast, normalised_sd
 from napari_micromri.progress import never, no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from napari_micromri.measure.coverage import Rule
     from napari_micromri.measure.roi import Box, Roi
@@ -155,14 +155,15 @@ def compare(
     _check(images, settings)
     measurer = measurer or Measurer()
     regions = [roi for roi in rois if roi.kind == "roi"]
-    backgrounds = [roi for roi in rois if roi.kind == "background"]
+    behind = _by_slice([roi for roi in rois if roi.kind == "background"], images)
     rows: list[Row] = []
     for done, roi in enumerate(regions):
         if should_stop():
             raise CancelledError("The measurement was stopped.")
         progress(done, len(regions))
-        for position in _positions(roi, images):
-            rows += _group(images, roi, position, backgrounds, settings, measurer)
+        for leader, index in _places(roi, images):
+            position = slice_position(images[leader].scan, roi.normal, index)
+            rows += _group(images, roi, position, behind.get((leader, roi.axes, index), []), settings, measurer)
     progress(len(regions), len(regions))
     return Comparison(tuple(rows), tuple(images), tuple(rois), settings)
 
@@ -176,12 +177,23 @@ def _check(images: Sequence[Image], settings: Settings) -> None:
         raise InputError(f"The reference '{settings.reference}' is none of the images ({', '.join(names) or 'none'}).")
 
 
-def _positions(roi: Roi, images: Sequence[Image]) -> list[float]:
-    for image in images:
+def _places(roi: Roi, images: Sequence[Image]) -> list[tuple[int, int]]:
+    """List the slices that a region's rows are made for: which image they are counted in, and their indices."""
+    for leader, image in enumerate(images):
         chosen = slices_of(roi, image.scan)
         if chosen:
-            return [slice_position(image.scan, roi.normal, k) for k in chosen]
+            return [(leader, k) for k in chosen]
     return []
+
+
+def _by_slice(backgrounds: Sequence[Roi], images: Sequence[Image]) -> dict[tuple[int, str, int], list[Roi]]:
+    """Sort backgrounds by image, plane and slice, so that each region finds its own at once."""
+    found: dict[tuple[int, str, int], list[Roi]] = defaultdict(list)
+    for leader, image in enumerate(images):
+        for roi in backgrounds:
+            for index in slices_of(roi, image.scan):
+                found[leader, roi.axes, index].append(roi)
+    return found
 
 
 def _group(
@@ -193,90 +205,66 @@ def _group(
     measurer: Measurer,
 ) -> list[Row]:
     """Make the rows of one region at one position: all images, for each background or for all of them together."""
-    here = [one for one in backgrounds if one.axes == roi.axes and _is_at(one, position, images)]
-    sets = [[one] for one in here] if settings.backgrounds == "each" and here else [here]
+    each = settings.backgrounds == "each" and len(backgrounds) > 1
     rows: list[Row] = []
-    for chosen in sets:
-        group = [_row(image, roi, position, tuple(chosen), settings, measurer) for image in images]
-        rows += _with_best(_relative_to(group, settings.reference))
+    for chosen in [(one,) for one in backgrounds] if each else [tuple(backgrounds)]:
+        measured = [_measured(image, roi, chosen, position, settings, measurer) for image in images]
+        rows += _rows(images, roi, position, joined(chosen) or None, measured, settings.reference)
     return rows
 
 
-def _is_at(roi: Roi, position: float, images: Iterable[Image]) -> bool:
-    for image in images:
-        index = slice_at(image.scan, roi.normal, position)
-        if index is not None:
-            return index in slices_of(roi, image.scan)
-    return False
-
-
-def _row(
-    image: Image, roi: Roi, position: float, backgrounds: tuple[Roi, ...], settings: Settings, measurer: Measurer
-) -> Row:
+def _measured(
+    image: Image, roi: Roi, backgrounds: tuple[Roi, ...], position: float, settings: Settings, measurer: Measurer
+) -> tuple[int | None, Measured]:
     index = slice_at(image.scan, roi.normal, position)
-    name = " + ".join(one.name for one in backgrounds) or None
     if index is None:
         gone = Caution("no-slice", f"'{image.name}' has no slice at {position:.4g} mm.")
-        return Row(
+        return None, Measured(NOTHING, NOTHING, (gone,))
+    return index, measurer.against(image.scan, roi, backgrounds, index, settings.rule, settings.at, settings.crop)
+
+
+def _rows(
+    images: Sequence[Image],
+    roi: Roi,
+    position: float,
+    background: str | None,
+    measured: Sequence[tuple[int | None, Measured]],
+    reference: str | None,
+) -> list[Row]:
+    """Relate the images to the reference, and mark the best; a single one isn't the best of anything."""
+    ratios = [cnr(one.stats, one.background) for _, one in measured]
+    spreads = [normalised_sd(one.background) for _, one in measured]
+    base = next((one for image, (_, one) in zip(images, measured, strict=True) if image.name == reference), None)
+    best_ratio, best_spread = _best([-abs(ratio) for ratio in ratios]), _best(spreads)
+    return [
+        Row(
             image=image.name,
             roi=roi,
             position=position,
-            slice_index=None,
-            background=name,
-            stats=NOTHING,
-            background_stats=NOTHING,
-            cautions=(gone,),
+            slice_index=index,
+            background=background,
+            stats=one.stats,
+            background_stats=one.background,
+            cautions=one.cautions,
+            contrast_to_reference=_ratio(one, base, lambda it: contrast(it.stats, it.background)),
+            background_sd_to_reference=_ratio(one, base, lambda it: it.background.sd),
+            best_cnr=-abs(ratio) == best_ratio,
+            best_normalised_sd=spread == best_spread,
         )
-    stats, doubts = measurer.region(image.scan, roi, index, settings.rule, settings.at, settings.crop)
-    behind = measurer.background(image.scan, backgrounds, index, settings.rule, settings.at, settings.crop)
-    return Row(
-        image=image.name,
-        roi=roi,
-        position=position,
-        slice_index=index,
-        background=name,
-        stats=stats,
-        background_stats=behind.stats,
-        cautions=(*doubts, *_about(behind, name, roi)),
-    )
+        for image, (index, one), ratio, spread in zip(images, measured, ratios, spreads, strict=True)
+    ]
 
 
-def _about(behind: Background, name: str | None, roi: Roi) -> tuple[Caution, ...]:
-    if name is None:
-        return (Caution("no-background", f"No background is drawn on this slice, so '{roi.name}' has no CNR."),)
-    return behind.cautions_for(roi, name)
+def _best(values: Sequence[float]) -> float | None:
+    known = [value for value in values if math.isfinite(value)]
+    return min(known) if len(known) > 1 else None
 
 
-def _relative_to(rows: Sequence[Row], reference: str | None) -> list[Row]:
-    base = next((row for row in rows if row.image == reference), None)
+def _ratio(one: Measured, base: Measured | None, take: Callable[[Measured], float]) -> float:
     if base is None:
-        return list(rows)
-    return [
-        replace(
-            row,
-            contrast_to_reference=_divide(row.contrast, base.contrast),
-            background_sd_to_reference=_divide(row.background_stats.sd, base.background_stats.sd),
-        )
-        for row in rows
-    ]
-
-
-def _divide(value: float, by: float) -> float:
-    return value / by if by and math.isfinite(by) else NAN
-
-
-def _with_best(rows: Sequence[Row]) -> list[Row]:
-    """Mark the best of several images; a single one isn't the best of anything."""
-    ratios = [abs(row.cnr) for row in rows if math.isfinite(row.cnr)]
-    spreads = [row.normalised_sd for row in rows if math.isfinite(row.normalised_sd)]
-    return [
-        replace(
-            row,
-            best_cnr=len(ratios) > 1 and abs(row.cnr) == max(ratios),
-            best_normalised_sd=len(spreads) > 1 and row.normalised_sd == min(spreads),
-        )
-        for row in rows
-    ]
+        return NAN
+    by = take(base)
+    return take(one) / by if by and math.isfinite(by) else NAN
 
 
 def by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from napari_micromri.measure.cautions import background_cautions, cautions_of
-from napari_micromri.measure.coverage import cover, full_mask
+from napari_micromri.measure.cautions import background_cautions, cautions_of, no_background
+from napari_micromri.measure.coverage import cover
 from napari_micromri.measure.roi import Grid, read_plane
-from napari_micromri.measure.roi_stats import NOTHING, RoiStats, pool, statistics
+from napari_micromri.measure.roi_stats import NOTHING, RoiStats, statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from napari_micromri.measure.cautions import Caution
-    from napari_micromri.measure.coverage import Rule
+    from napari_micromri.measure.coverage import Coverage, Rule
     from napari_micromri.measure.roi import Box, Roi
     from napari_micromri.scan import Scan
 
@@ -28,6 +28,9 @@ MOST_REGIONS = 100_000
 MOST_BACKGROUNDS = 500
 """Each holds a mask of the whole slice."""
 
+MOST_COVERAGES = 2000
+"""A region over many slices covers the same pixels of each."""
+
 Value = TypeVar("Value")
 
 PlaneKey: TypeAlias = tuple[int, str, str, int, tuple[tuple[str, int], ...]]
@@ -35,19 +38,20 @@ PlaneKey: TypeAlias = tuple[int, str, str, int, tuple[tuple[str, int], ...]]
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """Backgrounds on one slice: their statistics, and where a region would touch them."""
+    """Backgrounds on one slice: their statistics, and the pixels that a region would touch them with."""
 
     stats: RoiStats
     cautions: tuple[Caution, ...]
     near: NDArray[np.bool_]
-    grid: Grid
-    rule: Rule
 
-    def cautions_for(self, roi: Roi, name: str) -> tuple[Caution, ...]:
-        """List what is doubtful, for a region that is compared with it."""
-        found = cover(roi, self.grid, self.rule)
-        touches = bool((self.near[found.window] & (found.weights > 0)).any())
-        return (*self.cautions, *background_cautions(name, self.stats, touches=touches, roi_name=roi.name))
+
+@dataclass(frozen=True)
+class Measured:
+    """A region on one slice against its backgrounds; without any, ``background`` is empty."""
+
+    stats: RoiStats
+    background: RoiStats
+    cautions: tuple[Caution, ...]
 
 
 class _Recent(Generic[Value]):
@@ -83,12 +87,15 @@ class Measurer:
         self._bytes = 0
         self._regions: _Recent[tuple[RoiStats, tuple[Caution, ...]]] = _Recent(MOST_REGIONS)
         self._backgrounds: _Recent[Background] = _Recent(MOST_BACKGROUNDS)
+        self._measured: _Recent[Measured] = _Recent(MOST_REGIONS)
+        self._coverages: _Recent[Coverage] = _Recent(MOST_COVERAGES)
 
     def forget(self) -> None:
         """Forget everything, since pixels changed."""
         self._planes.clear()
         self._regions.clear()
         self._backgrounds.clear()
+        self._measured.clear()
         self._bytes = 0
 
     def knows_plane(self, scan: Scan, axes: str, index: int, at: Mapping[str, int]) -> bool:
@@ -109,6 +116,35 @@ class Measurer:
             self._bytes -= self._planes.popitem(last=False)[1][1].nbytes
         return plane
 
+    def against(
+        self,
+        scan: Scan,
+        roi: Roi,
+        backgrounds: tuple[Roi, ...],
+        index: int,
+        rule: Rule,
+        at: Mapping[str, int],
+        crop: Box | None = None,
+    ) -> Measured:
+        """Measure one region and its backgrounds on one slice, and say what is doubtful."""
+        key = (roi, backgrounds, rule, crop, scan.info.voxel_size, scan.info.origin)
+
+        def work() -> Measured:
+            stats, doubts = self.region(scan, roi, index, rule, at, crop)
+            if not backgrounds:
+                return Measured(stats, NOTHING, (*doubts, no_background(roi.name)))
+            behind = self.background(scan, backgrounds, index, rule, at, crop)
+            found = self._cover(roi, Grid.of(scan, roi.axes), rule)
+            touches = bool((behind.near[found.window] & (found.weights > 0)).any())
+            name = joined(backgrounds)
+            more = background_cautions(name, behind.stats, touches=touches, roi_name=roi.name)
+            return Measured(stats, behind.stats, (*doubts, *behind.cautions, *more))
+
+        return self._measured.get((*key, _plane_key(scan, roi.axes, index, at)), work, scan.data)
+
+    def _cover(self, roi: Roi, grid: Grid, rule: Rule) -> Coverage:
+        return self._coverages.get((roi, grid, rule), lambda: cover(roi, grid, rule), None)
+
     def region(
         self, scan: Scan, roi: Roi, index: int, rule: Rule, at: Mapping[str, int], crop: Box | None = None
     ) -> tuple[RoiStats, tuple[Caution, ...]]:
@@ -117,7 +153,7 @@ class Measurer:
         key = (roi, grid, rule, crop, _plane_key(scan, roi.axes, index, at))
 
         def work() -> tuple[RoiStats, tuple[Caution, ...]]:
-            found = cover(roi, grid, rule)
+            found = self._cover(roi, grid, rule)
             plane = self.plane(scan, roi.axes, index, at)
             stats = statistics(plane[found.window], found.weights, grid.pixel_area)
             return stats, cautions_of(roi, stats, found, crop)
@@ -134,19 +170,30 @@ class Measurer:
         crop: Box | None = None,
     ) -> Background:
         """Measure backgrounds on one slice, together."""
-        if not rois:
-            return Background(NOTHING, (), np.zeros((0, 0), dtype=bool), Grid((0, 0), (1.0, 1.0), (0.0, 0.0)), rule)
         axes = rois[0].axes
         grid = Grid.of(scan, axes)
         key = (rois, grid, rule, crop, _plane_key(scan, axes, index, at))
 
         def work() -> Background:
-            weights = pool([full_mask(roi, grid, rule) for roi in rois])
+            weights = pool([self._cover(roi, grid, rule) for roi in rois], grid.shape)
             stats = statistics(self.plane(scan, axes, index, at), weights, grid.pixel_area)
             doubts = {one for roi in rois for one in self.region(scan, roi, index, rule, at, crop)[1]}
-            return Background(stats, tuple(sorted(doubts)), _grown(weights > 0), grid, rule)
+            return Background(stats, tuple(sorted(doubts)), _grown(weights > 0))
 
         return self._backgrounds.get(key, work, scan.data)
+
+
+def pool(coverages: Iterable[Coverage], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Unite regions on one grid: a pixel in two of them counts once."""
+    weights = np.zeros(shape)
+    for found in coverages:
+        weights[found.window] = np.maximum(weights[found.window], found.weights)
+    return weights
+
+
+def joined(rois: tuple[Roi, ...]) -> str:
+    """Name several backgrounds together."""
+    return " + ".join(roi.name for roi in rois)
 
 
 def _plane_key(scan: Scan, axes: str, index: int, at: Mapping[str, int]) -> PlaneKey:

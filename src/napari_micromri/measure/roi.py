@@ -9,6 +9,7 @@ a range along the third; it belongs to every slice whose extent holds a part of 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -31,6 +32,9 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 Point: TypeAlias = tuple[float, float]
 Box: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
 """First and last coordinate in mm along the two axes of a plane."""
+
+NORMALS = {"yx": "z", "zx": "y", "zy": "x"}
+"""The axis across each plane."""
 
 PRECISION = 6
 """Decimals of a pixel (of a slice) that count: what falls on an edge does so on every machine."""
@@ -68,7 +72,7 @@ class Roi:
     axes: str = "yx"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS or self.shape not in SHAPES or self.axes not in ("yx", "zx", "zy"):
+        if self.kind not in KINDS or self.shape not in SHAPES or self.axes not in NORMALS:
             raise InputError(
                 f"'{self.name}' is a {self.kind} {self.shape} in the plane {self.axes}; known are {', '.join(KINDS)}, "
                 f"{', '.join(SHAPES)} and the planes yx, zx, zy."
@@ -84,7 +88,7 @@ class Roi:
     @property
     def normal(self) -> str:
         """The axis across the plane."""
-        return next(axis for axis in SPATIAL_AXES if axis not in self.axes)
+        return NORMALS[self.axes]
 
     @property
     def box(self) -> Box:
@@ -149,29 +153,36 @@ def ellipse_axes(
 
 def slice_at(scan: Scan, axis: str, position: float) -> int | None:
     """Tell which slice's extent holds a position in mm; None outside the scan. A flat scan's only slice is 0."""
-    if axis not in scan.info.spatial:
-        return 0
-    size, origin = scan.info.size_of(axis), scan.info.origin[scan.info.spatial.index(axis)]
-    index = int(np.floor(np.round((position - origin) / size + 0.5, PRECISION)))
-    return index if 0 <= index < scan.shape[scan.info.axes.index(axis)] else None
+    count, size, origin = _stack(scan, axis)
+    index = _index(position, size, origin) if size else 0
+    return index if 0 <= index < count else None
 
 
 def slice_position(scan: Scan, axis: str, index: int) -> float:
     """Give the centre of a slice in mm; 0 for a flat scan."""
-    if axis not in scan.info.spatial:
-        return 0.0
-    return scan.info.origin[scan.info.spatial.index(axis)] + index * scan.info.size_of(axis)
+    _, size, origin = _stack(scan, axis)
+    return origin + index * size
 
 
 def slices_of(roi: Roi, scan: Scan) -> range:
     """List the slices of a scan that a region belongs to; empty when it lies beside the scan."""
-    axis = roi.normal
-    count = scan.shape[scan.info.axes.index(axis)] if axis in scan.info.spatial else 1
-    if roi.depth is None or axis not in scan.info.spatial:
+    count, size, origin = _stack(scan, roi.normal)
+    if roi.depth is None or not size:
         return range(count)
-    size, origin = scan.info.size_of(axis), scan.info.origin[scan.info.spatial.index(axis)]
-    first, last = (int(np.floor(np.round((z - origin) / size + 0.5, PRECISION))) for z in roi.depth)
+    first, last = (_index(z, size, origin) for z in roi.depth)
     return range(max(first, 0), min(last, count - 1) + 1)
+
+
+def _stack(scan: Scan, axis: str) -> tuple[int, float, float]:
+    """Give number, thickness and first centre of the slices along an axis; a flat scan has one of thickness 0."""
+    if axis not in scan.info.axes:
+        return 1, 0.0, 0.0
+    k = scan.info.spatial.index(axis)
+    return scan.data.shape[scan.info.axes.index(axis)], scan.info.voxel_size[k], scan.info.origin[k]
+
+
+def _index(position: float, size: float, origin: float) -> int:
+    return math.floor(round((position - origin) / size + 0.5, PRECISION))
 
 
 def read_plane(scan: Scan, axes: str, index: int, at: Mapping[str, int] | None = None) -> NDArray[np.float64]:

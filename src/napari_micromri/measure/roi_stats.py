@@ -16,7 +16,7 @@ from napari_micromri.measure.coverage import cover
 from napari_micromri.measure.roi import Grid, read_plane, slices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -122,11 +122,6 @@ def contrast(roi: RoiStats, background: RoiStats) -> float:
 def normalised_sd(background: RoiStats) -> float:
     """Relate the standard deviation to the mean, ``sd_b / mean_b`` (report eq. 14); NaN unless the mean is positive."""
     return background.sd / background.mean if background.mean > 0 else NAN
-
-
-def pool(weights: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Unite regions on one grid: a pixel in two of them counts once."""
-    return np.asarray(np.maximum.reduce(list(weights)))
 
 
 def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

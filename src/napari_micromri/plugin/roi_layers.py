@@ -8,6 +8,7 @@ are the features ``kind`` and ``name``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from napari_micromri.errors import InputError
 from napari_micromri.measure.roi import KINDS, SHAPES, Roi
 from napari_micromri.plugin.layers import mm_per
+from napari_micromri.scan import SPATIAL_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -143,7 +145,7 @@ def read_rois(layer: ShapesLike) -> Reading:
     """
     axes = _axes(layer)
     lengths = np.array([mm_per(unit) for unit in layer.units])
-    scale, translate = np.asarray(layer.scale) * lengths, np.asarray(layer.translate) * lengths
+    scale, translate = (tuple(map(float, np.asarray(a) * lengths)) for a in (layer.scale, layer.translate))
     names, kinds = named(layer)
     rois: list[Roi | None] = []
     strange: dict[str, int] = {}
@@ -154,7 +156,8 @@ def read_rois(layer: ShapesLike) -> Reading:
             strange[str(shape)] = strange.get(str(shape), 0) + 1
         else:
             try:
-                roi = _roi(np.asarray(corners) * scale + translate, str(shape), name, kind, axes, scale)
+                raw = np.asarray(corners, dtype=np.float64)
+                roi = _roi(raw.tobytes(), str(shape), name, kind, axes, scale, translate)
             except InputError as error:
                 problems.append(str(error))
         rois.append(roi)
@@ -169,12 +172,10 @@ def _counted(shape: str, count: int) -> str:
 def _axes(layer: ShapesLike) -> str:
     labels = [str(label).strip().lower() for label in layer.axis_labels]
     count = len(labels)
-    axes = "".join(labels) if all(len(label) == 1 for label in labels) else "zyx"[-count:]
-    if axes not in ("yx", "zyx"):
-        axes = "zyx"[-count:] if count in (2, 3) else ""
-    if not axes:
+    if count not in (2, 3):
         raise InputError(f"ROIs are drawn in two or three dimensions, not {count}. Make a ROI layer with the buttons.")
-    return axes
+    axes = "".join(labels)
+    return axes if axes in ("yx", "zyx") else SPATIAL_AXES[-count:]
 
 
 def named(layer: ShapesLike) -> tuple[list[str], list[Kind]]:
@@ -187,8 +188,15 @@ def named(layer: ShapesLike) -> tuple[list[str], list[Kind]]:
     return [("" if name in ("nan", "None") else name) for name in names], known
 
 
-def _roi(corners: NDArray[np.float64], shape: str, name: str, kind: Kind, axes: str, scale: NDArray[np.float64]) -> Roi:
-    """Make a region of corners (n, axes) in mm; the axis along which they don't move is the one across."""
+@lru_cache(maxsize=20_000)
+def _roi(
+    raw: bytes, shape: str, name: str, kind: Kind, axes: str, scale: tuple[float, ...], translate: tuple[float, ...]
+) -> Roi:
+    """Make a region of the bytes of its corners (n, axes); the axis along which they don't move is the one across.
+
+    While one shape of a thousand is dragged, the others are known.
+    """
+    corners = np.frombuffer(raw).reshape(-1, len(axes)) * scale + translate
     depth = None
     plane = axes
     if len(axes) == 3:
