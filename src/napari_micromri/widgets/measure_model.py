@@ -171,12 +171,14 @@ def explain(rows: Sequence[Row], chosen: Row, short: Mapping[str, str], referenc
         f"'{chosen.roi.name}': the CNR of {name} is {chosen.cnr / base.cnr:.2f} × that of {other}: "
         f"contrast {percent(kept)}, background SD {percent(noise)} of {other}'s."
     )
-    return " ".join([text, *_warning(kept, noise, chosen.cnr / base.cnr), *doubts])
+    said = " ".join([text, *_warning(noise, chosen.cnr / base.cnr), *doubts])
+    return said.replace(" %", "\u00a0%")  # the sign stays with its number where the line is broken
 
 
-def _warning(kept: float, noise: float, gain: float) -> list[str]:
-    if gain > 1 and kept < 1 and noise < 1:
-        return ["The gain comes from the smoother background alone."]
+def _warning(noise: float, gain: float) -> list[str]:
+    """Say so where at least nine tenths of a gain, as powers of ten, are the background's."""
+    if gain > 1 and noise < 1 and -math.log(noise) >= 0.9 * math.log(gain):
+        return ["The gain is that of a smoother background, not of contrast."]
     return []
 
 
