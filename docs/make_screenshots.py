@@ -1,4 +1,4 @@
-"""Take the pictures of the denoising dock before, during and after a run: docs/images/denoise_*.png.
+"""Take the pictures of the denoising dock, docs/images/denoise_*.png, and of the measuring one, measure_*.png.
 
 Needs a display: ``xvfb-run -a python docs/make_screenshots.py``. A fast scan is simulated from the real mouse trunk
 where MICROMRI_DATA (or ../shared/data) has it, from the digital mouse otherwise.
@@ -33,8 +33,18 @@ PATIENCE = 300.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    output = parser.parse_args().output
-    output.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--only", choices=("denoise", "measure"), help="the pictures of one dock")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    if options.only != "measure":
+        take_denoising(options.output)
+    if options.only != "denoise":
+        from measure_screenshots import take
+
+        take(options.output)
+
+
+def take_denoising(output: Path) -> None:
     viewer = napari.Viewer(title="napari")
     viewer.window.resize(*SIZE)
     _, dock = viewer.window.add_plugin_dock_widget("napari-micromri", "Denoise with UNet/APDDM")
