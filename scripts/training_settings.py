@@ -63,15 +63,9 @@ def _values(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_values(part, definitions) for part in schema["anyOf"])
     if "enum" in schema:
-        return ", ".join(schema["enum"])
-    words = {
-        "boolean": "true, false",
-        "null": "none",
-        "string": "text",
-        "array": "whole numbers",
-        "integer": "whole number",
-    }
-    return words.get(schema["type"], schema["type"])
+        return ", ".join(map(str, schema["enum"]))
+    kind = str(schema["type"])
+    return WORDS.get(kind, kind)
 
 
 if __name__ == "__main__":
