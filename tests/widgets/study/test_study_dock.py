@@ -208,6 +208,7 @@ def test_s_goes_through_suspicious_slices_and_on_to_the_next_pair(dock, viewer, 
     first, second = keys(dock)[:2]
     session = dock.curator.session
     session.suspicions = [suspected(second, 2, 0.9), suspected(first, 1, 0.8)]
+    session.suspected = session.suspicions
     session.scores = {(one.key, one.index): one for one in session.suspicions}
     dock.refresh()
     assert dock.suspicious.table.rows_model.rowCount() == 2

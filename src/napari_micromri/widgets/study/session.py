@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.study.history import History
 from napari_micromri.study.model import Exclude, SetCrop
-from napari_micromri.widgets.study.slices import SUSPICIOUS, next_suspicious, waiting
+from napari_micromri.widgets.study.slices import SUSPICIOUS, next_suspicious
 from napari_micromri.widgets.study.splits import assignments, split_summary
 from napari_micromri.widgets.study.tree import tree
 
@@ -50,14 +50,19 @@ class Session:
         self.study = study
         self.history = History(study)
         self.suspicions: list[Suspicion] = []
+        self.suspected: list[Suspicion] = []
         self.scores: dict[tuple[str, int], Suspicion] = {}
         self.judge()
 
     def judge(self) -> None:
-        """Rank the slices of the whole study anew, from what was measured when it was built."""
+        """Rank the slices of the whole study anew, from what was measured when it was built.
+
+        ``suspected`` are those that should be looked at, most suspicious first.
+        """
         from napari_micromri.study.quality import rank
 
         self.suspicions = rank(self.pairs)
+        self.suspected = [found for found in self.suspicions if found.score >= SUSPICIOUS]
         self.scores = {(found.key, found.index): found for found in self.suspicions}
 
     @property
@@ -70,24 +75,24 @@ class Session:
         return self.study.pairs_by_key.get(key) if key is not None else None
 
     @property
-    def suspicious_keys(self) -> frozenset[str]:
-        """Keys of the pairs that have suspicious slices nobody excluded."""
+    def _waiting(self) -> list[Suspicion]:
+        """The slices that should be looked at and that nobody excluded."""
         pairs = self.study.pairs_by_key
-        return frozenset(
-            found.key
+        return [
+            found
             for found in self.suspected
-            if (pair := pairs.get(found.key)) and found.index not in pair.marks.excluded
-        )
+            if (pair := pairs.get(found.key)) is not None and found.index not in pair.marks.excluded
+        ]
 
     @property
-    def suspected(self) -> list[Suspicion]:
-        """The slices that should be looked at, most suspicious first."""
-        return [found for found in self.suspicions if found.score >= SUSPICIOUS]
+    def suspicious_keys(self) -> frozenset[str]:
+        """Keys of the pairs that have suspicious slices nobody excluded."""
+        return frozenset(found.key for found in self._waiting)
 
     @property
     def undecided(self) -> int:
         """Count the suspicious slices that nobody excluded."""
-        return sum(len(waiting(pair, self.scores)) for pair in self.pairs)
+        return len(self._waiting)
 
     def rows(self, chosen: Filter) -> tuple[SubjectRow, ...]:
         """Arrange the pairs that pass a filter for the tree."""

@@ -50,6 +50,7 @@ class PairView(QObject):
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)
         self._pause.timeout.connect(self._tell_drawing)
+        self._marked: tuple[Reason | None, list[Image]] = (None, [])
         self._text_before: dict[str, Any] | None = None
         self._grid_before: tuple[bool, int] | None = None
         viewer.dims.events.point.connect(self._tell_slice)
@@ -149,6 +150,9 @@ class PairView(QObject):
 
     def show_mark(self, reason: Reason | None) -> None:
         """Frame an excluded slice in red and say why; None shows a kept one as it is."""
+        if (reason, self.layers) == self._marked:
+            return  # setting the frame again would draw everything again
+        self._marked = (reason, self.layers)
         for layer in self.layers:
             box = layer.bounding_box
             box.line_color, box.line_thickness, box.points = RED, 3, False
