@@ -172,7 +172,9 @@ def _cautions(work: Work, pairs: Sequence[Pair], subjects: AbstractSet[str]) -> 
     for label, model in work.models.items():
         seen = ", ".join(sorted(subjects & trained_on(model.spec.provenance)))
         if seen:
-            found.append(f"'{label}' was trained on subjects of these names, which flatters its figures: {seen}.")
+            found.append(
+                f"'{label}' was trained or chosen on subjects of these names, which flatters its figures: {seen}."
+            )
     return tuple(found)
 
 

@@ -74,7 +74,7 @@ def identify(models: Mapping[str, Restorer]) -> tuple[ModelIdentity, ...]:
 
 
 def trained_on(provenance: Mapping[str, Any]) -> set[str]:
-    """Read from what a model says of itself which subjects it was trained on; empty when it doesn't say."""
+    """Read from a model's description which subjects its weights were trained or chosen on, if it says so."""
     split = provenance.get("split")
-    names = split.get("train") if isinstance(split, dict) else None
-    return {str(name) for name in names} if isinstance(names, list) else set()
+    sets = [split.get(name) for name in ("train", "validation")] if isinstance(split, dict) else []
+    return {str(subject) for names in sets if isinstance(names, list) for subject in names}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from napari_micromri.errors import CancelledError, InputError, MicroMRIError
+from napari_micromri.errors import CancelledError, InputError, ReadError, StudyError
 from napari_micromri.measure.evaluation_folder import SliceResult
 from napari_micromri.measure.evaluation_rois import measure_rois
 from napari_micromri.measure.evaluation_rows import Problem
@@ -94,7 +94,7 @@ def _measure_some(work: Work, pair: Pair, indices: Sequence[int], journal: Journ
     for index in indices:
         try:
             slices[index] = work.slices(pair, index)
-        except MicroMRIError as error:
+        except (StudyError, ReadError) as error:
             yield Problem(pair.key, index, str(error))
     if not slices:
         return
