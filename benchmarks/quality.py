@@ -1,9 +1,9 @@
 """Compare the UNet with classical methods on scans that it never saw.
 
 Fast slices are simulated from each source (factor 2, Rician noise), each at the stated SNR of its own foreground,
-brought to the fine grid by every method, and compared with the source. ``unet`` is always a model that was trained
-*without* the source it is judged on (``benchmarks/models``); ``unet-default`` is the shipped model, which has seen
-these sources, and stands there only for comparison.
+brought to the fine grid by every method, and compared with the source. ``unet`` and ``apddm`` are always models that
+were trained *without* the source they are judged on (``benchmarks/models``); ``unet-default`` is the shipped model,
+which has seen these sources, and stands there only for comparison.
 
 Each classical filter runs on the coarse grid and is followed by sinc interpolation. It may use the scan's noise as
 `napari_micromri.measure.noise.estimate_noise` finds it, runs plain and with the Rician bias taken out, NLM and TV with
@@ -60,7 +60,9 @@ LEFT_OUT = {
 """Source -> the model that was trained without it. No model has seen the LEGO phantom."""
 
 REAL = ("mouse_trunk", "rat_head")
-METHODS = ("nearest", "bicubic", "sinc", "NLM + sinc", "TV + sinc", "BM3D + sinc", "unet", "unet-default")
+CLASSICAL = ("nearest", "bicubic", "sinc", "NLM + sinc", "TV + sinc", "BM3D + sinc")
+METHODS = (*CLASSICAL, "unet", "unet-default", "apddm, 1 step", "apddm, 5 steps", "apddm, textured")
+TEXTURED = {"steps": 30, "eta": 0.3, "seed": 1}
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,9 @@ def methods(fast: Volume, source: str) -> dict[str, list[Filter]]:
     def up(mode: Upsampling) -> Filter:
         return lambda: upsample(fast, shape, mode)
 
-    def model(name: str | Path) -> Filter:
+    def model(name: str | Path, **sampling: Any) -> Filter:
         scan = Scan(fast, ScanInfo(name=source, axes="zyx", voxel_size=(1, 1, 1)))
-        return lambda: denoise(scan, name, DenoiseOptions(device="cpu")).read()
+        return lambda: denoise(scan, name, DenoiseOptions(device="cpu", **sampling)).read()
 
     def then_sinc(one: Callable[[NDArray[np.float64], float], NDArray[np.float64]]) -> list[Filter]:
         """Give the filter plain and with the Rician bias taken out afterwards; it runs once for both."""
@@ -159,8 +161,15 @@ def methods(fast: Volume, source: str) -> dict[str, list[Filter]]:
     result: dict[str, list[Filter]] = {mode: [up(mode)] for mode in UPSAMPLINGS}
     for name, variants in classical.items():
         result[name] = [run for one in variants for run in then_sinc(one)]
-    result["unet"] = [model(HERE / "models" / f"{LEFT_OUT[source]}.safetensors")]
-    return result | {"unet-default": [model("unet-default")]}
+    unet = HERE / "models" / f"{LEFT_OUT[source]}.safetensors"
+    apddm = unet.with_name(unet.name.replace("unet", "apddm"))
+    return result | {
+        "unet": [model(unet)],
+        "unet-default": [model("unet-default")],
+        "apddm, 1 step": [model(apddm)],
+        "apddm, 5 steps": [model(apddm, steps=5)],
+        "apddm, textured": [model(apddm, **TEXTURED)],
+    }
 
 
 def nlm(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.float64]]:
@@ -240,8 +249,8 @@ def judge(rows: list[Row]) -> Iterable[str]:
         if method != "unet":
             continue
         if source in REAL:
-            rivals = [r for r in rows if (r.source, r.snr) == (source, snr) and not r.method.startswith("unet")]
-            if len(rivals) < len(METHODS) - 2:
+            rivals = [r for r in rows if (r.source, r.snr) == (source, snr) and r.method in CLASSICAL]
+            if len(rivals) < len(CLASSICAL):
                 continue  # a part of the methods was asked for: nothing to judge yet
             psnr, ssim = max(rivals, key=lambda r: r.psnr), max(rivals, key=lambda r: r.ssim)
             good = unet.psnr > psnr.psnr and unet.ssim > ssim.ssim and abs(unet.bias) < 0.01

@@ -37,6 +37,7 @@ from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.unet import UNet, UNetConfig, count_parameters
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 SAVE_EVERY = 120.0
@@ -48,7 +49,8 @@ def main() -> None:
     knobs = parser().parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(knobs.seed)
-    sources = {name: load_source(name) for name in WEIGHTS if name not in knobs.without}
+    shelf = Path(knobs.run).parent / "sources"
+    sources = {name: shelved(name, shelf) for name in WEIGHTS if name not in knobs.without}
     # Noise in the targets as in the second stage of the UNet.
     config = BatchConfig(p_noisy_target=0.5, target_snr=(12.0, 80.0))
     maker = BatchMaker(sources, WEIGHTS, config, knobs.seed)
@@ -62,6 +64,18 @@ def main() -> None:
     (run / "config.json").write_text(text)
     print(f"{count_parameters(model)} parameters; bank of {len(bank)}", flush=True)
     Training(model, apddm, maker, bank, knobs, run).loop()
+
+
+def shelved(name: str, shelf: Path) -> list[NDArray[np.float32]]:
+    """Load a source; what takes long to draw is kept for the next run."""
+    file = shelf / f"{name}.npz"
+    if file.exists():
+        with np.load(file) as known:
+            return [known[key] for key in known.files]
+    slices = load_source(name)
+    shelf.mkdir(parents=True, exist_ok=True)
+    np.savez(file, *slices)
+    return slices
 
 
 def collect_bank(maker: BatchMaker, count: int) -> ResidualBank:

@@ -136,7 +136,7 @@ def test_the_dock_follows_the_selected_layer(viewer, dock, make_scan):
 
 @pytest.fixture
 def apddm(monkeypatch, make_entry, denoiser):
-    entries = [make_entry(), make_entry("apddm-default", "apddm", most_steps=20)]
+    entries = [make_entry(), make_entry("apddm-default", "apddm", most_steps=50)]
     monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: entries)
 
 
@@ -149,7 +149,7 @@ def test_texture_and_draws_are_offered_only_for_diffusion_models(apddm, viewer, 
     assert sampling.isVisible()
     assert sampling.slider.maximum() == 7
     run(qtbot, dock)
-    sampling.slider.setValue(5)
+    sampling.slider.setValue(4)
     assert sampling.words.text().startswith("10 steps")
     run(qtbot, dock)
     asked = [(call["options"].steps, call["options"].draws) for call in denoiser.calls]

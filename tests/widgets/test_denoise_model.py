@@ -115,7 +115,13 @@ def test_times_are_said_as_a_person_would(seconds, text):
 
 @pytest.mark.parametrize(
     ("most", "choices"),
-    [(1, (1,)), (2, (1, 2)), (8, (1, 2, 3, 5, 7, 8)), (20, (1, 2, 3, 5, 7, 10, 14, 20))],
+    [
+        (1, (1,)),
+        (2, (1, 2)),
+        (8, (1, 2, 3, 5, 8)),
+        (50, (1, 2, 3, 5, 10, 20, 30, 50)),
+        (99, (1, 2, 3, 5, 10, 20, 30, 50)),
+    ],
 )
 def test_the_slider_goes_from_one_step_to_what_the_model_can(most, choices):
     assert step_choices(most) == choices

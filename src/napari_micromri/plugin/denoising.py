@@ -158,8 +158,7 @@ def _denoised(request: DenoiseRequest, progress: Progress, should_stop: ShouldSt
     how: Any = {"progress": progress, "should_stop": should_stop, "keep_finished": request.keep_finished}
     if request.path is not None:
         beside = uncertainty_path(request.path) if request.uncertainty else None
-        more = {"uncertainty": beside} if beside is not None else {}
-        denoise_to_file(request.scan, request.model, request.path, options, **more, **how)
+        denoise_to_file(request.scan, request.model, request.path, options, uncertainty=beside, **how)
         return open_scan(request.path)[0], open_scan(beside)[0] if beside is not None else None
     if request.uncertainty:
         return denoise_with_uncertainty(request.scan, request.model, options, **how)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_micromri.scan import Scan
 
 KIND_LABELS = {"unet": "UNet", "apddm": "APDDM"}
-STEPS = (1, 2, 3, 5, 7, 10, 14, 20)
+STEPS = (1, 2, 3, 5, 10, 20, 30, 50)
 """Steps from the left end of the slider to the right."""
 
 AXIS_LABELS = {"z": "z (as acquired)", "y": "y", "x": "x"}

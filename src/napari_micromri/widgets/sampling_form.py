@@ -85,10 +85,12 @@ class SamplingForm(QWidget):
 
     def _lay_out(self) -> None:
         slider, draws = QHBoxLayout(), QHBoxLayout()
-        for widget in (QLabel("faithful"), self.slider, QLabel("textured")):
-            slider.addWidget(widget, int(widget is self.slider))
-        for widget in (QLabel("Draws"), self.number, self.uncertainty):
-            draws.addWidget(widget, int(widget is self.uncertainty))
+        slider.addWidget(QLabel("faithful"))
+        slider.addWidget(self.slider, 1)
+        slider.addWidget(QLabel("textured"))
+        draws.addWidget(QLabel("Draws"))
+        draws.addWidget(self.number)
+        draws.addWidget(self.uncertainty, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(slider)
