@@ -21,6 +21,9 @@ dock.show()
 application.processEvents()
 assert dock.form.hint.text()
 """
+OPEN_MEASURING = OPEN_DOCK.replace("denoise import DenoiseWidget", "measure import MeasureWidget").replace(
+    "DenoiseWidget(", "MeasureWidget("
+)
 READ_MANIFEST = """
 import sys
 from npe2 import PluginManifest
@@ -34,6 +37,7 @@ import napari_micromri.plugin.denoising, napari_micromri.widgets.denoise_model, 
     ("script", "unwanted"),
     [
         (OPEN_DOCK, {"torch", "zarr", "nibabel", "pydicom", "brukerapi"}),
+        (OPEN_MEASURING, {"torch", "zarr", "nibabel", "pydicom", "brukerapi", "pyqtgraph", "roifile"}),
         (READ_MANIFEST, {"torch", "napari", "qtpy", "dask", "zarr", "nibabel", "pydicom", "brukerapi"}),
     ],
 )
