@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_micromri.measure.evaluation_rows import SINC, SliceRow
+from napari_micromri.measure.evaluation.rows import SINC, SliceRow
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
 from napari_micromri.study.cropping import snap
 from napari_micromri.study.model import Assign, Crop, Exclude, SetCrop

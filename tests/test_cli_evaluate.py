@@ -144,7 +144,7 @@ def test_an_interruption_keeps_what_is_done(study: Study, model: Path, tmp_path:
     code = (
         "import sys, time\n"
         "from napari_micromri.cli.program import main\n"
-        "from napari_micromri.measure import evaluation_run as run\n"
+        "from napari_micromri.measure.evaluation import run\n"
         "real = run.measure_slice\n"
         "def slow(*arguments):\n"
         "    print('measuring', flush=True)\n"

@@ -19,10 +19,10 @@ import pytest
 
 from evaluation_samples import Repeater, make_test_study
 from napari_micromri.errors import CancelledError, ModelError, StudyError, WriteError
-from napari_micromri.measure.evaluation import EvaluationOptions, evaluate
-from napari_micromri.measure.evaluation_folder import FILES, JOURNAL
-from napari_micromri.measure.evaluation_models import trained_on
-from napari_micromri.measure.evaluation_rows import NEAREST, SINC, SliceRow
+from napari_micromri.measure.evaluation.evaluator import EvaluationOptions, evaluate
+from napari_micromri.measure.evaluation.folder import FILES, JOURNAL
+from napari_micromri.measure.evaluation.models import trained_on
+from napari_micromri.measure.evaluation.rows import NEAREST, SINC, SliceRow
 from napari_micromri.measure.image_quality import assess
 from napari_micromri.study.model import Exclude
 from napari_micromri.study.store import Study
@@ -149,7 +149,7 @@ SCRIPT = """
 import sys, time
 sys.path[:0] = sys.argv[3:]
 from evaluation_samples import Repeater
-from napari_micromri.measure.evaluation import evaluate
+from napari_micromri.measure.evaluation.evaluator import evaluate
 from napari_micromri.study.store import Study
 
 class Slow(Repeater):
@@ -376,7 +376,7 @@ def test_rows_survive_their_json() -> None:
 
 
 def test_the_disk_being_full_keeps_what_is_done(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_micromri.measure.evaluation_folder import SliceResult
+    from napari_micromri.measure.evaluation.folder import SliceResult
 
     real, kept = SliceResult.to_line, []
 

@@ -11,7 +11,7 @@ import pytest
 
 from evaluation_samples import Repeater, make_test_study
 from napari_micromri.errors import InputError, ReadError, WriteError
-from napari_micromri.measure.evaluation import EvaluationOptions, evaluate
+from napari_micromri.measure.evaluation.evaluator import EvaluationOptions, evaluate
 from napari_micromri.measure.roi import Roi
 from napari_micromri.measure.roi_file import save_rois
 
@@ -69,7 +69,7 @@ def test_each_image_is_measured_on_the_slice_of_the_region(study: Study, tmp_pat
 
 
 def test_the_tables_stand_in_the_page_and_the_text(study: Study, tmp_path: Path) -> None:
-    from napari_micromri.measure.evaluation_summary import as_text
+    from napari_micromri.measure.evaluation.summary import as_text
 
     options = EvaluationOptions(rois=(_file(study, tmp_path / "liver.json"),))
     found = evaluate(study, [Repeater()], "test", tmp_path / "out", options)
@@ -84,7 +84,7 @@ def test_the_tables_stand_in_the_page_and_the_text(study: Study, tmp_path: Path)
 
 
 def test_doubts_about_a_region_are_shown(study: Study, tmp_path: Path) -> None:
-    from napari_micromri.measure.evaluation_summary import as_text
+    from napari_micromri.measure.evaluation.summary import as_text
 
     scan = _drawn_on(study, "mouse 02")
     path = save_rois(ROIS[:1], tmp_path / "alone.json", scan=replace(scan, info=replace(scan.info, subject="mouse 02")))
@@ -122,7 +122,7 @@ def test_regions_that_fit_several_pairs_are_refused(study: Study, tmp_path: Path
 
 
 def test_the_scans_name_decides_between_pairs_of_one_animal(tmp_path: Path) -> None:
-    from napari_micromri.measure.evaluation_rois import rois_by_pair
+    from napari_micromri.measure.evaluation.rois import rois_by_pair
     from study_samples import make_study
 
     study = make_study(tmp_path / "mice.mri.zarr", subjects=1, planes=("coronal", "sagittal"))

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from evaluation_samples import ROW, rows_of
-from napari_micromri.measure.evaluation_rows import METRICS, NEAREST, SINC
-from napari_micromri.measure.evaluation_tables import (
+from napari_micromri.measure.evaluation.rows import METRICS, NEAREST, SINC
+from napari_micromri.measure.evaluation.tables import (
     by_part,
     differences,
     estimate,

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from evaluation_samples import Repeater, make_test_study, rows_of
-from napari_micromri.measure.evaluation import EvaluationOptions, evaluate
-from napari_micromri.measure.report.charts import Axis, curve_chart, nice_ticks, subject_chart
-from napari_micromri.measure.report.pictures import choose_slices, grey_png, pictures_of, residual_png
+from napari_micromri.measure.evaluation.evaluator import EvaluationOptions, evaluate
+from napari_micromri.measure.evaluation.report.charts import Axis, curve_chart, nice_ticks, subject_chart
+from napari_micromri.measure.evaluation.report.pictures import choose_slices, grey_png, pictures_of, residual_png
 
 if TYPE_CHECKING:
     from pathlib import Path

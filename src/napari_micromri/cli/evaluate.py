@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from napari_micromri.cli.console import Commands
-    from napari_micromri.measure.evaluation_rows import Evaluation
+    from napari_micromri.measure.evaluation.rows import Evaluation
 
 GOOD, FOUND, INTERRUPTED = 0, 1, 130
 
@@ -53,7 +53,7 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate, print the tables, say where the page is."""
-    from napari_micromri.measure.evaluation import EvaluationOptions, evaluate, problem_sentence
+    from napari_micromri.measure.evaluation.evaluator import EvaluationOptions, evaluate, problem_sentence
     from napari_micromri.study.store import Study
 
     chosen = EvaluationOptions(
@@ -92,7 +92,7 @@ def command_line(options: argparse.Namespace) -> str:
 
 
 def _print(found: Evaluation, options: argparse.Namespace) -> None:
-    from napari_micromri.measure.evaluation_summary import as_text, summarise
+    from napari_micromri.measure.evaluation.summary import as_text, summarise
 
     if options.json:
         print_json(summarise(found, command_line(options)))

@@ -85,6 +85,26 @@ def estimate_noise(image: ArrayLike) -> NoiseEstimate:
     return NoiseEstimate(sigma, signal / sigma if sigma > 0 else float("inf"), chosen[0].method)
 
 
+def detail_noise(image: ArrayLike) -> float:
+    """Estimate sigma of a 2-D magnitude slice from its second differences alone, with or without a background.
+
+    `estimate_noise` chooses the better way for each slice; where noise is coloured (interpolated or filtered scans) the
+    two differ, so slices are compared with one another by this one. 0 for a slice without anything to measure.
+
+    Raises
+    ------
+    InputError
+        As for `estimate_noise`; or the array isn't one slice.
+    """
+    array = np.asarray(image)
+    if array.ndim != 2 or array.size == 0 or np.iscomplexobj(array):
+        raise InputError(f"The noise is measured on one magnitude slice, not on an array of shape {array.shape}.")
+    valid = np.isfinite(array) & (array > 0)
+    if valid.sum() < 9:
+        return 0.0
+    return _detail_sigma(np.where(valid, array, 0.0).astype(np.float64), valid) or 0.0
+
+
 def debias(image: ArrayLike, sigma: float) -> NDArray[np.float64]:
     """Take the Rician bias out of magnitudes: ``sqrt(max(m^2 - 2 sigma^2, 0))``, any shape."""
     m = np.asarray(image, dtype=np.float64)

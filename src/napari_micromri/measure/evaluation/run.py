@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from napari_micromri.errors import CancelledError, InputError, ReadError, StudyError
-from napari_micromri.measure.evaluation_folder import SliceResult
-from napari_micromri.measure.evaluation_rois import measure_rois
-from napari_micromri.measure.evaluation_rows import Problem
-from napari_micromri.measure.evaluation_slices import measure_slice
+from napari_micromri.measure.evaluation.folder import SliceResult
+from napari_micromri.measure.evaluation.rois import measure_rois
+from napari_micromri.measure.evaluation.rows import Problem
+from napari_micromri.measure.evaluation.slices import measure_slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_micromri.inference import DenoiseOptions
-    from napari_micromri.measure.evaluation_folder import Journal
+    from napari_micromri.measure.evaluation.folder import Journal
     from napari_micromri.measure.roi import Roi
     from napari_micromri.nn.restorer import Restorer
     from napari_micromri.progress import Progress, ShouldStop

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from napari_micromri.errors import ModelError
-from napari_micromri.measure.evaluation_rows import BASELINES, ModelIdentity
+from napari_micromri.measure.evaluation.rows import BASELINES, ModelIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_micromri.measure.evaluation_rows import SliceRow
+    from napari_micromri.measure.evaluation.rows import SliceRow
 
 WHITE_POINT = 99.7
 """Percentile of HR that is shown white."""

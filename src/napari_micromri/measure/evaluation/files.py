@@ -6,10 +6,10 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.measure.evaluation_folder import PAGE, ROIS, SUMMARY, TABLE, write_json
-from napari_micromri.measure.evaluation_rows import METRICS, NEAREST
-from napari_micromri.measure.evaluation_slices import cropped, lr_unit, on_fine_grid
-from napari_micromri.measure.evaluation_summary import summarise
+from napari_micromri.measure.evaluation.folder import PAGE, ROIS, SUMMARY, TABLE, write_json
+from napari_micromri.measure.evaluation.rows import METRICS, NEAREST
+from napari_micromri.measure.evaluation.slices import cropped, lr_unit, on_fine_grid
+from napari_micromri.measure.evaluation.summary import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_micromri.measure.evaluation_rows import Evaluation, SliceRow
-    from napari_micromri.measure.report.pictures import Choice, Strip
+    from napari_micromri.measure.evaluation.report.pictures import Choice, Strip
+    from napari_micromri.measure.evaluation.rows import Evaluation, SliceRow
     from napari_micromri.nn.checkpoint import ModelSpec
     from napari_micromri.study.model import Pair
 
@@ -54,7 +54,7 @@ def write_files(
     WriteError
         The system refused.
     """
-    from napari_micromri.measure.report.page import write_page
+    from napari_micromri.measure.evaluation.report.page import write_page
 
     folder = evaluation.folder
     write_table(folder / TABLE, COLUMNS, (row_values(row) for row in evaluation.rows))
@@ -83,7 +83,7 @@ def strips_of(
     evaluation: Evaluation, label: str, pairs: Mapping[str, Pair], images: Callable[[Pair, int, str], Images]
 ) -> Iterable[Strip]:
     """Make the pictures of a model's chosen slices, one slice in memory at a time."""
-    from napari_micromri.measure.report.pictures import choose_slices
+    from napari_micromri.measure.evaluation.report.pictures import choose_slices
 
     found = {(row.key, row.index): row for row in evaluation.rows if row.method == label}
     for choice in choose_slices(evaluation.rows, label):
@@ -92,7 +92,7 @@ def strips_of(
 
 
 def _strip(choice: Choice, pair: Pair, row: SliceRow, images: Images) -> Strip:
-    from napari_micromri.measure.report.pictures import Strip, pictures_of
+    from napari_micromri.measure.evaluation.report.pictures import Strip, pictures_of
 
     lr, dl, hr = images
     unit, crop = lr_unit(pair, lr), pair.marks.crop

@@ -1,8 +1,8 @@
 """Evaluate models on a study: every kept slice of a set is denoised, compared with HR, and reported.
 
 A few slices are in memory at a time, and what is done is kept in the folder of the results, so that an evaluation that
-was stopped goes on where it was. `evaluation_run` has the loop, `evaluation_slices` what is computed for a slice,
-`evaluation_tables` the means and intervals, `evaluation_files` and `report` what is written.
+was stopped goes on where it was. `run` has the loop, `slices` what is computed for a slice,
+`tables` the means and intervals, `files` and `report` what is written.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import StudyError
-from napari_micromri.measure.evaluation_files import write_files
-from napari_micromri.measure.evaluation_folder import open_journal
-from napari_micromri.measure.evaluation_models import check_factor, identify, load_models, trained_on
-from napari_micromri.measure.evaluation_rois import rois_by_pair, rois_digest
-from napari_micromri.measure.evaluation_rows import Evaluation, Problem, Setup
-from napari_micromri.measure.evaluation_run import Work, measure_pairs
-from napari_micromri.measure.evaluation_tables import few_subjects
+from napari_micromri.measure.evaluation.files import write_files
+from napari_micromri.measure.evaluation.folder import open_journal
+from napari_micromri.measure.evaluation.models import check_factor, identify, load_models, trained_on
+from napari_micromri.measure.evaluation.rois import rois_by_pair, rois_digest
+from napari_micromri.measure.evaluation.rows import Evaluation, Problem, Setup
+from napari_micromri.measure.evaluation.run import Work, measure_pairs
+from napari_micromri.measure.evaluation.tables import few_subjects
 from napari_micromri.progress import never, no_progress
 from napari_micromri.study.naming import natural_key
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from napari_micromri.inference.options import DenoiseOptions, Precision
-    from napari_micromri.measure.evaluation_files import Images
-    from napari_micromri.measure.evaluation_folder import Journal
-    from napari_micromri.measure.evaluation_models import Model
+    from napari_micromri.measure.evaluation.files import Images
+    from napari_micromri.measure.evaluation.folder import Journal
+    from napari_micromri.measure.evaluation.models import Model
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.study.model import Pair, Set
     from napari_micromri.study.store import Study

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.measure.evaluation_rows import METRICS
-from napari_micromri.measure.evaluation_slices import FREQUENCIES
-from napari_micromri.measure.evaluation_tables import (
+from napari_micromri.measure.evaluation.rows import METRICS
+from napari_micromri.measure.evaluation.slices import FREQUENCIES
+from napari_micromri.measure.evaluation.tables import (
     by_part,
     differences,
     mean_curves,
@@ -21,8 +21,8 @@ from napari_micromri.measure.evaluation_tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_micromri.measure.evaluation_rows import Evaluation, Metric
-    from napari_micromri.measure.evaluation_tables import Difference, Estimate
+    from napari_micromri.measure.evaluation.rows import Evaluation, Metric
+    from napari_micromri.measure.evaluation.tables import Difference, Estimate
 
 PARTS = ("subject", "region", "plane")
 ROI_PLACE = ("subject", "plane", "slice", "region", "roi", "background")

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import WriteError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.measure.evaluation_rows import SliceRow
+from napari_micromri.measure.evaluation.rows import SliceRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from napari_micromri.measure.evaluation_rows import Setup
+    from napari_micromri.measure.evaluation.rows import Setup
 
 JOURNAL, TABLE, SUMMARY, PAGE, ROIS = "slices.jsonl", "evaluation.csv", "summary.json", "report.html", "rois.csv"
 FILES = (JOURNAL, TABLE, SUMMARY, PAGE, ROIS)

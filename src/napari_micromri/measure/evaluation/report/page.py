@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.measure.evaluation_rows import METRICS
-from napari_micromri.measure.evaluation_slices import FREQUENCIES
-from napari_micromri.measure.evaluation_summary import (
+from napari_micromri.measure.evaluation.report.charts import curve_chart, subject_chart
+from napari_micromri.measure.evaluation.rows import METRICS
+from napari_micromri.measure.evaluation.slices import FREQUENCIES
+from napari_micromri.measure.evaluation.summary import (
     DEFINITIONS,
     HOW,
     PARTS,
@@ -20,7 +21,7 @@ from napari_micromri.measure.evaluation_summary import (
     roi_tables,
     versions,
 )
-from napari_micromri.measure.evaluation_tables import (
+from napari_micromri.measure.evaluation.tables import (
     by_part,
     differences,
     mean_curves,
@@ -28,16 +29,15 @@ from napari_micromri.measure.evaluation_tables import (
     overall,
     subject_means,
 )
-from napari_micromri.measure.report.charts import curve_chart, subject_chart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from napari_micromri.measure.evaluation_rows import Evaluation, Metric
-    from napari_micromri.measure.evaluation_tables import Estimate
-    from napari_micromri.measure.report.charts import Chart
-    from napari_micromri.measure.report.pictures import Strip
+    from napari_micromri.measure.evaluation.report.charts import Chart
+    from napari_micromri.measure.evaluation.report.pictures import Strip
+    from napari_micromri.measure.evaluation.rows import Evaluation, Metric
+    from napari_micromri.measure.evaluation.tables import Estimate
     from napari_micromri.nn.checkpoint import ModelSpec
 
 TABLE_METRICS = ("mse", "ssim", "psnr")
@@ -102,7 +102,7 @@ def render(
 
     # Names come from files of others: everything is escaped.
     environment = Environment(
-        loader=PackageLoader("napari_micromri.measure.report", "."),
+        loader=PackageLoader("napari_micromri.measure.evaluation.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

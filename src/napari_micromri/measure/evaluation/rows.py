@@ -85,7 +85,7 @@ class SliceRow:
     psnr, ssim, bias, power_ratio, ring_correlation
         See `napari_micromri.measure.image_quality`.
     power_curve, ring_curve
-        Power ratio and Fourier ring correlation at the frequencies of `napari_micromri.measure.evaluation_slices`.
+        Power ratio and Fourier ring correlation at the frequencies of `napari_micromri.measure.evaluation.slices`.
     """
 
     key: str
