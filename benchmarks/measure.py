@@ -84,7 +84,7 @@ def drag(count: int) -> tuple[float, float]:
     from qtpy.QtWidgets import QApplication
 
     from napari_micromri.plugin.layers import scan_to_layer
-    from napari_micromri.widgets.measure import MeasureWidget
+    from napari_micromri.widgets.measuring.dock import MeasureWidget
 
     application = QApplication.instance() or QApplication([])
     viewer = ViewerModel()

@@ -21,7 +21,7 @@ dock.show()
 application.processEvents()
 assert dock.form.hint.text()
 """
-OPEN_MEASURING = OPEN_DOCK.replace("denoise import DenoiseWidget", "measure import MeasureWidget").replace(
+OPEN_MEASURING = OPEN_DOCK.replace("denoise import DenoiseWidget", "measuring.dock import MeasureWidget").replace(
     "DenoiseWidget(", "MeasureWidget("
 )
 READ_MANIFEST = """

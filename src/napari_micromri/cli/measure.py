@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
         description="Measure regions of interest on one or several scans of a field of view, each on its own pixels.",
         epilog="Examples:\n"
         "  micromri measure fast.nii.gz denoised.ome.zarr good.nii.gz --rois rois.json --reference good --csv cnr.csv\n"
-        "  micromri measure 20240514_mouse07/3/pdata/1/2dseq --rois imagej.zip --csv - | column -ts,",
+        "  micromri measure 20240514_mouse07/3/pdata/1/2dseq --rois imagej.zip --csv -",
     )
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="scans of one field of view, each in a file")
     parser.add_argument(

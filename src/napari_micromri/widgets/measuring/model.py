@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_micromri.measure.image_comparison import SliceQuality
     from napari_micromri.measure.image_quality import ImageQuality
     from napari_micromri.measure.roles import Role
-    from napari_micromri.widgets.measure_place import Place
+    from napari_micromri.widgets.measuring.place import Place
 
 Quantity: TypeAlias = Literal["CNR", "normalised SD", "contrast", "background SD", "mean"]
 BEST = "★"

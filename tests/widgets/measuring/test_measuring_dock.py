@@ -15,8 +15,8 @@ from napari_micromri.measure.roi_file import save_rois
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.plugin.roi_layers import ROIS_KEY
 from napari_micromri.scan import Scan
-from napari_micromri.widgets import measure_files
-from napari_micromri.widgets.measure import MeasureWidget
+from napari_micromri.widgets.measuring import files as measure_files
+from napari_micromri.widgets.measuring.dock import MeasureWidget
 
 
 @pytest.fixture

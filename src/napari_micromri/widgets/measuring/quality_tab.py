@@ -11,9 +11,9 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableWidget,
 
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.widgets.background import BackgroundJob
-from napari_micromri.widgets.measure_form import button, chooser, row, text
-from napari_micromri.widgets.measure_model import QUALITY_COLUMNS, labels, quality_cells, quality_summary
-from napari_micromri.widgets.measure_plots import Plot
+from napari_micromri.widgets.measuring.form import button, chooser, row, text
+from napari_micromri.widgets.measuring.model import QUALITY_COLUMNS, labels, quality_cells, quality_summary
+from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.results import RESULT_KEY
 
 if TYPE_CHECKING:

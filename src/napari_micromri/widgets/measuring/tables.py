@@ -12,7 +12,7 @@ from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
     Signal,
 )
 
-from napari_micromri.widgets.measure_model import COLUMNS, IMAGE_COLUMN
+from napari_micromri.widgets.measuring.model import COLUMNS, IMAGE_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

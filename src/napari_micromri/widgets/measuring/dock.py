@@ -12,14 +12,14 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Settings
 from napari_micromri.plugin.roi_layers import Reading
-from napari_micromri.widgets import measure_files as files
-from napari_micromri.widgets.measure_form import HERE, QUANTITIES, MeasureForm
-from napari_micromri.widgets.measure_layers import LayerRoles
-from napari_micromri.widgets.measure_live import LiveComparison
-from napari_micromri.widgets.measure_model import MeasureState, bars, explain, labels, most_telling, rows_here
-from napari_micromri.widgets.measure_place import Place, place_of, time_and_weighting
-from napari_micromri.widgets.measure_quality import QualityTab
-from napari_micromri.widgets.measure_rois import RoiLayer
+from napari_micromri.widgets.measuring import files
+from napari_micromri.widgets.measuring.form import HERE, QUANTITIES, MeasureForm
+from napari_micromri.widgets.measuring.layers import LayerRoles
+from napari_micromri.widgets.measuring.live import LiveComparison
+from napari_micromri.widgets.measuring.model import MeasureState, bars, explain, labels, most_telling, rows_here
+from napari_micromri.widgets.measuring.place import Place, place_of, time_and_weighting
+from napari_micromri.widgets.measuring.quality_tab import QualityTab
+from napari_micromri.widgets.measuring.rois import RoiLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ from napari_micromri.measure.image_comparison import SliceQuality
 from napari_micromri.measure.image_quality import ImageQuality
 from napari_micromri.measure.roi import Roi
 from napari_micromri.scan import Scan, ScanInfo
-from napari_micromri.widgets.measure_files import understand_slices
-from napari_micromri.widgets.measure_model import (
+from napari_micromri.widgets.measuring.files import understand_slices
+from napari_micromri.widgets.measuring.model import (
     COLUMNS,
     MeasureState,
     bars,
@@ -24,7 +24,7 @@ from napari_micromri.widgets.measure_model import (
     quality_summary,
     rows_here,
 )
-from napari_micromri.widgets.measure_place import Place
+from napari_micromri.widgets.measuring.place import Place
 
 
 def box(name, left, right, z, **more):

@@ -1,4 +1,4 @@
-"""The fields, tables and buttons of the measuring dock; what they mean is decided in `measure` and `measure_model`."""
+"""The fields, tables and buttons of the measuring dock; what they mean is decided in `dock` and `model`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_micromri.widgets.measure_plots import Plot
-from napari_micromri.widgets.measure_table import FiguresModel, RegionsModel
+from napari_micromri.widgets.measuring.plots import Plot
+from napari_micromri.widgets.measuring.tables import FiguresModel, RegionsModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtCore import QAbstractItemModel
 
-    from napari_micromri.widgets.measure_layers import LayerRoles
-    from napari_micromri.widgets.measure_model import MeasureState, Quantity
+    from napari_micromri.widgets.measuring.layers import LayerRoles
+    from napari_micromri.widgets.measuring.model import MeasureState, Quantity
 
 MINIMUM_WIDTH = 310
 HERE, EVERYWHERE = "this slice", "all slices"
