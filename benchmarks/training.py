@@ -114,22 +114,20 @@ def stop_seconds(config: TrainConfig, study: Study, path: Path) -> float:
 
 
 def kills(config: TrainConfig, study: Study, folder: Path, count: int) -> bool:
-    """Kill a run at random moments, from before its first word to its last epochs; compare the weights."""
+    """Kill a run at random moments of its work; compare the weights."""
     config = config.model_copy(update={"epochs": 12, "checkpoint_minutes": 0.01})
-    start = time.monotonic()
     start_run(config, study.path, folder / "whole")
-    _wait(folder / "whole", "done")
-    lasted = time.monotonic() - start
+    start = _wait(folder / "whole", "running").began
+    lasted = _wait(folder / "whole", "done").changed - (start.time if start else 0.0)
     chance, path = random.Random(0), folder / "killed"  # noqa: S311  # no secret
     start_run(config, study.path, path)
     for number in range(count):
-        time.sleep(chance.uniform(0, lasted / 3))
-        run = RunReader(path).read()
-        if run.state == "done":
+        _wait(path, "running")
+        time.sleep(chance.uniform(0, 2 * lasted / count))
+        if RunReader(path).read().state == "done":
             break
         stop_run(path, kill=True)
-        run = _wait(path, "died")
-        print(f"kill {number + 1}: after {len(run.epochs)} epochs", flush=True)
+        print(f"kill {number + 1}: after {len(_wait(path, 'died').epochs)} epochs", flush=True)
         resume_run(path)
     _wait(path, "done")
     first, second = (load_file(RunFolder(folder / name).last) for name in ("whole", "killed"))

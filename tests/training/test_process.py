@@ -127,12 +127,12 @@ sys.exit(trained(None))
 def test_a_run_that_is_killed_at_random_moments_ends_at_the_same_weights(
     tmp_path: Path, study: Path, make_config: Callable[..., TrainConfig]
 ) -> None:
-    config = make_config(epochs=10, batch_size=2, patience=None, scheduler="plateau", ema=0.9, checkpoint_minutes=0)
+    config = make_config(epochs=6, batch_size=2, patience=None, scheduler="plateau", ema=0.9, checkpoint_minutes=0)
     whole = create_run(config, study, tmp_path / "whole")
     killed = create_run(config, study, tmp_path / "killed")
     list(run_training(whole))
     result = subprocess.run(
-        [sys.executable, "-c", KILLED_AT_RANDOM, str(killed.path), "5", "1"],
+        [sys.executable, "-c", KILLED_AT_RANDOM, str(killed.path), "3", "1"],
         capture_output=True,
         text=True,
         check=False,
