@@ -127,11 +127,22 @@ def suggest_crop(pair: Pair, hr: Any, *, margin: float = MARGIN) -> Crop:
 
 
 def animal(volume: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find where in the plane the animal is in any of the slices.
+    """Find where in the plane the animal is in any of the slices; see `animal_masks`.
+
+    Returns
+    -------
+    (rows, columns), all False when there is nothing but noise.
+    """
+    anywhere: NDArray[np.bool_] = np.logical_or.reduce(animal_masks(volume), axis=0)
+    return _large_patches(anywhere)
+
+
+def animal_masks(volume: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Find the animal in each slice.
 
     After smoothing, a pixel counts when it has a fifth of the typical foreground signal (Otsu, on values up to the
     99.5th percentile, so that a few bright spots don't set the scale) and clearly more than noise. Patches that are
-    small beside the largest one are dropped, in each slice and again in the projection over the slices.
+    small beside the largest one of their slice are dropped.
 
     Parameters
     ----------
@@ -140,7 +151,7 @@ def animal(volume: NDArray[np.float32]) -> NDArray[np.bool_]:
 
     Returns
     -------
-    (rows, columns), all False when there is nothing but noise.
+    Of the volume's shape, all False when there is nothing but noise.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -148,11 +159,8 @@ def animal(volume: NDArray[np.float32]) -> NDArray[np.bool_]:
     smooth = np.stack([gaussian_filter(image, SMOOTHING) for image in clean])
     threshold = _threshold(clean, smooth)
     if threshold is None:
-        return np.zeros(volume.shape[1:], dtype=bool)
-    projection = np.zeros(volume.shape[1:], dtype=bool)
-    for image in smooth:
-        projection |= _large_patches(image > threshold)
-    return _large_patches(projection)
+        return np.zeros(volume.shape, dtype=bool)
+    return np.stack([_large_patches(image > threshold) for image in smooth])
 
 
 SMOOTHING = 2.0

@@ -1,6 +1,21 @@
-"""What can be measured about one slice of a pair, and how well its LR and HR belong together.
+"""What is measured about each slice of a pair, and how well its LR and HR belong together.
 
-`measure_slices` looks at the pixels once, when a pair is built; `rank` judges a whole study from these numbers alone.
+`measure_slices` looks at the pixels once, when a pair is built; `rank` judges a whole study from these figures alone.
+
+The figures of a slice
+----------------------
+With ``lr_`` and ``hr_`` in front, of each scan by itself:
+
+- ``snr``: of `estimate_noise`; ``noise``: `detail_noise`, the one to compare slices by, in units of the image
+- ``signal``: smoothed bright level, in units of the image; ``foreground``: part of the image that is the animal
+- ``ghost``: structured signal in the background, in units of the noise
+- ``lines``: contrast of the oddest row or column; ``spike``: oddest sample of k-space
+- ``continuity``: correlation with the most similar neighbour
+- ``match``, ``match_gain``: index of the slice of the *other* scan, not at the same place, that fits best, and by how
+  much (above 0: better than the one at the same place)
+
+Of both: ``correlation`` and ``residual`` (over the noise) over the animal on the coarser grid, ``offset_y`` and
+``offset_x`` of LR against HR in HR pixels, and ``offset_gain``, how much better they fit after it.
 """
 
 from __future__ import annotations
@@ -10,18 +25,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError
+from napari_micromri.study import slice_faults, slice_match
+from napari_micromri.study.cropping import animal_masks
 from napari_micromri.study.suspicion import Suspicion, rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Volume = NDArray[np.float32]
+    Mask = NDArray[np.bool_]
+    Columns = dict[str, NDArray[np.float64]]
 
 __all__ = ["Suspicion", "measure_slices", "rank"]
 
+LARGEST = 1e6
+"""What stands for an infinite SNR: figures are stored as JSON."""
+
 
 def measure_slices(lr: Any, hr: Any) -> tuple[dict[str, float], ...]:
-    """Measure every slice of a pair; all figures are finite.
+    """Measure every slice of a pair; all figures are finite. See the module's text for their names.
 
     Parameters
     ----------
@@ -33,19 +55,72 @@ def measure_slices(lr: Any, hr: Any) -> tuple[dict[str, float], ...]:
     InputError
         The arrays aren't volumes, are complex, or differ in the number of slices.
     """
-    from napari_micromri.measure.noise import estimate_noise
-
     lr, hr = _volume(lr, "LR"), _volume(hr, "HR")
     if len(lr) != len(hr):
         raise InputError(f"LR and HR of a pair have the same slices, not {len(lr)} and {len(hr)}.")
-    found = []
-    for coarse, fine in zip(lr, hr, strict=True):
-        entry = {}
-        for name, image in (("lr", coarse), ("hr", fine)):
-            noise = estimate_noise(image)
-            entry |= {f"{name}_noise": noise.sigma, f"{name}_snr": noise.snr if np.isfinite(noise.snr) else 0.0}
-        found.append(entry)
-    return tuple(found)
+    coarse, fine = slice_match.common_grid(lr, hr)
+    masks = animal_masks(coarse), animal_masks(fine)
+    background = slice_faults.backgrounds(*masks)
+    columns: Columns = {}
+    for name, volume, mask in (("lr", lr, masks[0]), ("hr", hr, masks[1])):
+        columns |= {f"{name}_{key}": values for key, values in _one_scan(volume, mask, background).items()}
+    columns |= _both(coarse, fine, ~background, hr.shape[1:], float(np.median(columns["lr_noise"])) or 1.0)
+    names = list(columns)
+    table = np.nan_to_num(np.stack([columns[n] for n in names], axis=1), posinf=LARGEST, neginf=-LARGEST)
+    return tuple(dict(zip(names, row, strict=True)) for row in np.clip(table, -LARGEST, LARGEST).tolist())
+
+
+def _one_scan(volume: Volume, mask: Mask, background: Mask) -> Columns:
+    from napari_micromri.measure.noise import detail_noise, estimate_noise
+
+    beside = slice_faults.to_grid(background, volume.shape[1:])
+    entries = [
+        {
+            "snr": estimate_noise(image).snr,
+            "noise": detail_noise(image),
+            "signal": slice_faults.bright_level(image),
+            "foreground": float(found.mean()),
+            "ghost": slice_faults.ghost_over_noise(image, dark),
+            "lines": slice_faults.line_contrast(image),
+            "spike": slice_faults.spike_over_ring(image),
+        }
+        for image, found, dark in zip(volume, mask, beside, strict=True)
+    ]
+    return {key: np.array([entry[key] for entry in entries]) for key in entries[0]}
+
+
+def _both(lr: Volume, hr: Volume, animal: Mask, hr_shape: tuple[int, ...], noise: float) -> Columns:
+    """Compare the slices at the same place, on one grid."""
+    pixel = np.array(hr_shape) / np.array(lr.shape[1:])
+    columns: Columns = {key: np.zeros(len(lr)) for key in ("correlation", "residual", "offset_y", "offset_x")}
+    columns["offset_gain"] = np.zeros(len(lr))
+    for k, (a, b, mask) in enumerate(zip(lr, hr, animal, strict=True)):
+        inside = mask if mask.sum() >= 16 else np.ones_like(mask)
+        columns["correlation"][k] = slice_match.correlation(a[inside], b[inside])
+        columns["residual"][k] = slice_match.residual(a[inside], b[inside]) / noise
+        by = slice_match.offset(b, a)
+        columns["offset_y"][k], columns["offset_x"][k] = np.multiply(by, pixel)
+        columns["offset_gain"][k] = _gain_of_shift(a, b, by, inside)
+    return columns | _partners(lr, hr)
+
+
+def _gain_of_shift(a: Volume, b: Volume, by: tuple[float, float], inside: Mask) -> float:
+    from napari_micromri.simulation.faults import shift
+
+    moved = shift(a, by)  # in Fourier space: interpolation would smooth the noise, and gain by that
+    before, after = (1 - slice_match.correlation(image[inside], b[inside]) for image in (a, moved))
+    return float(np.log(max(before, slice_match.LEAST) / max(after, slice_match.LEAST)))
+
+
+def _partners(lr: Volume, hr: Volume) -> Columns:
+    """Compare all slices with all others."""
+    features = slice_match.features(lr), slice_match.features(hr)
+    columns: Columns = {}
+    for name, own, other in (("lr", *features), ("hr", *features[::-1])):
+        match = slice_match.best_partners(own, other)
+        columns[f"{name}_continuity"] = slice_faults.continuity(own)
+        columns[f"{name}_match"], columns[f"{name}_match_gain"] = match.index.astype(float), match.gain
+    return columns
 
 
 def _volume(values: Any, what: str) -> Volume:
