@@ -14,6 +14,7 @@ import pytest
 
 from evaluation_samples import make_test_study
 from napari_micromri.cli import main
+from napari_micromri.cli.evaluate import command_line
 from napari_micromri.cli.program import build_parser
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
 from napari_micromri.nn.unet import UNet, UNetConfig
@@ -76,6 +77,13 @@ def test_the_command_in_the_summary_does_the_same_again(study: Study, model: Pat
     assert first == second
 
 
+def test_steps_and_draws_stand_in_the_command() -> None:
+    arguments = ["evaluate", "m.mri.zarr", "--model", "apddm-default", "--out", "o", "--steps", "10", "--draws", "4"]
+    command = command_line(build_parser().parse_args(arguments))
+    assert command.endswith("--precision float32 --steps 10 --draws 4")
+    assert build_parser().parse_args(shlex.split(command)[1:]).draws == 4
+
+
 def test_slices_that_could_not_be_measured_give_exit_code_1(
     study: Study,
     model: Path,
@@ -106,6 +114,7 @@ def test_slices_that_could_not_be_measured_give_exit_code_1(
         (["--model", "unknown"], "There is no model called 'unknown'"),
         (["--device", "cuda:77"], "This machine has no device 'cuda:77'"),
         (["--rois", "missing.json"], "missing.json does not exist"),
+        (["--steps", "3", "--draws", "2"], "for diffusion models (APDDM), and none is among these"),
     ],
 )
 def test_refusals_are_one_sentence(

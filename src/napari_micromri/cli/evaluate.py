@@ -29,7 +29,8 @@ def add_to(commands: Commands) -> None:
         "The exit code is 1 when some slices could not be measured.",
         epilog="Examples:\n"
         "  micromri evaluate mice.mri.zarr --model unet-default --split test --out results\n"
-        "  micromri evaluate mice.mri.zarr --model unet-default --model mine.safetensors --out both --rois liver.json",
+        "  micromri evaluate mice.mri.zarr --model unet-default --model mine.safetensors --out both --rois liver.json\n"
+        "  micromri evaluate mice.mri.zarr --model unet-default --model apddm-default --steps 10 --out textured",
     )
     parser.add_argument("study", metavar="STUDY", help="folder of the study, ending in .mri.zarr")
     parser.add_argument(
@@ -46,6 +47,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--precision", choices=("float32", "auto", "bfloat16", "float16"), default="float32", help="default %(default)s"
     )
+    group = parser.add_argument_group("diffusion models (APDDM) only")
+    group.add_argument("--steps", type=int, metavar="N", help="from 1, faithful (default), to more texture")
+    group.add_argument("--draws", type=int, metavar="K", help="random draws per slice, whose mean is the result")
     parser.add_argument("--overwrite", action="store_true", help="replace another evaluation's results in DIR")
     parser.add_argument("--json", action="store_true", help="print summary.json instead of tables")
     parser.set_defaults(run=run)
@@ -60,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
         rois=tuple(Path(path) for path in options.rois),
         device=options.device,
         precision=options.precision,
+        steps=options.steps,
+        draws=options.draws,
         overwrite=options.overwrite,
         command=command_line(options),
     )
@@ -88,6 +94,9 @@ def command_line(options: argparse.Namespace) -> str:
     words += ["--split", options.split, "--out", options.out]
     words += [word for path in options.rois for word in ("--rois", path)]
     words += ["--device", options.device, "--precision", options.precision]
+    for name in ("steps", "draws"):
+        if getattr(options, name) is not None:
+            words += [f"--{name}", str(getattr(options, name))]
     return shlex.join(words)
 
 

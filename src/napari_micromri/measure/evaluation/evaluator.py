@@ -1,6 +1,6 @@
 """Evaluate models on a study: every kept slice of a set is denoised, compared with HR, and reported.
 
-A few slices are in memory at a time, and what is done is kept in the folder of the results, so that an evaluation that
+One slice is in memory at a time, and what is done is kept in the folder of the results, so that an evaluation that
 was stopped goes on where it was. `run` has the loop, `slices` what is computed for a slice,
 `tables` the means and intervals, `files` and `report` what is written.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from napari_micromri.errors import StudyError
 from napari_micromri.measure.evaluation.files import write_files
 from napari_micromri.measure.evaluation.folder import open_journal
-from napari_micromri.measure.evaluation.models import check_factor, identify, load_models, trained_on
+from napari_micromri.measure.evaluation.models import check_factor, identify, load_models, options_of, trained_on
 from napari_micromri.measure.evaluation.rois import rois_by_pair, rois_digest
 from napari_micromri.measure.evaluation.rows import Evaluation, Problem, Setup
 from napari_micromri.measure.evaluation.run import Work, measure_pairs
@@ -47,6 +47,8 @@ class EvaluationOptions:
         As for `napari_micromri.inference.DenoiseOptions`.
     precision
         float32 by default, so that the figures hardly depend on the device.
+    steps, draws
+        For the diffusion models; as for `napari_micromri.inference.DenoiseOptions`.
     overwrite
         Replace the results of another evaluation in the folder.
     command
@@ -56,6 +58,8 @@ class EvaluationOptions:
     rois: tuple[Path, ...] = ()
     device: str = "auto"
     precision: Precision = "float32"
+    steps: int | None = None
+    draws: int | None = None
     overwrite: bool = False
     command: str = ""
 
@@ -82,13 +86,13 @@ def evaluate(
     progress
         Called with the number of finished slices and their total.
     should_stop
-        Asked before every few slices.
+        Asked before every slice.
 
     Raises
     ------
     StudyError, ModelError, InputError, ReadError
-        The set is empty, a model isn't there or has another factor than a pair, a file of regions fits no pair, or
-        nothing could be measured.
+        The set is empty, a model isn't there or has another factor than a pair, no model takes these steps or draws, a
+        file of regions fits no pair, or nothing could be measured.
     WriteError
         ``out`` holds another evaluation, or can't be written.
     CancelledError
@@ -100,7 +104,7 @@ def evaluate(
         study=study.name,
         study_fingerprint=study.fingerprint(split),
         split=split,
-        models=identify(work.models),
+        models=identify(work.models, work.options),
         precision=options.precision,
         rois=rois_digest(work.rois),
     )
@@ -128,7 +132,8 @@ def _prepare(study: Study, models: Sequence[Model], split: Set, options: Evaluat
     for label, model in loaded.items():
         for pair in pairs:
             check_factor(label, model, pair)
-    return Work(study, loaded, _denoise_options(options), rois_by_pair(options.rois, pairs)), pairs
+    denoising = options_of(loaded, _denoise_options(options))
+    return Work(study, loaded, denoising, rois_by_pair(options.rois, pairs)), pairs
 
 
 def _denoise_options(options: EvaluationOptions) -> DenoiseOptions:
@@ -136,8 +141,10 @@ def _denoise_options(options: EvaluationOptions) -> DenoiseOptions:
     from napari_micromri.inference.devices import resolve_device
 
     resolve_device(options.device)
-    # One at a time, so that a slice comes out the same whatever stands beside it, also after going on.
-    return DenoiseOptions(device=options.device, precision=options.precision, batch_size=1)
+    # One image at a time, so that it comes out the same whatever stands beside it, also after going on.
+    return DenoiseOptions(
+        device=options.device, precision=options.precision, batch_size=1, steps=options.steps, draws=options.draws
+    )
 
 
 def _collect(
@@ -181,7 +188,7 @@ def _cautions(work: Work, pairs: Sequence[Pair], subjects: AbstractSet[str]) -> 
 def _write(evaluation: Evaluation, work: Work, pairs: Sequence[Pair], command: str) -> None:
     def images(pair: Pair, index: int, label: str) -> Images:
         lr, hr = work.slices(pair, index)
-        return lr, work.denoised(pair, lr[None], [label])[label][0], hr
+        return lr, work.denoised(pair, index, lr, [label])[label], hr
 
     specs = {label: model.spec for label, model in work.models.items()}
     write_files(evaluation, {pair.key: pair for pair in pairs}, specs, images, command)

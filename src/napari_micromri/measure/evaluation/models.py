@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_micromri.errors import ModelError
+from napari_micromri.errors import InputError, ModelError
 from napari_micromri.measure.evaluation.rows import BASELINES, ModelIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from napari_micromri.inference.options import DenoiseOptions
     from napari_micromri.nn.restorer import Restorer
     from napari_micromri.study.model import Pair
 
@@ -59,8 +61,34 @@ def check_factor(label: str, model: Restorer, pair: Pair) -> None:
         )
 
 
-def identify(models: Mapping[str, Restorer]) -> tuple[ModelIdentity, ...]:
-    """Say which models they are."""
+def options_of(models: Mapping[str, Restorer], options: DenoiseOptions) -> dict[str, DenoiseOptions]:
+    """Give each model the options that it can take: steps and draws are left to the diffusion models.
+
+    Raises
+    ------
+    InputError
+        Steps or draws that a diffusion model can't take, or that are asked for without any such model.
+    """
+    from napari_micromri.inference.sampling import resolve_sampling
+    from napari_micromri.nn.restorer import SamplingRestorer
+
+    plain = replace(options, steps=None, draws=None)
+    found = {label: options if isinstance(model, SamplingRestorer) else plain for label, model in models.items()}
+    if options not in found.values():
+        raise InputError("Steps and draws are for diffusion models (APDDM), and none is among these. Leave them out.")
+    for label, model in models.items():
+        resolve_sampling(model, found[label], uncertainty=False)
+    return found
+
+
+def identify(models: Mapping[str, Restorer], options: Mapping[str, DenoiseOptions]) -> tuple[ModelIdentity, ...]:
+    """Say which models they are, and how they are run."""
+    from napari_micromri.inference.sampling import resolve_sampling
+
+    def sampling(label: str, model: Restorer) -> dict[str, float] | None:
+        found = resolve_sampling(model, options[label], uncertainty=False)
+        return None if found is None else asdict(found)
+
     return tuple(
         ModelIdentity(
             label=label,
@@ -68,6 +96,7 @@ def identify(models: Mapping[str, Restorer]) -> tuple[ModelIdentity, ...]:
             kind=model.spec.kind,
             fingerprint=model.fingerprint,
             factor=model.spec.factor,
+            sampling=sampling(label, model),
         )
         for label, model in models.items()
     )

@@ -134,13 +134,27 @@ class SliceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelIdentity:
-    """Which model stands behind a label."""
+    """Which model stands behind a label, and for a diffusion model the steps and draws that it takes.
+
+    ``sampling`` has the fields of `napari_micromri.nn.restorer.Sampling`; None for models that have no choice.
+    """
 
     label: str
     name: str
     kind: str
     fingerprint: str
     factor: int
+    sampling: Mapping[str, float] | None = None
+
+    @property
+    def how(self) -> str:
+        """Steps and draws in words; empty for models that have no choice."""
+        if self.sampling is None:
+            return ""
+        return ", ".join(
+            f"{count:g} {name}{'' if count == 1 else 's'}"
+            for name, count in (("step", self.sampling["steps"]), ("draw", self.sampling["draws"]))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""The loop of an evaluation: a few slices at a time are read, denoised, measured and noted."""
+"""The loop of an evaluation: one slice after the other is read, denoised, measured and noted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     Image: TypeAlias = NDArray[np.float32]
 
-AT_ONCE = 8
-"""Slices that are read and denoised together."""
-
 
 @dataclass(frozen=True, eq=False)
 class Work:
@@ -38,7 +35,7 @@ class Work:
 
     study: Study
     models: Mapping[str, Restorer]
-    options: DenoiseOptions
+    options: Mapping[str, DenoiseOptions]
     rois: Mapping[str, tuple[Roi, ...]]
 
     def slices(self, pair: Pair, index: int) -> tuple[Image, Image]:
@@ -52,13 +49,18 @@ class Work:
         found = self.study.read_slice(pair.key, index, crop=False, align=True)
         return found.lr, found.hr
 
-    def denoised(self, pair: Pair, slices: Image, labels: Iterable[str]) -> dict[str, Image]:
-        """Denoise whole slices (n, h, w) by some of the models: label -> (n, H, W)."""
+    def denoised(self, pair: Pair, index: int, lr: Image, labels: Iterable[str]) -> dict[str, Image]:
+        """Denoise a whole slice (h, w) by some of the models: label -> (H, W)."""
         from napari_micromri.inference import denoise
         from napari_micromri.scan import Scan
 
-        scan = Scan(slices, pair.lr.info)
-        return {label: denoise(scan, self.models[label], self.options).read() for label in labels}
+        # The noise of a diffusion model follows from a slice's place in its scan, so it stands there, alone.
+        scan = Scan(np.broadcast_to(lr, (index + 1, *lr.shape)), pair.lr.info)
+        here = {"z": range(index, index + 1)}
+        return {
+            label: denoise(scan, self.models[label], replace(self.options[label], select=here)).read()[0]
+            for label in labels
+        }
 
 
 def measure_pairs(
@@ -74,37 +76,21 @@ def measure_pairs(
     total = sum(len(pair.kept) for pair in pairs)
     done = len(journal.results)
     progress(done, total)
-    for pair, indices in _pending(pairs, journal):
+    pending = [(pair, index) for pair in pairs for index in pair.kept if (pair.key, index) not in journal.results]
+    for pair, index in pending:
         if should_stop():
             raise CancelledError("The evaluation was stopped; what is done is kept.")
-        yield from _measure_some(work, pair, indices, journal)
-        done += len(indices)
+        try:
+            journal.add(_measured(work, pair, index))
+        except (StudyError, ReadError, InputError) as error:
+            yield Problem(pair.key, index, str(error))
+        done += 1
         progress(done, total)
 
 
-def _pending(pairs: Sequence[Pair], journal: Journal) -> Iterator[tuple[Pair, list[int]]]:
-    for pair in pairs:
-        left = [index for index in pair.kept if (pair.key, index) not in journal.results]
-        for start in range(0, len(left), AT_ONCE):
-            yield pair, left[start : start + AT_ONCE]
-
-
-def _measure_some(work: Work, pair: Pair, indices: Sequence[int], journal: Journal) -> Iterator[Problem]:
-    slices: dict[int, tuple[Image, Image]] = {}
-    for index in indices:
-        try:
-            slices[index] = work.slices(pair, index)
-        except (StudyError, ReadError) as error:
-            yield Problem(pair.key, index, str(error))
-    if not slices:
-        return
-    denoised = work.denoised(pair, np.stack([lr for lr, _ in slices.values()]), work.models)
-    for k, (index, (lr, hr)) in enumerate(slices.items()):
-        here = {label: images[k] for label, images in denoised.items()}
-        try:
-            rows = measure_slice(pair, index, lr, hr, here)
-            regions = measure_rois(pair, index, work.rois.get(pair.key, ()), lr, hr, here)
-        except InputError as error:
-            yield Problem(pair.key, index, str(error))
-        else:
-            journal.add(SliceResult(pair.key, index, tuple(rows), regions))
+def _measured(work: Work, pair: Pair, index: int) -> SliceResult:
+    lr, hr = work.slices(pair, index)
+    denoised = work.denoised(pair, index, lr, work.models)
+    rows = measure_slice(pair, index, lr, hr, denoised)
+    regions = measure_rois(pair, index, work.rois.get(pair.key, ()), lr, hr, denoised)
+    return SliceResult(pair.key, index, tuple(rows), regions)

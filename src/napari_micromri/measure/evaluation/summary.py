@@ -89,8 +89,9 @@ def as_text(evaluation: Evaluation) -> str:
     """Lay the figures out for a terminal: per subject as in the report's Table 3, overall, differences, regions."""
     setup, subjects = evaluation.setup, len(evaluation.subjects)
     slices = len({row.slice_key for row in evaluation.rows})
+    title = f"{setup.study}, {setup.split} set: {slices} slices of {subjects} subject{'' if subjects == 1 else 's'}"
     parts = [
-        f"{setup.study}, {setup.split} set: {slices} slices of {subjects} subject{'' if subjects == 1 else 's'}",
+        "\n".join([title, *(f"{model.label}: {model.how}" for model in setup.models if model.how)]),
         _subject_text(evaluation),
         _overall_text(evaluation),
         *_difference_texts(evaluation),

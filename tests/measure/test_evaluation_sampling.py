@@ -1,0 +1,101 @@
+"""Evaluating diffusion models: steps and draws are part of what is evaluated, and a stop changes no draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from evaluation_samples import Repeater, make_test_study
+from napari_micromri.errors import CancelledError, InputError, WriteError
+from napari_micromri.inference import DenoiseOptions, denoise
+from napari_micromri.measure.evaluation import EvaluationOptions, evaluate
+from napari_micromri.measure.evaluation.folder import JOURNAL
+from napari_micromri.measure.evaluation.summary import as_text
+from napari_micromri.measure.image_quality import assess
+from napari_micromri.nn.apddm.network import ApddmConfig, options_for
+from napari_micromri.nn.apddm_restorer import ApddmRestorer
+from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
+from napari_micromri.nn.unet import UNet, UNetConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_micromri.study.store import Study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return make_test_study(tmp_path / "mice.mri.zarr", tested=1)
+
+
+@pytest.fixture
+def apddm() -> ApddmRestorer:
+    """Give a diffusion model of random weights."""
+    config = ApddmConfig(unet=options_for("residual", UNetConfig(features_main=(2, 4), convolutions=1)), steps=8)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = UNet(config.unet)
+        torch.nn.init.normal_(network.head.weight, std=0.1)
+    spec = ModelSpec(name="tiny", kind="apddm", config=config.model_dump(), card=ModelCard(summary="random weights"))
+    return ApddmRestorer(network, spec, config, "0123456789abcdef")
+
+
+def options(**chosen: int) -> EvaluationOptions:
+    return EvaluationOptions(device="cpu", **chosen)  # type: ignore[arg-type]
+
+
+def test_a_slice_is_that_of_the_denoised_scan(study: Study, apddm: ApddmRestorer, tmp_path: Path) -> None:
+    found = evaluate(study, [apddm, Repeater()], "test", tmp_path / "out", options(draws=2))
+    [pair] = study.pairs("test")
+    lr, hr = study.scans(pair.key)
+    how = DenoiseOptions(device="cpu", precision="float32", draws=2, batch_size=1)
+    whole, crop = denoise(lr, apddm, how).read(), pair.marks.crop
+    assert crop is not None
+    inside = slice(crop.top, crop.bottom), slice(crop.left, crop.right)
+    rows = [row for row in found.rows if row.method == "tiny"]
+    assert [row.index for row in rows] == [1, 2, 3]
+    for row in rows:
+        expected = assess(whole[row.index][inside] / row.lr_mean, hr.read()[row.index][inside] / row.lr_mean)
+        assert row.mse == pytest.approx(expected.mse, rel=1e-4)
+    assert dict(found.setup.models[0].sampling or {}) == {"steps": 5, "draws": 2, "eta": 1.0, "seed": 0}
+    assert found.setup.models[1].sampling is None
+    assert "tiny: 5 steps, 2 draws\n" in as_text(found)
+    assert "5 steps, 2 draws" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_draws_are_the_same_after_a_stop(study: Study, apddm: ApddmRestorer, tmp_path: Path) -> None:
+    asked: list[None] = []
+
+    def should_stop() -> bool:
+        asked.append(None)
+        return len(asked) > 2
+
+    evaluate(study, [apddm], "test", tmp_path / "whole", options(draws=2))
+    with pytest.raises(CancelledError):
+        evaluate(study, [apddm], "test", tmp_path / "part", options(draws=2), should_stop=should_stop)
+    evaluate(study, [apddm], "test", tmp_path / "part", options(draws=2))
+    one, other = ((tmp_path / name / JOURNAL).read_bytes() for name in ("whole", "part"))
+    assert one == other
+
+
+def test_other_steps_or_draws_are_not_mixed_in(study: Study, apddm: ApddmRestorer, tmp_path: Path) -> None:
+    evaluate(study, [apddm], "test", tmp_path / "out", options())
+    evaluate(study, [apddm], "test", tmp_path / "out", options(steps=1, draws=1))
+    for other in (options(steps=3), options(draws=2)):
+        with pytest.raises(WriteError, match=r"the same models with other steps or draws\. Choose another folder"):
+            evaluate(study, [apddm], "test", tmp_path / "out", other)
+
+
+def test_what_no_model_can_do_is_refused_before_anything_is_written(
+    study: Study, apddm: ApddmRestorer, tmp_path: Path
+) -> None:
+    for models, chosen, sentence in (
+        ([Repeater()], options(steps=3), "none is among these"),
+        ([apddm], options(steps=9), "takes 1 to 8 steps, not 9"),
+        ([apddm, Repeater()], options(steps=1, draws=4), "In one step all draws are alike"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            evaluate(study, models, "test", tmp_path / "out", chosen)
+    assert not (tmp_path / "out").exists()
