@@ -170,6 +170,8 @@ FAINT = 0.2
 NOISE_LIMIT = 1.6
 """Times the mean of Rayleigh noise: 0.6 / 0.074 = 8 standard deviations of it after the smoothing."""
 
+NOISE_SLICES = 5
+
 SMALL = 0.02
 """Part of the largest patch below which another one isn't the animal."""
 
@@ -181,18 +183,18 @@ def _threshold(volume: NDArray[np.float32], smooth: NDArray[np.float32]) -> floa
     if values.min() == values.max():
         return None
     bright = values > threshold_otsu(values)  # type: ignore[no-untyped-call,unused-ignore]
-    level, noise = float(values[bright].mean()), _noise_level(volume, smooth)
+    level, noise = float(values[bright].mean()), _noise_level(volume)
     if level < NOISE_LIMIT * noise:
         return None
-    return max(FAINT * level, NOISE_LIMIT * noise)
+    return max(float(np.hypot(FAINT * level, noise)), NOISE_LIMIT * noise)  # noise adds to faint signal in squares
 
 
-def _noise_level(volume: NDArray[np.float32], smooth: NDArray[np.float32]) -> float:
-    """Mean of the noise where there is no signal; 0 when the darkest parts aren't noise."""
-    dark = smooth <= np.quantile(smooth, 0.02)
-    values = volume[dark]
-    spread, mean = float(values.std()), float(values.mean())
-    return mean if spread > 0.3 * mean else 0.0
+def _noise_level(volume: NDArray[np.float32]) -> float:
+    """Mean of the magnitude where there is nothing but noise, from a few slices."""
+    from napari_micromri.measure.noise import RAYLEIGH_MEAN, estimate_noise
+
+    chosen = np.unique(np.linspace(0, len(volume) - 1, NOISE_SLICES).round().astype(int))
+    return RAYLEIGH_MEAN * estimate_noise(volume[chosen]).sigma
 
 
 def _large_patches(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
