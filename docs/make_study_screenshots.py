@@ -17,6 +17,7 @@ from make_screenshots import DATA, ROOT, SIZE, save, wait
 
 from napari_micromri.io import save_scan
 from napari_micromri.scan import Scan
+from napari_micromri.simulation.faults import ghost, noise_burst
 from napari_micromri.study.build import build
 from napari_micromri.study.plan import Plan, PlannedPair, Simulation, Source
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.study.dock import StudyWidget
 
 FOLDERS = {"mouse": "t2w_mouse_trunk", "rat": "t2w_rat_head"}
-NOISY = (3, 7)
+NOISY, GHOST = (9, 17), 21
 
 
 def main() -> None:
@@ -105,7 +106,7 @@ def show(dock: StudyWidget, key: str, index: int) -> None:
 
 
 def make_study(folder: Path) -> Path:
-    """Build a study of five animals, two slices of the first spoiled by a burst of noise."""
+    """Build a study of five animals, three slices of the first spoiled: two by a burst of noise, one by a ghost."""
     scans = folder / "scans"
     scans.mkdir()
     pairs = []
@@ -128,7 +129,8 @@ def make_study(folder: Path) -> Path:
 def spoil(data: NDArray[np.float32]) -> None:
     rng = np.random.default_rng(0)
     for k in NOISY:
-        data[k] = np.abs(data[k] + rng.normal(0, 0.25 * np.percentile(data, 99), data[k].shape))
+        data[k] = noise_burst(data[k], 0.2 * float(np.percentile(data, 99)), rng)
+    data[GHOST] = ghost(data[GHOST], 0.3, parts=2, axis=0)
 
 
 def real_scan(name: str) -> Scan:

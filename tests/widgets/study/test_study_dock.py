@@ -56,6 +56,13 @@ def show(qtbot, dock, key, index=None):
     qtbot.waitUntil(lambda: dock.curator.loading is None)
 
 
+def suspect(dock, *found):
+    session = dock.curator.session
+    session.suspicions = session.suspected = list(found)
+    session.scores = {(one.key, one.index): one for one in found}
+    dock.refresh()
+
+
 def keys(dock):
     return [pair.key for pair in dock.curator.session.pairs]
 
@@ -206,11 +213,7 @@ def test_n_and_p_move_and_a_click_on_the_table_goes_there(dock, viewer, qtbot):
 
 def test_s_goes_through_suspicious_slices_and_on_to_the_next_pair(dock, viewer, qtbot, suspected):
     first, second = keys(dock)[:2]
-    session = dock.curator.session
-    session.suspicions = [suspected(second, 2, 0.9), suspected(first, 1, 0.8)]
-    session.suspected = session.suspicions
-    session.scores = {(one.key, one.index): one for one in session.suspicions}
-    dock.refresh()
+    suspect(dock, suspected(second, 2, 0.9), suspected(first, 1, 0.8))
     assert dock.suspicious.table.rows_model.rowCount() == 2
     show(qtbot, dock, first, 0)
     press(viewer, "S")
@@ -404,3 +407,15 @@ def test_the_dock_is_no_wider_than_it_has_to_be(dock, qtbot):
         dock.tabs.setCurrentIndex(k)
         assert dock.minimumSizeHint().width() <= 340, dock.tabs.tabText(k)
     assert dock.minimumSizeHint().height() <= 700
+
+
+def test_what_a_column_cuts_off_stands_below_the_list(dock, qtbot, suspected):
+    key = keys(dock)[0]
+    suspect(dock, suspected(key, 2, 0.9, ("a ghost in HR", "noise")))
+    show(qtbot, dock, key, 2)
+    for tab in (dock.slices, dock.suspicious):
+        assert tab.noticed.text() == "Slice 2: a ghost in HR; noise"
+        assert tab.noticed.wordWrap()
+    dock.slices.table.chosen.emit(1)
+    assert dock.slices.noticed.text() == ""
+    assert dock.suspicious.noticed.text() == ""

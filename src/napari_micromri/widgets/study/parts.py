@@ -83,6 +83,14 @@ def text_line() -> QLabel:
     return label
 
 
+def full_text_line() -> QLabel:
+    """Make a text below a list that holds what its columns cut off; it keeps room for two lines, so nothing jumps."""
+    label = text_line()
+    label.setMinimumHeight(2 * label.fontMetrics().lineSpacing())
+    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    return label
+
+
 def button(label: str, tooltip: str) -> QPushButton:
     """Make a button; the keys stay with the canvas when it is clicked."""
     made = QPushButton(label)

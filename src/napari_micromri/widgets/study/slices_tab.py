@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.study.model import REASON_WORDS, REASONS
-from napari_micromri.widgets.study.parts import Chooser, ElidedLabel, button, row
+from napari_micromri.widgets.study.parts import Chooser, ElidedLabel, button, full_text_line, row
 from napari_micromri.widgets.study.table import RED, Cell, Table
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class SlicesTab(QWidget):
         self.table = Table(["Slice", "Mark", "Score", "What was noticed"], bar=2)
         self.table.set_widths(5, 18, 7)
         self.table.chosen.connect(self.chosen)
+        self.noticed = full_text_line()
         self.reason.activated.connect(self._tell_reason)
         self._rows: tuple[SliceRow, ...] = ()
         layout = QVBoxLayout(self)
@@ -46,6 +47,7 @@ class SlicesTab(QWidget):
         layout.addWidget(row(self.reason, self.exclude))
         layout.addWidget(row(self.previous, self.next, self.suspicious, stretch=(2, 2, 3)))
         layout.addWidget(self.table, 1)
+        layout.addWidget(self.noticed)
 
     def _tell_reason(self) -> None:
         self.reason_chosen.emit(self.current_reason)
@@ -71,8 +73,9 @@ class SlicesTab(QWidget):
     def show_current(self, index: int) -> None:
         """Highlight the slice that is shown and say what X would do."""
         self.table.show_row(index)
-        excluded = 0 <= index < len(self._rows) and self._rows[index].reason is not None
-        self.exclude.setText("Keep (X)" if excluded else "Exclude (X)")
+        shown = self._rows[index] if 0 <= index < len(self._rows) else None
+        self.exclude.setText("Keep (X)" if shown is not None and shown.reason is not None else "Exclude (X)")
+        self.noticed.setText(f"Slice {index}: {shown.words}" if shown is not None and shown.words else "")
 
 
 def _cells(one: SliceRow) -> tuple[Cell, ...]:

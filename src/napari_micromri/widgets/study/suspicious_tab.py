@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.study.model import REASON_WORDS
-from napari_micromri.widgets.study.parts import text_line
+from napari_micromri.widgets.study.parts import full_text_line, text_line
 from napari_micromri.widgets.study.table import RED, Cell, Table
 from napari_micromri.widgets.study.tree import pair_title
 
@@ -30,16 +30,20 @@ class SuspiciousTab(QWidget):
         self.table = Table(["Score", "Slice", "Pair", "What was noticed"], bar=0)
         self.table.set_widths(6, 6, 22)
         self.table.chosen.connect(self._choose)
+        self.noticed = full_text_line()
         self._listed: list[tuple[str, int]] = []
+        self._words: list[str] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.text)
         layout.addWidget(self.table, 1)
+        layout.addWidget(self.noticed)
 
     def show_suspected(self, suspected: Sequence[Suspected], pairs: Mapping[str, Pair]) -> None:
         """List what is suspected; excluded slices stay in their place, in red."""
         known = [found for found in suspected if found.key in pairs]
         self._listed = [(found.key, found.index) for found in known]
+        self._words = [f"Slice {found.index}: {'; '.join(found.reasons)}" for found in known]
         self.table.rows_model.set_rows([_cells(found, pairs[found.key]) for found in known])
         done = sum(found.index in pairs[found.key].marks.excluded for found in known)
         self.text.setText(
@@ -52,7 +56,9 @@ class SuspiciousTab(QWidget):
     def show_current(self, key: str | None, index: int) -> None:
         """Highlight the slice that is shown, if it is listed."""
         place = (key or "", index)
-        self.table.show_row(self._listed.index(place) if place in self._listed else -1)
+        line = self._listed.index(place) if place in self._listed else -1
+        self.table.show_row(line)
+        self.noticed.setText(self._words[line] if line >= 0 else "")
 
     def _choose(self, line: int) -> None:
         self.chosen.emit(*self._listed[line])

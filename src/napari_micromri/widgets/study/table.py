@@ -162,7 +162,7 @@ class BarDelegate(QStyledItemDelegate):
         super().paint(painter, option, index)  # first: a selected row's background would hide the bar
         value = index.data(BAR_ROLE)
         if value is not None:
-            colour = QColor(RED if value >= 0.5 else AMBER if value >= 0.25 else GREEN)
+            colour = QColor(RED if value >= 0.5 else AMBER if value >= 0.4 else GREEN)
             colour.setAlpha(130)
             box = QRectF(option.rect).adjusted(1, 2, -1, -2)
             box.setWidth(max(2.0, box.width() * min(1.0, value)))
