@@ -62,7 +62,7 @@ LEFT_OUT = {
 REAL = ("mouse_trunk", "rat_head")
 CLASSICAL = ("nearest", "bicubic", "sinc", "NLM + sinc", "TV + sinc", "BM3D + sinc")
 METHODS = (*CLASSICAL, "unet", "unet-default", "apddm, 1 step", "apddm, 5 steps", "apddm, textured")
-TEXTURED = {"steps": 30, "eta": 0.3, "seed": 1}
+TEXTURED = {"steps": 50}
 
 
 @dataclass(frozen=True)

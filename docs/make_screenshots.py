@@ -1,4 +1,4 @@
-"""Take the pictures of the denoising dock, docs/images/denoise_*.png, and of the measuring one, measure_*.png.
+"""Take the pictures of the docks: docs/images/denoise_*.png, apddm_*.png (denoising), measure_*.png (measuring).
 
 Needs a display: ``xvfb-run -a python docs/make_screenshots.py``. A fast scan is simulated from the real mouse trunk
 where MICROMRI_DATA (or ../shared/data) has it, from the digital mouse otherwise.
@@ -33,15 +33,19 @@ PATIENCE = 300.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--only", choices=("denoise", "measure"), help="the pictures of one dock")
+    parser.add_argument("--only", choices=("denoise", "apddm", "measure"), help="only these pictures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    if options.only != "measure":
+    if options.only in (None, "denoise"):
         take_denoising(options.output)
-    if options.only != "denoise":
-        from measure_screenshots import take
+    if options.only in (None, "apddm"):
+        import apddm_screenshots
 
-        take(options.output)
+        apddm_screenshots.take(options.output)
+    if options.only in (None, "measure"):
+        import measure_screenshots
+
+        measure_screenshots.take(options.output)
 
 
 def take_denoising(output: Path) -> None:

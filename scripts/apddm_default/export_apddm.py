@@ -31,14 +31,17 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--name", default="apddm-default")
+    parser.add_argument("--steps", type=int, default=50, help="into which the path is divided (default %(default)s)")
     options = parser.parse_args()
     knobs = json.loads((options.run / "config.json").read_text())
     last = json.loads((options.run / "log.jsonl").read_text().splitlines()[-1])
     plain = knobs["apddm"] is None
+    # The network is told t / T, so that the path may be walked in finer steps than it was trained on.
+    config = knobs["unet"] if plain else knobs["apddm"] | {"steps": options.steps}
     spec = ModelSpec(
         name=options.name,
         kind="unet" if plain else "apddm",
-        config=knobs["unet"] if plain else knobs["apddm"],
+        config=config,
         factor=2,
         upsampling="sinc",
         normalisation=Normalisation(kind="mean"),

@@ -9,7 +9,7 @@ import torch
 
 from napari_micromri.errors import ModelError
 from napari_micromri.nn.apddm.network import ApddmConfig, options_for
-from napari_micromri.nn.apddm_restorer import ApddmRestorer, load
+from napari_micromri.nn.apddm_restorer import ApddmRestorer, load, noise_strength
 from napari_micromri.nn.checkpoint import save_checkpoint
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling, SamplingRestorer
@@ -117,6 +117,19 @@ def test_draws_share_the_first_run_of_the_network(restorer: ApddmRestorer, monke
     monkeypatch.setattr(ApddmRestorer, "_estimate", noted)
     restorer.sample(slices(2), TWO, [0, 1], at_once=6)
     assert runs == [2, 6, 6, 6]
+
+
+def test_noise_is_laid_where_there_is_structure_and_keeps_its_size() -> None:
+    first = torch.zeros(1, 1, 40, 40)
+    first[..., 20:] = 1.0
+    anchor = first + 0.1 * torch.randn(first.shape, generator=torch.Generator().manual_seed(0))
+    strength = noise_strength(anchor, first)
+    removed = (anchor - first).square().mean().sqrt()
+    assert strength.square().mean().sqrt() == pytest.approx(float(removed), rel=1e-4)
+    assert strength[..., 19:21].mean() > 2 * strength[..., :10].mean() > 0
+    assert torch.allclose(noise_strength(first, first), torch.zeros(()))
+    flat = torch.full((1, 1, 3, 2), 5.0)
+    torch.testing.assert_close(noise_strength(flat + 1, flat), torch.ones(1, 1, 3, 2))
 
 
 @pytest.mark.parametrize("sampling", [Sampling(), TWO])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import ValidationError
 from torch import Tensor
+from torch.nn import functional
 
 from napari_micromri.errors import ModelError
 from napari_micromri.nn.apddm.network import ApddmConfig, estimate
@@ -94,8 +95,8 @@ class ApddmRestorer(NetworkRestorer):
         streams: Sequence[tuple[int, int, int]],
         tile: int | None,
     ) -> Tensor:
-        """Go back along the path once for each image; the noise is as strong as what the first step removes."""
-        strength = (anchor - first).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        """Go back along the path once for each image."""
+        strength = noise_strength(anchor, first)
         source = NoiseSource(streams, (anchor.shape[-2], anchor.shape[-1]), self.bank)
 
         def noise() -> Tensor:
@@ -116,6 +117,30 @@ class ApddmRestorer(NetworkRestorer):
                 return estimate(self.network, self.config, pair[:, :1], pair[:, 1:], times).float()
 
         return run_tiled(run, torch.cat([x, anchor], dim=1), tile, self.network.config)
+
+
+def noise_strength(anchor: Tensor, first: Tensor) -> Tensor:
+    """Say how strong the noise of a draw is at each pixel, (N, 1, H, W); its RMS is that of ``anchor - first``.
+
+    With one strength for a whole slice the draws differ as much in air as at edges, and their spread says nothing.
+    Half of the variance therefore follows the local variance of what the first step removes, half that of the first
+    estimate itself: what a fast scan leaves open lies where there is structure.
+    """
+    removed = anchor - first
+    size = removed.square().mean(dim=(1, 2, 3), keepdim=True)
+    shares = [_local_variance(removed, 9), _local_variance(first, 5)]
+    means = [share.mean(dim=(1, 2, 3), keepdim=True) for share in shares]
+    even = [
+        torch.where(mean > 0, share / mean.clamp_min(1e-30), 1.0) for share, mean in zip(shares, means, strict=True)
+    ]
+    return (size * (even[0] + even[1]) / 2).sqrt()
+
+
+def _local_variance(image: Tensor, side: int) -> Tensor:
+    def mean(values: Tensor) -> Tensor:
+        return functional.avg_pool2d(values, side, 1, side // 2, count_include_pad=False)
+
+    return (mean(image.square()) - mean(image).square()).clamp_min(0)
 
 
 def _portions(slices: int, draws: int, at_once: int) -> Iterator[tuple[list[int], list[int]]]:

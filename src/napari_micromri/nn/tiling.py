@@ -30,7 +30,7 @@ def reach(config: UNetConfig) -> int:
 
 
 def run_tiled(run: Callable[[Tensor], Tensor], image: Tensor, tile: int | None, config: UNetConfig) -> Tensor:
-    """Apply ``run`` to images (N, C, H, W) in tiles of about ``tile`` pixels, or whole (None); it gives (N, 1, H, W)."""
+    """Apply ``run`` to images (N, C, H, W) in tiles of about ``tile`` pixels (None: whole); it gives (N, 1, H, W)."""
     height, width = image.shape[-2:]
     if tile is None or max(height, width) <= tile:
         return run(image)

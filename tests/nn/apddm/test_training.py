@@ -7,7 +7,7 @@ import torch
 
 from napari_micromri.nn.apddm.path import AnchoredPath
 from napari_micromri.nn.apddm.residuals import collect
-from napari_micromri.nn.apddm.training import PathBatch, end_batch, make_batch
+from napari_micromri.nn.apddm.training import PathBatch, make_batch, squared_error
 
 PATH = AnchoredPath(10, 0.6)
 COUNT = 400
@@ -78,8 +78,7 @@ def test_noise_comes_from_the_bank() -> None:
     assert flat.max() < 1e-2 * noise.std()
 
 
-def test_the_simplified_variant_sees_the_end_alone() -> None:
-    good, anchor = pairs(50)
-    one = end_batch(good, anchor, None, PATH, torch.Generator().manual_seed(1))
-    assert (one.t == PATH.steps).all()
-    assert not torch.allclose(one.x, anchor)
+def test_the_loss_is_the_mean_squared_error() -> None:
+    one = batch()
+    assert squared_error(one.good, one) == 0
+    assert squared_error(one.good + 2, one) == pytest.approx(4)

@@ -32,7 +32,7 @@ def make_batch(
     generator: torch.Generator,
     *,
     at_end: float = 0.5,
-    noiseless: float = 0.5,
+    noiseless: float = 1.0,
     exact: bool = True,
 ) -> PathBatch:
     """Place each pair of a batch at a random time of its path.
@@ -49,9 +49,10 @@ def make_batch(
         On the CPU; the same state gives the same batch.
     at_end
         Part of the samples that lie at t = T, which is all that inference in one step uses; the others' times are
-        uniform from 1 to T.
+        uniform from 1 to T. The simplified variant (report, section 6.4) has 1.
     noiseless
-        Part of the samples at t = T that get no noise: there inference starts.
+        Part of the samples at t = T that get no noise. All by default: there inference starts, and all draws share
+        that first step.
     exact
         See `AnchoredPath.accumulate`.
     """
@@ -74,8 +75,6 @@ def make_batch(
     return PathBatch(path.jump(good, residual, t.to(good.device), noise), t.to(good.device), anchor, good)
 
 
-def end_batch(
-    good: Tensor, anchor: Tensor, bank: ResidualBank | None, path: AnchoredPath, generator: torch.Generator
-) -> PathBatch:
-    """Place each pair at t = T: all that the simplified variant trains on (report, section 6.4)."""
-    return make_batch(good, anchor, bank, path, generator, at_end=1.0)
+def squared_error(estimate: Tensor, batch: PathBatch) -> Tensor:
+    """Mean over the batch of ``||x_0 - x_0^||^2`` per pixel (report, eq. 11)."""
+    return (estimate - batch.good).square().mean()
