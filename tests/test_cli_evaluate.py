@@ -14,8 +14,9 @@ import pytest
 
 from evaluation_samples import make_test_study
 from napari_micromri.cli import main
-from napari_micromri.cli.evaluate import command_line
 from napari_micromri.cli.program import build_parser
+from napari_micromri.measure.evaluation import EvaluationOptions
+from napari_micromri.measure.evaluation.command import command_line
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
 from napari_micromri.nn.unet import UNet, UNetConfig
 
@@ -78,10 +79,10 @@ def test_the_command_in_the_summary_does_the_same_again(study: Study, model: Pat
 
 
 def test_steps_and_draws_stand_in_the_command() -> None:
-    arguments = ["evaluate", "m.mri.zarr", "--model", "apddm-default", "--out", "o", "--steps", "10", "--draws", "4"]
-    command = command_line(build_parser().parse_args(arguments))
+    command = command_line("my mice.mri.zarr", ["apddm-default"], "test", "o", EvaluationOptions(steps=10, draws=4))
     assert command.endswith("--precision float32 --steps 10 --draws 4")
-    assert build_parser().parse_args(shlex.split(command)[1:]).draws == 4
+    parsed = build_parser().parse_args(shlex.split(command)[1:])
+    assert (parsed.study, parsed.models, parsed.draws) == ("my mice.mri.zarr", ["apddm-default"], 4)
 
 
 def test_slices_that_could_not_be_measured_give_exit_code_1(

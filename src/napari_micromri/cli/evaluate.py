@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,8 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate, print the tables, say where the page is."""
+    from napari_micromri.inference import DEFAULT_MODEL
+    from napari_micromri.measure.evaluation.command import command_line
     from napari_micromri.measure.evaluation.evaluator import EvaluationOptions, evaluate, problem_sentence
     from napari_micromri.study.store import Study
 
@@ -67,44 +69,30 @@ def run(options: argparse.Namespace) -> int:
         steps=options.steps,
         draws=options.draws,
         overwrite=options.overwrite,
-        command=command_line(options),
     )
+    models = options.models or [DEFAULT_MODEL]
+    chosen = replace(chosen, command=command_line(options.study, models, options.split, options.out, chosen))
     study = Study.open(options.study)
     try:
         with progress_bar("Evaluating") as progress:
-            found = evaluate(
-                study, options.models or ["unet-default"], options.split, options.out, chosen, progress=progress
-            )
+            found = evaluate(study, models, options.split, options.out, chosen, progress=progress)
     except (KeyboardInterrupt, CancelledError):
         print(
             f"micromri: interrupted; what is done is kept in {options.out}, and the same command goes on.",
             file=sys.stderr,
         )
         return INTERRUPTED
-    _print(found, options)
+    _print(found, chosen.command, as_json=options.json)
     for problem in found.problems:
         print(f"micromri: not measured: {problem_sentence(problem)}", file=sys.stderr)
     return FOUND if found.problems else GOOD
 
 
-def command_line(options: argparse.Namespace) -> str:
-    """Give the command that does the same again."""
-    words = ["micromri", "evaluate", options.study]
-    words += [word for model in options.models or ["unet-default"] for word in ("--model", model)]
-    words += ["--split", options.split, "--out", options.out]
-    words += [word for path in options.rois for word in ("--rois", path)]
-    words += ["--device", options.device, "--precision", options.precision]
-    for name in ("steps", "draws"):
-        if getattr(options, name) is not None:
-            words += [f"--{name}", str(getattr(options, name))]
-    return shlex.join(words)
-
-
-def _print(found: Evaluation, options: argparse.Namespace) -> None:
+def _print(found: Evaluation, command: str, *, as_json: bool) -> None:
     from napari_micromri.measure.evaluation.summary import as_text, summarise
 
-    if options.json:
-        print_json(summarise(found, command_line(options)))
+    if as_json:
+        print_json(summarise(found, command))
         return
     print(as_text(found))
     print(f"\nWrote {found.folder / 'report.html'}")

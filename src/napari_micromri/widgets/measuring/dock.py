@@ -13,7 +13,8 @@ from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Settings
 from napari_micromri.plugin.roi_layers import Reading
 from napari_micromri.widgets.measuring import files
-from napari_micromri.widgets.measuring.form import HERE, QUANTITIES, MeasureForm
+from napari_micromri.widgets.measuring.evaluate_tab import EvaluateTab
+from napari_micromri.widgets.measuring.form import BARS, HERE, QUANTITIES, MeasureForm
 from napari_micromri.widgets.measuring.layers import LayerRoles
 from napari_micromri.widgets.measuring.live import LiveComparison
 from napari_micromri.widgets.measuring.model import MeasureState, bars, explain, labels, most_telling, rows_here
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from napari_micromri.measure.comparison import Comparison, Row
     from napari_micromri.measure.roi import Kind
 
-BARS_TAB = 1
-
 
 class MeasureWidget(QWidget):
     """Measure CNR and normalised SD on LR, DL and HR: draw two rectangles, read the figures, export them."""
@@ -41,7 +40,8 @@ class MeasureWidget(QWidget):
         self.viewer = napari_viewer
         self.layers = LayerRoles(napari_viewer)
         self.quality = QualityTab(napari_viewer)
-        self.form = MeasureForm(self.layers, self.quality)
+        self.evaluation = EvaluateTab()
+        self.form = MeasureForm(self.layers, self.quality, self.evaluation)
         self.rois = RoiLayer(napari_viewer, self)
         self.live = LiveComparison(self)
         self.found: Comparison | None = None
@@ -98,6 +98,7 @@ class MeasureWidget(QWidget):
         """Stop what is computed, and listen to the viewer no more."""
         self.live.stop()
         self.quality.stop()
+        self.evaluation.shut_down()
         self.layers.disconnect_viewer()
         self.rois.disconnect_viewer()
         events, self._dims_events = self._dims_events, ()
@@ -201,7 +202,7 @@ class MeasureWidget(QWidget):
     def _show_bars(self, *_: object) -> None:
         place = self.place
         self.quality.show_position(place.position if place.axis == "z" else 0.0, self._at())
-        if self.form.tabs.currentIndex() == BARS_TAB and self.found is not None:
+        if self.form.tab == BARS and self.found is not None:
             quantity, short = QUANTITIES[self.form.quantity.currentIndex()], self._short()
             images = [short.get(image.name, image.name) for image in self.found.images]
             self.form.bars.show_bars(bars(self._rows(), quantity, short), images, quantity)

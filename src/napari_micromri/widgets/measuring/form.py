@@ -4,41 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QTableView,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
+from napari_micromri.widgets.measuring.parts import button, chooser, column, row, table_view, text
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.measuring.tables import FiguresModel, RegionsModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qtpy.QtCore import QAbstractItemModel
-
     from napari_micromri.widgets.measuring.layers import LayerRoles
     from napari_micromri.widgets.measuring.model import MeasureState, Quantity
 
 MINIMUM_WIDTH = 310
 HERE, EVERYWHERE = "this slice", "all slices"
+TABLE, BARS, ROIS, QUALITY, EVALUATE = "Table", "Bars", "ROIs", "Image quality", "Evaluate"
 QUANTITIES: tuple[Quantity, ...] = ("CNR", "normalised SD", "contrast", "background SD", "mean")
 
 
 class MeasureForm(QWidget):
     """Holds the widgets."""
 
-    def __init__(self, layers: LayerRoles, quality: QWidget) -> None:
+    def __init__(self, layers: LayerRoles, quality: QWidget, evaluation: QWidget) -> None:
         super().__init__()
         self.setMinimumWidth(MINIMUM_WIDTH)
         self.layers = layers
@@ -71,8 +56,18 @@ class MeasureForm(QWidget):
         self.load = button("Load…", "Load ROIs from .json, or from ImageJ (.roi, .zip).")
         self.delete = button("Delete", "Delete the chosen ROI.")
         self.tabs = QTabWidget()
-        self.quality = quality
+        self.quality, self.evaluation = quality, evaluation
         self._lay_out()
+        self.tabs.currentChanged.connect(lambda *_: self.about_layers.setVisible(self.tab != EVALUATE))
+
+    @property
+    def tab(self) -> str:
+        """Title of the tab that is shown."""
+        return self.tabs.tabText(self.tabs.currentIndex())
+
+    def open_tab(self, title: str) -> None:
+        """Show a tab."""
+        self.tabs.setCurrentIndex([self.tabs.tabText(k) for k in range(self.tabs.count())].index(title))
 
     def enable(self, state: MeasureState) -> None:
         """Let only that be clicked which has an effect."""
@@ -85,98 +80,26 @@ class MeasureForm(QWidget):
         self.load.setEnabled(state.images > 0)
 
     def _lay_out(self) -> None:
-        self.tabs.addTab(
-            column(row(QLabel("Rows of"), self.shown), self.table, self.explanation, row(self.export, self.copy)),
-            "Table",
+        export = row(self.export, self.copy)
+        figures = column(row(QLabel("Rows of"), self.shown), self.table, self.explanation, export)
+        regions = column(
+            self.list,
+            row(self.copy_slices, self.delete),
+            row(self.save, self.load),
+            row(QLabel("Count"), self.rule),
+            row(QLabel("Backgrounds"), self.backgrounds),
         )
-        self.tabs.addTab(column(row(QLabel("Show"), self.quantity), self.bars), "Bars")
-        self.tabs.addTab(
-            column(
-                self.list,
-                row(self.copy_slices, self.delete),
-                row(self.save, self.load),
-                row(QLabel("Count"), self.rule),
-                row(QLabel("Backgrounds"), self.backgrounds),
-            ),
-            "ROIs",
-        )
-        self.tabs.addTab(self.quality, "Image quality")
-        for place, tooltip in enumerate(
-            (
-                "Mean, SD, CNR and normalised SD of every ROI.",
-                "LR, DL and HR as bars.",
-                "Names, kinds, copies, files and rules of the ROIs.",
-                "PSNR, SSIM, bias and detail against a reference; residual images.",
-            )
+        for title, widget, tooltip in (
+            (TABLE, figures, "Mean, SD, CNR and normalised SD of every ROI."),
+            (BARS, column(row(QLabel("Show"), self.quantity), self.bars), "LR, DL and HR as bars."),
+            (ROIS, regions, "Names, kinds, copies, files and rules of the ROIs."),
+            (QUALITY, self.quality, "PSNR, SSIM, bias and detail against a reference; residual images."),
+            (EVALUATE, self.evaluation, "Models on a set of a study, with a report."),
         ):
-            self.tabs.setTabToolTip(place, tooltip)
+            self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tooltip)
+        self.about_layers = column(self.hint, self.layers, row(self.draw_roi, self.draw_background))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(9, 6, 9, 6)
-        for widget in (self.hint, self.layers, row(self.draw_roi, self.draw_background)):
-            layout.addWidget(widget)
+        layout.addWidget(self.about_layers)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.status)
-
-
-def text() -> QLabel:
-    """Make a line of text that wraps."""
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label
-
-
-def button(label: str, tooltip: str) -> QPushButton:
-    """Make a button."""
-    made = QPushButton(label)
-    made.setToolTip(tooltip)
-    return made
-
-
-def chooser(tooltip: str, lines: Sequence[str] = ()) -> QComboBox:
-    """Make a combo box that doesn't widen the dock."""
-    made = QComboBox()
-    made.setToolTip(tooltip)
-    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    made.setMinimumContentsLength(6)
-    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    made.addItems(list(lines))
-    return made
-
-
-def table_view(model: QAbstractItemModel, tooltip: str) -> QTableView:
-    """Make a table whose rows are chosen whole."""
-    view = QTableView()
-    view.setModel(model)
-    view.setToolTip(tooltip)
-    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    view.setMinimumHeight(130)
-    view.setWordWrap(False)
-    view.verticalHeader().setVisible(False)
-    view.verticalHeader().setDefaultSectionSize(22)
-    view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    # Only the first rows are looked at for the widths, or a long table would be slow.
-    view.horizontalHeader().setResizeContentsPrecision(20)
-    view.horizontalHeader().setMinimumSectionSize(34)
-    return view
-
-
-def row(*widgets: QWidget) -> QWidget:
-    """Put widgets side by side."""
-    parent = QWidget()
-    layout = QHBoxLayout(parent)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
-    return parent
-
-
-def column(*widgets: QWidget) -> QWidget:
-    """Put widgets below each other."""
-    parent = QWidget()
-    layout = QVBoxLayout(parent)
-    layout.setContentsMargins(4, 6, 4, 4)
-    for widget in widgets:
-        layout.addWidget(widget, 1 if isinstance(widget, QTableView | Plot) else 0)
-    return parent

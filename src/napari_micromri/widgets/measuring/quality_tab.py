@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QTableWidgetItem, QVBoxLayout, QWidget
 
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.widgets.background import BackgroundJob
-from napari_micromri.widgets.measuring.form import button, chooser, row, text
 from napari_micromri.widgets.measuring.model import QUALITY_COLUMNS, labels, quality_cells, quality_summary
+from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.results import RESULT_KEY
 
@@ -79,7 +79,7 @@ class QualityTab(QWidget):
             "Add residuals",
             "Add layers of reference − layer, all with one symmetric scale. Anatomy in them is missing.",
         )
-        self.table = _table()
+        self.table = figures_table((("", "Name of the layer."), *QUALITY_COLUMNS))
         self.summary = text()
         self.plot = Plot(
             "Solid: power relative to the reference, how much detail there is. Dashed: Fourier ring correlation, how "
@@ -250,18 +250,3 @@ def _residuals(asked: Asked, progress: Progress, should_stop: ShouldStop) -> tup
         for image in asked.images
     ]
     return scans, max(symmetric_limit(scan.data) for scan in scans)
-
-
-def _table() -> QTableWidget:
-    table = QTableWidget(0, 1 + len(QUALITY_COLUMNS))
-    for column, (title, tooltip) in enumerate((("", "Name of the layer."), *QUALITY_COLUMNS)):
-        item = QTableWidgetItem(title)
-        item.setToolTip(tooltip)
-        table.setHorizontalHeaderItem(column, item)
-    table.verticalHeader().setVisible(False)
-    table.verticalHeader().setDefaultSectionSize(22)
-    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    table.horizontalHeader().setMinimumSectionSize(34)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setMaximumHeight(120)
-    return table

@@ -1,0 +1,178 @@
+"""The fields, buttons and table of the tab "Evaluate"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QFormLayout,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QScrollArea,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_micromri.measure.evaluation.rows import METRICS
+from napari_micromri.measure.evaluation.summary import DEFINITIONS, heading
+from napari_micromri.study.model import SETS
+from napari_micromri.widgets.device_chooser import DeviceChooser
+from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
+from napari_micromri.widgets.sampling_form import SamplingForm
+from napari_micromri.widgets.study.parts import ElidedLabel, small_button
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_micromri.study.model import Set
+    from napari_micromri.widgets.denoise_model import ModelChoice
+    from napari_micromri.widgets.measuring.evaluate_model import EvaluateState, Result, StudyLook
+
+MODEL_LINES = 4
+LINE_HEIGHT = 24
+
+
+class EvaluateForm(QScrollArea):
+    """Holds the widgets; what they mean is decided in `evaluate_model`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hint, self.status, self.summary = text(), text(), text()
+        self.study = ElidedLabel("none")
+        self.choose_study = small_button("…", "Choose the folder of a study; its name ends in .mri.zarr.")
+        self.split = chooser("The animals to evaluate on. Only those of the test set are new to a model.", SETS)
+        self.split.setCurrentIndex(SETS.index("test"))
+        self.models = QListWidget()
+        self.models.setToolTip("Tick the models to compare with HR, with the fast scan, and with each other.")
+        self.add_model = small_button("…", "Add a model file (.safetensors) to the list.")
+        self.sampling = SamplingForm()
+        self.sampling.uncertainty.hide()
+        self.rois = ElidedLabel("none")
+        self.choose_rois = small_button(
+            "…", "Files of ROIs that were saved here on the scans of the set, to have CNR and normalised SD as well."
+        )
+        self.device = DeviceChooser()
+        self.device.setToolTip("Where to compute: Automatic takes the graphics processor, if there is one.")
+        self.folder = ElidedLabel("beside the study")
+        self.choose_folder = small_button(
+            "…", "Choose the folder for report and tables; one beside the study is proposed."
+        )
+        self.replace = QCheckBox("Replace the results that are there")
+        self.replace.setToolTip("Deletes the evaluation in the folder and begins anew; other files stay.")
+        self.evaluate = button("Evaluate", "Run the models on all kept slices of the set.")
+        self.stop = button("Stop", "Stop after this slice; what is done is kept.")
+        self.progress = QProgressBar()
+        self.progress.setFormat("%v of %m")
+        self.table = figures_table(
+            (("", "Method."), *((heading(metric), DEFINITIONS[metric.name]) for metric in METRICS))
+        )
+        self.open_report = button("Open report", "Open the page with tables, pictures and curves in the browser.")
+        self._lay_out()
+
+    def chosen_set(self) -> Set:
+        """Give the set."""
+        return SETS[self.split.currentIndex()]
+
+    def show_study(self, look: StudyLook | None) -> None:
+        """Show a study and the size of its sets."""
+        self.study.setText(str(look.path) if look is not None else "")
+        for k, name in enumerate(SETS):
+            self.split.setItemText(k, f"{name}: {look.sizes[name].words}" if look is not None else name)
+
+    def show_models(self, choices: Sequence[ModelChoice], ticked: set[str | Path]) -> None:
+        """List models."""
+        self.models.blockSignals(True)
+        self.models.clear()
+        for choice in choices:
+            item = QListWidgetItem(choice.label)
+            item.setToolTip(choice.tooltip)
+            item.setCheckState(Qt.CheckState.Checked if choice.model in ticked else Qt.CheckState.Unchecked)
+            self.models.addItem(item)
+        self.models.blockSignals(False)
+        self.models.setFixedHeight(min(max(len(choices), 1), MODEL_LINES) * LINE_HEIGHT + 6)
+
+    def ticked(self) -> list[int]:
+        """Give the lines of the models that are ticked."""
+        states = [self.models.item(k).checkState() for k in range(self.models.count())]
+        return [k for k, state in enumerate(states) if state == Qt.CheckState.Checked]
+
+    def show_state(self, state: EvaluateState) -> None:
+        """Let only that be clicked which has an effect, and say what to do."""
+        self.evaluate.setEnabled(state.can_evaluate)
+        self.stop.setEnabled(state.running and not state.stopping)
+        self.open_report.setEnabled(state.can_open)
+        self.replace.setVisible(state.earlier is not None and not state.running)
+        self.progress.setVisible(state.running)
+        self.folder.setText(str(state.folder) if state.folder is not None else "")
+        self.hint.setText(state.hint)
+        choices = (self.choose_study, self.split, self.models, self.add_model, self.sampling, self.choose_rois)
+        for one in (*choices, self.choose_folder, self.device):
+            one.setEnabled(not state.running)
+
+    def show_result(self, result: Result) -> None:
+        """Show the table."""
+        self.table.setRowCount(len(result.lines))
+        for k, line in enumerate(result.lines):
+            for column, cell in enumerate(line):
+                item = QTableWidgetItem(cell.text)
+                item.setToolTip(cell.tooltip)
+                self.table.setItem(k, column, item)
+        self.table.show()
+        self.summary.setText(result.summary)
+
+    def ask_study(self) -> Path | None:
+        """Ask for a study."""
+        path = QFileDialog.getExistingDirectory(self, "Choose a study (a folder that ends in .mri.zarr)")
+        return Path(path) if path else None
+
+    def ask_model(self) -> Path | None:
+        """Ask for a model file."""
+        path, _ = QFileDialog.getOpenFileName(self, "Add a model", "", "Models (*.safetensors)")
+        return Path(path) if path else None
+
+    def ask_rois(self) -> list[Path] | None:
+        """Ask for files of regions; none of them means without, and None that the person changed their mind."""
+        paths, _ = QFileDialog.getOpenFileNames(self, "ROIs that were saved on scans of the set", "", "ROIs (*.json)")
+        return [Path(path) for path in paths] if paths else None
+
+    def ask_folder(self, proposed: Path | None) -> Path | None:
+        """Ask for a folder, which may be a new one."""
+        start = str(proposed.parent) if proposed is not None else ""
+        path = QFileDialog.getExistingDirectory(self, "Choose or make a folder for the results", start)
+        return Path(path) if path else None
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(4, 6, 4, 4)
+        fields = QFormLayout()
+        fields.setVerticalSpacing(4)
+        for label, field in (
+            ("Study", row(self.study, self.choose_study)),
+            ("Set", self.split),
+            ("Models", row(self.models, self.add_model)),
+            ("", self.sampling),
+            ("ROIs", row(self.rois, self.choose_rois)),
+            ("Results", row(self.folder, self.choose_folder)),
+            ("", self.replace),
+            ("Device", self.device),
+        ):
+            fields.addRow(label, field)
+        layout.addWidget(self.hint)
+        layout.addLayout(fields)
+        for widget in (row(self.evaluate, self.stop), self.progress, self.status, self.table, self.summary):
+            layout.addWidget(widget)
+        layout.addWidget(self.open_report)
+        layout.addStretch(1)
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.hide()
+        self.sampling.hide()

@@ -1,0 +1,110 @@
+"""Small widgets that the tabs of the measuring dock are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QTableView,
+    QTableWidget,
+    QTableWidgetItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_micromri.widgets.measuring.plots import Plot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from qtpy.QtCore import QAbstractItemModel
+
+
+def text() -> QLabel:
+    """Make a line of text that wraps."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def button(label: str, tooltip: str) -> QPushButton:
+    """Make a button."""
+    made = QPushButton(label)
+    made.setToolTip(tooltip)
+    return made
+
+
+def chooser(tooltip: str, lines: Sequence[str] = ()) -> QComboBox:
+    """Make a combo box that doesn't widen the dock."""
+    made = QComboBox()
+    made.setToolTip(tooltip)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setMinimumContentsLength(6)
+    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    made.addItems(list(lines))
+    return made
+
+
+def table_view(model: QAbstractItemModel, tooltip: str) -> QTableView:
+    """Make a table whose rows are chosen whole."""
+    view = QTableView()
+    view.setModel(model)
+    view.setToolTip(tooltip)
+    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    view.setMinimumHeight(130)
+    view.setWordWrap(False)
+    view.verticalHeader().setVisible(False)
+    view.verticalHeader().setDefaultSectionSize(22)
+    view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    # Only the first rows are looked at for the widths, or a long table would be slow.
+    view.horizontalHeader().setResizeContentsPrecision(20)
+    view.horizontalHeader().setMinimumSectionSize(34)
+    return view
+
+
+def figures_table(columns: Iterable[tuple[str, str]]) -> QTableWidget:
+    """Make a small table that is only read: a title and a tooltip for each column."""
+    titles = list(columns)
+    table = QTableWidget(0, len(titles))
+    for column, (title, tooltip) in enumerate(titles):
+        item = QTableWidgetItem(title)
+        item.setToolTip(tooltip)
+        table.setHorizontalHeaderItem(column, item)
+    table.verticalHeader().setVisible(False)
+    table.verticalHeader().setDefaultSectionSize(22)
+    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    table.horizontalHeader().setMinimumSectionSize(34)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setMaximumHeight(120)
+    return table
+
+
+def row(*widgets: QWidget) -> QWidget:
+    """Put widgets side by side."""
+    parent = QWidget()
+    layout = QHBoxLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget, 0 if isinstance(widget, QLabel | QToolButton) else 1)
+    return parent
+
+
+def column(*widgets: QWidget) -> QWidget:
+    """Put widgets below each other."""
+    parent = QWidget()
+    layout = QVBoxLayout(parent)
+    layout.setContentsMargins(4, 6, 4, 4)
+    for widget in widgets:
+        layout.addWidget(widget, 1 if isinstance(widget, QTableView | Plot) else 0)
+    return parent
