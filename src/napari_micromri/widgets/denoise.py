@@ -31,6 +31,8 @@ from napari_micromri.widgets.results import add_result, remove_previews, show_pr
 from napari_micromri.widgets.torch_loading import with_torch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
     from napari.layers import Image
 
@@ -87,8 +89,13 @@ class DenoiseWidget(QWidget):
     def _ask_model(self) -> None:
         path = self.form.ask_model()
         if path is not None:
-            self.models.add_file(path)
-            self._update()
+            self.use_model(path)
+
+    def use_model(self, path: Path) -> bool:
+        """Choose a model file; False when it is none, which is shown."""
+        added = self.models.add_file(path)
+        self._update()
+        return added
 
     def _ask_path(self) -> None:
         layer = self.layers.current

@@ -35,15 +35,16 @@ class ModelChooser(QObject):
         index = self._box.currentIndex()
         return self.models[index] if 0 <= index < len(self.models) else None
 
-    def add_file(self, path: Path) -> None:
-        """Add a file to the list and choose it; a file that is no model is refused in a sentence."""
+    def add_file(self, path: Path) -> bool:
+        """Add a file to the list and choose it; a file that is no model is refused in a sentence (False)."""
         try:
             entry = describe_model(path)
         except ModelError as error:
             show_error(str(error))
-            return
+            return False
         self._files = [known for known in self._files if known.path != path] + [entry]
         self._list(path)
+        return True
 
     def _list(self, chosen: str | Path) -> None:
         self.models = model_choices(available_models(), self._files)
