@@ -1,0 +1,34 @@
+"""Axes of a plot that say whole epochs, and figures rather than powers of ten. Loads pyqtgraph: import it late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyqtgraph import AxisItem
+
+from napari_micromri.widgets.training.curve_lines import logarithmic_ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class EpochAxis(AxisItem):  # type: ignore[misc,unused-ignore]
+    """Counts epochs."""
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        """Choose the distances of ticks, none under 1."""
+        return [(max(1.0, spacing), offset) for spacing, offset in super().tickSpacing(minVal, maxVal, size)]
+
+
+class FigureAxis(AxisItem):  # type: ignore[misc,unused-ignore]
+    """Shows some round figures, however small the part of a decade that is seen."""
+
+    def logTickValues(
+        self, minVal: float, maxVal: float, size: float, stdTicks: object
+    ) -> list[tuple[None, Sequence[float]]]:
+        """Choose ticks on a logarithmic axis, as powers of ten."""
+        return [(None, logarithmic_ticks(minVal, maxVal, max(2, int(size / 28))))]
+
+    def logTickStrings(self, values: Sequence[float], scale: float, spacing: object) -> list[str]:
+        """Write them as figures."""
+        return [f"{10**value * scale:.3g}" for value in values]

@@ -1,0 +1,126 @@
+"""The curves of a run as numbers, without Qt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from napari_micromri.training.events import Epoch
+    from napari_micromri.training.run import Run
+
+Figure: TypeAlias = Literal["loss", "mse", "mae", "psnr", "ssim"]
+FIGURES: Mapping[Figure, str] = {
+    "loss": "Validation loss",
+    "mse": "Squared error (MSE)",
+    "mae": "Absolute error (MAE)",
+    "psnr": "PSNR in dB",
+    "ssim": "SSIM",
+}
+LOGARITHMIC: tuple[Figure, ...] = ("loss", "mse", "mae")
+
+TRAINING, VALIDATION, INPUT, RATE = "#8da0cb", "#fc8d62", "#a8a8a8", "#ffd92f"
+MANY = ("#fc8d62", "#66c2a5", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#e5c494", "#b3b3b3")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve over the epochs; ``star`` is the place of the best epoch."""
+
+    label: str
+    colour: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    dashed: bool = False
+    star: tuple[float, float] | None = None
+
+
+def loss_lines(run: Run) -> list[Line]:
+    """Draw the loss in training and validation, and what the input itself scores."""
+    epochs = run.epochs
+    return _with_points(
+        _line("training", TRAINING, epochs, [epoch.train_loss for epoch in epochs]),
+        _line("validation", VALIDATION, epochs, [epoch.validation.loss for epoch in epochs], best=run.best),
+        _line("input", INPUT, epochs, [epoch.baseline.loss for epoch in epochs], dashed=True),
+    )
+
+
+def rate_lines(run: Run) -> list[Line]:
+    """Draw the learning rate."""
+    return _with_points(_line("learning rate", RATE, run.epochs, [epoch.learning_rate for epoch in run.epochs]))
+
+
+def quality_lines(run: Run) -> list[Line]:
+    """Signal quality: mean error of the prediction, and mean noise of the input, against the good scan."""
+    epochs = run.epochs
+    return _with_points(
+        _line("ReconError", VALIDATION, epochs, [epoch.recon_error for epoch in epochs], best=run.best),
+        _line("Noise of input", INPUT, epochs, [epoch.noise for epoch in epochs], dashed=True),
+    )
+
+
+def compared(runs: Iterable[Run], figure: Figure) -> list[Line]:
+    """One validation figure of several runs, a colour each."""
+    runs = list(runs)
+    names = [run.name for run in runs]
+    return [
+        _line(
+            run.name if names.count(run.name) == 1 else str(run.path),
+            MANY[number % len(MANY)],
+            run.epochs,
+            [getattr(epoch.validation, figure) for epoch in run.epochs],
+            best=run.best,
+            positive=figure in LOGARITHMIC,
+        )
+        for number, run in enumerate(runs)
+    ]
+
+
+def _line(
+    label: str,
+    colour: str,
+    epochs: Iterable[Epoch],
+    values: Iterable[float],
+    *,
+    dashed: bool = False,
+    best: Epoch | None = None,
+    positive: bool = True,
+) -> Line:
+    points = [
+        (float(epoch.epoch), value)
+        for epoch, value in zip(epochs, values, strict=True)
+        if math.isfinite(value) and (value > 0 or not positive)
+    ]
+    star = next((point for point in points if best is not None and point[0] == best.epoch), None)
+    return Line(label, colour, tuple(x for x, _ in points), tuple(y for _, y in points), dashed, star)
+
+
+def _with_points(*lines: Line) -> list[Line]:
+    return [line for line in lines if line.x]
+
+
+def logarithmic_ticks(low: float, high: float, most: int) -> list[float]:
+    """Choose round figures between two powers of ten, given and returned as exponents; at most ``most`` of them."""
+    for steps in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        ticks = [tick for k in decades for step in steps if low <= (tick := k + math.log10(step)) <= high]
+        if 2 <= len(ticks) <= most:
+            return ticks
+    decades = range(math.ceil(low), math.floor(high) + 1)
+    if len(decades) >= 2:
+        return [float(k) for k in decades[:: -(-len(decades) // most)]]
+    return _linear_ticks(low, high, most)
+
+
+def _linear_ticks(low: float, high: float, most: int) -> list[float]:
+    """Choose ticks for less than a decade, where a linear scale does as well."""
+    first, last = 10.0**low, 10.0**high
+    if not last > first:
+        return []
+    raw = (last - first) / most
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * size for factor in (1, 2, 5, 10) if factor * size >= raw)
+    return [math.log10(k * step) for k in range(math.ceil(first / step), math.floor(last / step) + 1)]

@@ -1,0 +1,155 @@
+"""The widgets of the tab "Run"; what they show is decided in `run_tab` and `run_model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QScrollArea,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_micromri.widgets.study.parts import button, column, row, text_line
+from napari_micromri.widgets.training.curves import SMALL, CurvePlot
+from napari_micromri.widgets.training.fields import Choice
+from napari_micromri.widgets.training.run_model import PER_MILLE
+
+if TYPE_CHECKING:
+    from napari_micromri.widgets.training.run_model import RunStatus
+
+EMPTY = "No run is open. Start one in the tab Set up, or open the folder of a run."
+LOG_HEIGHT = 110
+
+
+class RunForm(QWidget):
+    """Holds the widgets: state and buttons stay in view, curves scroll."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[RunStatus | None, str] | None = None
+        self.runs = Choice("Runs that were shown here, newest first.")
+        self.open = button("Open run…", "Show a run by its folder, wherever it was started.")
+        self.state = QLabel()
+        self.where = text_line()
+        self.sentence, self.figures = text_line(), text_line()
+        self.whole = _bar("All epochs. Training can end before, when nothing gets better.")
+        self.epoch = _bar("The batches of this epoch.")
+        self.stop = button("Stop", "End after the batch that is being learned, with a checkpoint to go on from.")
+        self.resume = button("Resume", "Go on from the last checkpoint.")
+        self.folder = button("Open folder", "Show the run's files.")
+        self.use = button("Use in Denoise", "Choose the model of the best epoch in the dock Denoise with UNet/APDDM.")
+        self.log = QPlainTextEdit()
+        self.log.setReadOnly(True)
+        self.log.setFixedHeight(LOG_HEIGHT)
+        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
+        self.log.setToolTip("The end of the run's log, log.txt.")
+        self.show_slice = QCheckBox("Show slice")
+        self.show_slice.setToolTip("Layers LR, DL and HR of one validation slice; DL follows the network as it learns.")
+        self.side_by_side = QCheckBox("Side by side")
+        self.side_by_side.setToolTip("Show the layers in a row, in napari's grid, instead of over each other.")
+        self.history = QSlider(Qt.Orientation.Horizontal)
+        self.history.setToolTip("How the network saw the slice after each epoch. At the right end it stays up to date.")
+        self.history_label = QLabel()
+        self.loss = CurvePlot(
+            "Loss", "Loss over the epochs; the star is the best epoch, the dashed line the input.", named=True
+        )
+        self.rate = CurvePlot("Learning rate", "Learning rate over the epochs.", height=SMALL)
+        self.quality = CurvePlot(
+            "Signal quality",
+            "Mean error of the network's image, and mean noise of the input, both against the good scan (normalised).",
+            named=True,
+        )
+        self._lay_out()
+
+    @property
+    def plots(self) -> tuple[CurvePlot, CurvePlot, CurvePlot]:
+        """All plots."""
+        return self.loss, self.rate, self.quality
+
+    def ask_run(self) -> Path | None:
+        """Ask for the folder of a run."""
+        path = QFileDialog.getExistingDirectory(self, "Open the folder of a run")
+        return Path(path) if path else None
+
+    def show_status(self, status: RunStatus | None, problem: str = "") -> None:
+        """Show how the run stands; without one, why."""
+        if self._shown == (status, problem):
+            return
+        self._shown = (status, problem)
+        self._present.setVisible(status is not None)
+        self._curves.setVisible(status is not None)
+        self.empty.setVisible(status is None)
+        self.empty.setText(problem or EMPTY)
+        if status is None:
+            return
+        self.state.setText(status.title)
+        self.state.setStyleSheet(f"color: {status.colour}; font-weight: bold; font-size: 14px;")
+        for label, text in (
+            (self.sentence, status.sentence),
+            (self.where, status.where),
+            (self.figures, status.figures),
+        ):
+            label.setText(text)
+            label.setVisible(bool(text))
+        self.whole.setValue(status.whole)
+        self.epoch.setVisible(status.epoch is not None)
+        self.epoch.setValue(status.epoch or 0)
+        self.stop.setText("End at once" if status.can_kill else "Stop")
+        self.stop.setEnabled(status.can_stop or status.can_kill)
+        self.resume.setEnabled(status.can_resume)
+        self.use.setEnabled(status.can_use)
+        if self.log.toPlainText() != status.log:
+            self.log.setPlainText(status.log)
+            self.log.verticalScrollBar().setValue(self.log.verticalScrollBar().maximum())
+        self.log.setVisible(bool(status.log))
+
+    def _lay_out(self) -> None:
+        self.empty = text_line()
+        self._present = column(
+            self.state,
+            self.sentence,
+            self.whole,
+            self.epoch,
+            self.log,
+            row(self.stop, self.resume),
+            row(self.folder, self.use),
+        )
+        self._curves = QScrollArea()
+        inside = column(
+            self.figures,
+            self.where,
+            row(self.show_slice, self.side_by_side),
+            row(self.history_label, self.history),
+            *self.plots,
+        )
+        inside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._curves.setWidget(inside)
+        self._curves.setWidgetResizable(True)
+        self._curves.setFrameShape(QScrollArea.Shape.NoFrame)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.runs, self.open, stretch=(1, 0)))
+        layout.addWidget(self.empty)
+        layout.addWidget(self._present)
+        layout.addWidget(self._curves, 1)
+        layout.addStretch()
+
+
+def _bar(tooltip: str) -> QProgressBar:
+    bar = QProgressBar()
+    bar.setRange(0, PER_MILLE)
+    bar.setTextVisible(False)
+    bar.setToolTip(tooltip)
+    bar.setFixedHeight(8)
+    return bar

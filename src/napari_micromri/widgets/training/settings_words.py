@@ -1,0 +1,98 @@
+"""How the settings of a training are called and explained in the dock, where their own names are too technical."""
+
+from __future__ import annotations
+
+FRONT = ("epochs", "batch_size", "learning_rate", "loss", "alpha")
+"""Always in view; ``alpha`` only with the loss that has it."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Name and seed": ("name", "seed"),
+    "Network": ("network.", "upsampling", "normalisation."),
+    "Slices": ("crop", "flips", "transpose", "scaling"),
+    "Learning": ("optimizer", "weight_decay", "momentum", "clip", "ema"),
+    "Learning rate": ("scheduler", "decay", "decay_epochs", "plateau_patience", "warmup_epochs", "final_rate"),
+    "Best epoch and end": ("monitor", "patience", "least_epochs"),
+    "Computer": (
+        "device",
+        "precision",
+        "devices",
+        "nodes",
+        "threads",
+        "workers",
+        "cache_megabytes",
+        "checkpoint_minutes",
+    ),
+}
+"""The folded settings; a name that ends in a dot stands for all settings of that part. What is in none comes last."""
+
+OTHERS = "Others"
+
+BROUGHT = ("network.", "upsampling", "normalisation.")
+"""What a model that training goes on from brings along."""
+
+LEFT_OUT = frozenset({"init_from", "network.guided", "network.time_embedding"})
+"""Chosen elsewhere in the dock, or of networks that are trained otherwise."""
+
+ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
+    "alpha": ("loss", ("hybrid",)),
+    "momentum": ("optimizer", ("sgd", "rmsprop")),
+    "decay": ("scheduler", ("exponential", "step", "plateau")),
+    "decay_epochs": ("scheduler", ("step",)),
+    "plateau_patience": ("scheduler", ("plateau",)),
+    "warmup_epochs": ("scheduler", ("cosine",)),
+    "final_rate": ("scheduler", ("cosine",)),
+}
+"""Settings that only count with certain values of another one, and are hidden otherwise."""
+
+LABELS = {
+    "seed": "Seed",
+    "crop": "Random crop",
+    "scaling": "Random brightness",
+    "transpose": "Swap rows, columns",
+    "flips": "Random flips",
+    "alpha": "Weight of the MSE",
+    "clip": "Gradient limit",
+    "ema": "Average of weights",
+    "decay": "Decay factor",
+    "plateau_patience": "Plateau patience",
+    "warmup_epochs": "Warm-up epochs",
+    "monitor": "Best epoch by",
+    "patience": "Stop early after",
+    "devices": "Processes",
+    "nodes": "Computers",
+    "threads": "CPU threads",
+    "workers": "Loading threads",
+    "cache_megabytes": "Slices in memory",
+    "checkpoint_minutes": "Save every",
+    "upsampling": "Input to HR grid",
+    "network.features_main": "Features",
+    "network.downsampling": "Way down",
+    "network.upsampling": "Way up",
+    "network.residual": "Learn difference",
+    "network.patch_size": "Patch size",
+    "network.convolutions": "Convolutions",
+    "normalisation.kind": "Normalise slices by",
+}
+
+ABOUT = {
+    "epochs": "How often the network sees every training slice. Training ends before when nothing gets better.",
+    "batch_size": "Slices that the network learns from at once. More of them need more memory; with fewer, each "
+    "step is quicker and noisier.",
+    "learning_rate": "How large the steps are. If the loss jumps or grows, take a third; if it falls too slowly, three "
+    "times as much.",
+    "loss": "What is made small. mse: squared error, good for PSNR; mae: absolute error, cares less for outliers; "
+    "hybrid: squared error and structure (SSIM) together.",
+    "crop": "Learn from random squares of so many HR pixels, which is quicker; none: from whole slices.",
+    "monitor": "The validation figure that decides which epoch is the best; its weights become the model.",
+    "patience": "Stop after so many epochs without improvement; none: never stop early.",
+}
+
+UNITS: dict[str, tuple[str, ...]] = {
+    "crop": ("HR pixels",),
+    "cache_megabytes": ("megabytes",),
+    "checkpoint_minutes": ("minutes",),
+    "patience": ("epochs",),
+}
+
+CHOICES = {"device": ("auto", "cpu", "cuda", "mps")}
+"""Values that are offered for settings that also take others."""

@@ -1,0 +1,183 @@
+"""What the tab "Set up" decides, without Qt: what the study holds, what is still missing, where the run goes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.training.words import duration
+from napari_micromri.widgets.study.splits import split_counts
+from napari_micromri.widgets.training.settings import flatten, to_content
+from napari_micromri.widgets.training.settings_words import BROUGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_micromri.study.model import Set
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.forecast import Forecast
+    from napari_micromri.widgets.training.families import Family
+    from napari_micromri.widgets.training.settings import Setting
+
+FEW_SLICES = 10
+"""With fewer validation slices the curves are mostly chance."""
+
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """What a study offers to a training: subjects and kept slices of each set."""
+
+    path: Path
+    counts: Mapping[Set, tuple[int, int]]
+    damaged: int = 0
+
+    @property
+    def lines(self) -> str:
+        """Say it, a set a line."""
+        return "\n".join(
+            f"{name}: {subjects} subject{'s' * (subjects != 1)}, {slices} slice{'s' * (slices != 1)}"
+            for name, (subjects, slices) in self.counts.items()
+        )
+
+    @property
+    def problem(self) -> str | None:
+        """Why no model can be trained on it."""
+        for name in ("train", "validation"):
+            if self.counts[name][1] == 0:
+                return (
+                    f"The {name} set is empty. In the dock Study and slice curation, tab Split, "
+                    f"put an animal into the {name} set."
+                )
+        return None
+
+    @property
+    def warning(self) -> str | None:
+        """What makes its figures doubtful."""
+        subjects, slices = self.counts["validation"]
+        if self.problem is not None:
+            return None
+        if slices < FEW_SLICES:
+            few = f"Only {slices} validation slice{'s' * (slices != 1)}"
+            return f"{few}: which epoch is the best will be a matter of chance. Put another animal into validation."
+        if subjects == 1:
+            return "All validation slices are of one animal: the figures are good for that animal only."
+        if self.damaged:
+            return f"{self.damaged} damaged pair{'s' * (self.damaged != 1)} can't be used."
+        return None
+
+
+def look_at_study(path: Path) -> StudySummary:
+    """Read what a study holds; made for a thread.
+
+    Raises
+    ------
+    StudyError
+        It is no study, or one that can't be read.
+    """
+    from napari_micromri.study.store import Study
+
+    study = Study.open(path)
+    return StudySummary(path, split_counts(study.pairs(), study.set_of), len(study.damaged))
+
+
+@dataclass(frozen=True)
+class SetupState:
+    """What the buttons and the hint depend on."""
+
+    has_study: bool = False
+    summary: StudySummary | None = None
+    study_problem: str | None = None
+    settings_problem: str | None = None
+    folder_problem: str | None = None
+    starting: bool = False
+    estimating: bool = False
+
+    @property
+    def problem(self) -> str | None:
+        """What must be put right first."""
+        if not self.has_study:
+            return "Choose a study. New ones are made in the dock Study and slice curation."
+        if self.study_problem is not None:
+            return self.study_problem
+        if self.summary is None:
+            return "Looking at the study…"
+        return self.summary.problem or self.settings_problem
+
+    @property
+    def can_estimate(self) -> bool:
+        """Whether a few steps can be tried."""
+        return self.problem is None and not self.starting
+
+    @property
+    def can_start(self) -> bool:
+        """Whether a training can begin."""
+        return self.problem is None and self.folder_problem is None and not self.starting and not self.estimating
+
+    @property
+    def hint(self) -> str:
+        """Say what to do next."""
+        return self.problem or self.folder_problem or ("Starting…" if self.starting else "")
+
+
+def preset_texts(family: Family, preset: str, settings: Mapping[str, Setting]) -> dict[str, str]:
+    """Write all settings of a preset as the fields show them."""
+    texts = flatten(family.presets[preset].config.model_dump(mode="json"))
+    return {key: texts[key] for key in settings}
+
+
+def is_brought(key: str) -> bool:
+    """Tell whether a model that training goes on from brings this setting along."""
+    return key.startswith(BROUGHT)
+
+
+def config_of(
+    family: Family, texts: Mapping[str, str], settings: Mapping[str, Setting], init_from: str | None
+) -> TrainConfig:
+    """Make the configuration that the fields describe.
+
+    Raises
+    ------
+    InputError
+        A value makes no sense.
+    """
+    wanted = {key: text for key, text in texts.items() if init_from is None or not is_brought(key)}
+    content: dict[str, Any] = to_content(wanted, settings)
+    return family.parse(content | {"init_from": init_from})
+
+
+def estimate_sentence(config: TrainConfig, found: Forecast) -> str:
+    """Say how long a training would take and how much memory."""
+    memory = f"{found.memory / 2**30:.1f} GB" if found.memory >= 2**30 else f"{found.memory / 2**20:.0f} MB"
+    early = ", less if it stops early" if config.patience is not None else ""
+    return (
+        f"About {duration(found.seconds_per_epoch)} per epoch, {duration(config.epochs * found.seconds_per_epoch)} "
+        f"for {config.epochs} epochs{early}; {memory} of memory for the network on {found.device}."
+    )
+
+
+def propose_folder(study: Path, preset: str) -> Path:
+    """Name the first folder beside the study that isn't there yet: ``runs/mice-quick-1``."""
+    name = study.name.removesuffix(".mri.zarr") or "run"
+    beginning = re.sub(r"[^\w.-]+", "-", f"{name}-{preset}")
+    number, folder = 1, study.parent / RUNS
+    while (folder / f"{beginning}-{number}").exists():
+        number += 1
+    return folder / f"{beginning}-{number}"
+
+
+def folder_problem(text: str) -> str | None:
+    """Say why a run can't go into a folder; what only the disk knows is found out at the start."""
+    if not text.strip():
+        return "Choose a folder for the run."
+    path = Path(text.strip()).expanduser()
+    if not path.is_absolute():
+        return "Give the whole path of the run's folder."
+    if (path / "config.json").exists():
+        return "That folder holds a run already. Choose another, or open that run in the tab Run."
+    if path.name.endswith(".zarr"):
+        return "The run needs a folder of its own, not one that ends in .zarr."
+    return None
