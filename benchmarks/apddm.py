@@ -141,7 +141,7 @@ def calibrated(sampled: Any, good: Volume) -> Row:
 
 def measure_time(rounds: int) -> Iterator[Row]:
     """Compare the processor's time per slice with that of as many runs of the UNet."""
-    unet, apddm = models_for("mouse_trunk")
+    unet, apddm = models_for("rat_head")
     fast = fast_slices(load("mouse_trunk")[:4], 15.0)
 
     def steps(count: int) -> Callable[[], Any]:

@@ -75,4 +75,5 @@ def test_the_wheel_holds_the_manifest_and_the_models(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "napari_micromri/napari.yaml" in names
     assert "napari_micromri/py.typed" in names
-    assert "napari_micromri/nn/pretrained/unet-default.safetensors" in names
+    for model in ("unet-default", "apddm-default"):
+        assert f"napari_micromri/nn/pretrained/{model}.safetensors" in names

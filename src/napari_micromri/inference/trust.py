@@ -116,7 +116,7 @@ class TrustReport:
             return "Trust: the noise could not be measured, so the result was not checked against the scan."
         return (
             f"Trust: degraded again, the result differs from the scan by {self.chi_square:.2f} times the noise's "
-            f"variance (1 is ideal); {len(self.deviating)} of {len(self.slices)} slices deviate."
+            f"variance (noise alone gives 1); {len(self.deviating)} of {len(self.slices)} slices deviate."
         )
 
     def to_json(self) -> dict[str, Any]:
