@@ -169,7 +169,8 @@ def _detail_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> float
     local, _ = _local_mean(image, valid, 5)
     detail, local = np.abs(detail[inside]), local[inside]
     flat = _flat_part(image, valid)[inside]
-    detail, local = detail[flat], local[flat]
+    if flat.any():  # a slice of a few pixels may have its flat half on the border
+        detail, local = detail[flat], local[flat]
     sigma = MAD_TO_SIGMA * float(np.median(detail))
     for _ in range(50):
         if sigma == 0:
