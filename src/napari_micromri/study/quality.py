@@ -55,7 +55,7 @@ def measure_slices(lr: Any, hr: Any) -> tuple[dict[str, float], ...]:
     InputError
         The arrays aren't volumes, are complex, or differ in the number of slices.
     """
-    lr, hr = _volume(lr, "LR"), _volume(hr, "HR")
+    (lr, lr_unit), (hr, hr_unit) = _volume(lr, "LR"), _volume(hr, "HR")
     if len(lr) != len(hr):
         raise InputError(f"LR and HR of a pair have the same slices, not {len(lr)} and {len(hr)}.")
     coarse, fine = slice_match.common_grid(lr, hr)
@@ -65,9 +65,12 @@ def measure_slices(lr: Any, hr: Any) -> tuple[dict[str, float], ...]:
     for name, volume, mask in (("lr", lr, masks[0]), ("hr", hr, masks[1])):
         columns |= {f"{name}_{key}": values for key, values in _one_scan(volume, mask, background).items()}
     columns |= _both(coarse, fine, ~background, hr.shape[1:], float(np.median(columns["lr_noise"])) or 1.0)
-    names = list(columns)
-    table = np.nan_to_num(np.stack([columns[n] for n in names], axis=1), posinf=LARGEST, neginf=-LARGEST)
-    return tuple(dict(zip(names, row, strict=True)) for row in np.clip(table, -LARGEST, LARGEST).tolist())
+    for name, values in columns.items():
+        bounded = np.clip(np.nan_to_num(values, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)
+        unit = {"lr": lr_unit, "hr": hr_unit}[name[:2]] if name.endswith(("_noise", "_signal")) else 1.0
+        columns[name] = bounded * unit
+    rows = np.stack(list(columns.values()), axis=1).tolist()
+    return tuple(dict(zip(columns, row, strict=True)) for row in rows)
 
 
 def _one_scan(volume: Volume, mask: Mask, background: Mask) -> Columns:
@@ -123,11 +126,14 @@ def _partners(lr: Volume, hr: Volume) -> Columns:
     return columns
 
 
-def _volume(values: Any, what: str) -> Volume:
+def _volume(values: Any, what: str) -> tuple[Volume, float]:
+    """Give the volume with a largest value of 1, and what 1 stands for."""
     array = np.asarray(values)
     if array.ndim != 3 or array.size == 0 or np.iscomplexobj(array):
         raise InputError(
             f"The quality of slices is measured on magnitudes (slices, rows, columns), but {what} is an array of "
             f"{array.dtype} and shape {array.shape}."
         )
-    return np.nan_to_num(array.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    clean = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    unit = float(np.abs(clean).max()) or 1.0
+    return (clean / unit).astype(np.float32), unit
