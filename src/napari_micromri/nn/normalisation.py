@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,10 @@ class Normalisation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["mean", "zscore"] = "mean"
+    kind: Literal["mean", "zscore"] = Field(
+        default="mean",
+        description="mean: divide each slice by its mean; zscore: subtract the mean, divide by the spread",
+    )
 
     def statistics(self, slices: Tensor) -> tuple[Tensor, Tensor]:
         """Offset and scale, each (N, 1, 1, 1), of slices (N, 1, h, w)."""

@@ -20,14 +20,28 @@ class UNetConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     features_main: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        default=(64, 128, 256), min_length=1, max_length=8
+        default=(64, 128, 256),
+        min_length=1,
+        max_length=8,
+        description="channels at each resolution, finest first; more of them learn more, and compute longer",
     )
-    downsampling: Literal["maxpool", "meanpool", "conv_strided"] = "meanpool"
-    upsampling: Literal["upconv", "nearest", "bilinear", "bicubic"] = "upconv"
-    activation: Activation = "relu"
-    residual: bool = True
-    patch_size: int = Field(default=1, ge=1, le=8)
-    convolutions: int = Field(default=2, ge=1, le=8)
+    downsampling: Literal["maxpool", "meanpool", "conv_strided"] = Field(
+        default="meanpool", description="how the network comes to the next coarser resolution"
+    )
+    upsampling: Literal["upconv", "nearest", "bilinear", "bicubic"] = Field(
+        default="upconv", description="how the network comes back to the next finer resolution"
+    )
+    activation: Activation = Field(default="relu", description="non-linear function after each convolution")
+    residual: bool = Field(
+        default=True, description="learn the difference to the input, which is easier than the whole image"
+    )
+    patch_size: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="fold squares of so many pixels into channels first: computes faster, sees further, less finely",
+    )
+    convolutions: int = Field(default=2, ge=1, le=8, description="convolutions at each resolution, down and up")
     guided: bool = False
     time_embedding: bool = False
 
