@@ -7,20 +7,31 @@ shipped model, and measured with two rectangles; the table behind the pictures i
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from make_screenshots import DATA, SIZE, fast_scan, save, wait
+from make_screenshots import DATA, SIZE, SNR, fast_scan, save, wait
 
 from napari_micromri.inference import denoise
-from napari_micromri.io import open_scan
+from napari_micromri.io import open_scan, save_scan
 from napari_micromri.measure.roi import Roi
 from napari_micromri.measure.table_file import write_rows
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.scan import Scan
+from napari_micromri.simulation.samples import digital_mouse
+from napari_micromri.study.build import build
+from napari_micromri.study.model import Assign
+from napari_micromri.study.plan import Plan, PlannedPair, Simulation, Source
+from napari_micromri.study.store import Study
+from napari_micromri.widgets.measuring import evaluate_tab
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import napari
 
+    from napari_micromri.widgets.measuring.dock import MeasureWidget
+
+SLICES = slice(10, 16)
 TISSUE, AIR = (0.35, 0.41, 0.65, 0.70), (0.68, 0.78, 0.16, 0.30)
 """Top, bottom, left and right of the two rectangles, as parts of the field of view."""
 
@@ -49,15 +60,45 @@ def take(output: Path) -> None:
     write_rows(dock.found.rows, sys.stdout)
     print(dock.form.explanation.text())
     save(viewer, output / "measure_table.png")
-    dock.form.tabs.setCurrentIndex(1)
+    dock.form.open_tab("Bars")
     save(viewer, output / "measure_bars.png")
-    dock.form.tabs.setCurrentIndex(3)
+    dock.form.open_tab("Image quality")
     dock.quality.compare.click()
     wait(dock.quality.compare.isEnabled)
     dock.quality.residual.click()
     wait(dock.quality.residual.isEnabled)
     save(viewer, output / "measure_quality.png")
+    with tempfile.TemporaryDirectory() as folder:
+        take_evaluation(viewer, dock, make_study(Path(folder)), output)
     viewer.close()
+
+
+def take_evaluation(viewer: napari.Viewer, dock: MeasureWidget, study: Path, output: Path) -> None:
+    """Take the picture of the tab that evaluates models on a study."""
+    viewer.layers.clear()
+    tab = dock.evaluation
+    # The study that the person had open last stays what it is.
+    evaluate_tab.recent, evaluate_tab.remember = lambda: study, lambda _: None
+    dock.form.open_tab("Evaluate")
+    tab.form.evaluate.click()
+    wait(tab.form.open_report.isEnabled)
+    tab.form.study.setText("~/mice.mri.zarr")
+    tab.form.folder.setText(f"~/{tab.folder.name}")
+    save(viewer, output / "measure_evaluate.png")
+
+
+def make_study(folder: Path) -> Path:
+    """Simulate a study of some slices of three digital mice, all of them in the test set."""
+    pairs = []
+    for number in range(1, 4):
+        good = digital_mouse(seed=number)[1]
+        scan = save_scan(Scan(good.read()[SLICES], good.info), folder / f"mouse {number}.nii.gz")
+        names = {"subject": f"mouse {number:02}", "region": "trunk", "plane": "coronal"}
+        pairs.append(PlannedPair(**names, lr=Simulation(snr=SNR, seed=number), hr=Source(str(scan))))
+    build(Plan(tuple(pairs)), folder / "mice.mri.zarr")
+    study = Study.open(folder / "mice.mri.zarr")
+    study.apply([Assign(subject, "test") for subject in study.subjects])
+    return study.path
 
 
 def good_scan() -> Scan:
@@ -66,8 +107,6 @@ def good_scan() -> Scan:
     if files:
         good = open_scan(files[0])[0]
         return Scan(good.read(), good.info)
-    from napari_micromri.simulation.samples import digital_mouse
-
     return digital_mouse()[1]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Settings
@@ -48,6 +48,8 @@ class MeasureWidget(QWidget):
         self.reading = Reading(())
         self._problem: str | None = None
         self._awaited = 0  # shapes there will be when the one that is to be drawn is there
+        # Else napari would give a part of the height to an empty space below.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QProgressBar,
+    QPushButton,
     QScrollArea,
     QTableWidgetItem,
     QVBoxLayout,
@@ -25,7 +26,7 @@ from napari_micromri.study.model import SETS
 from napari_micromri.widgets.device_chooser import DeviceChooser
 from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
 from napari_micromri.widgets.sampling_form import SamplingForm
-from napari_micromri.widgets.study.parts import ElidedLabel, small_button
+from napari_micromri.widgets.study.parts import ElidedLabel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.measuring.evaluate_model import EvaluateState, Result, StudyLook
 
 MODEL_LINES = 4
-LINE_HEIGHT = 24
+HEADS = {
+    "mse": "MSE",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "bias": "Bias %",
+    "power_ratio": "Detail",
+    "ring_correlation": "True",
+}
+"""Short ones: the dock is narrow."""
 
 
 class EvaluateForm(QScrollArea):
@@ -45,24 +54,22 @@ class EvaluateForm(QScrollArea):
         super().__init__()
         self.hint, self.status, self.summary = text(), text(), text()
         self.study = ElidedLabel("none")
-        self.choose_study = small_button("…", "Choose the folder of a study; its name ends in .mri.zarr.")
+        self.choose_study = _browse("Choose the folder of a study; its name ends in .mri.zarr.")
         self.split = chooser("The animals to evaluate on. Only those of the test set are new to a model.", SETS)
         self.split.setCurrentIndex(SETS.index("test"))
         self.models = QListWidget()
         self.models.setToolTip("Tick the models to compare with HR, with the fast scan, and with each other.")
-        self.add_model = small_button("…", "Add a model file (.safetensors) to the list.")
+        self.add_model = _browse("Add a model file (.safetensors) to the list.")
         self.sampling = SamplingForm()
         self.sampling.uncertainty.hide()
         self.rois = ElidedLabel("none")
-        self.choose_rois = small_button(
-            "…", "Files of ROIs that were saved here on the scans of the set, to have CNR and normalised SD as well."
+        self.choose_rois = _browse(
+            "Files of ROIs that were saved here on the scans of the set, to have CNR and normalised SD as well."
         )
         self.device = DeviceChooser()
         self.device.setToolTip("Where to compute: Automatic takes the graphics processor, if there is one.")
         self.folder = ElidedLabel("beside the study")
-        self.choose_folder = small_button(
-            "…", "Choose the folder for report and tables; one beside the study is proposed."
-        )
+        self.choose_folder = _browse("Choose the folder for report and tables; one beside the study is proposed.")
         self.replace = QCheckBox("Replace the results that are there")
         self.replace.setToolTip("Deletes the evaluation in the folder and begins anew; other files stay.")
         self.evaluate = button("Evaluate", "Run the models on all kept slices of the set.")
@@ -70,7 +77,10 @@ class EvaluateForm(QScrollArea):
         self.progress = QProgressBar()
         self.progress.setFormat("%v of %m")
         self.table = figures_table(
-            (("", "Method."), *((heading(metric), DEFINITIONS[metric.name]) for metric in METRICS))
+            (
+                ("", "Method."),
+                *((HEADS[metric.name], f"{heading(metric)}: {DEFINITIONS[metric.name]}") for metric in METRICS),
+            )
         )
         self.open_report = button("Open report", "Open the page with tables, pictures and curves in the browser.")
         self._lay_out()
@@ -95,7 +105,8 @@ class EvaluateForm(QScrollArea):
             item.setCheckState(Qt.CheckState.Checked if choice.model in ticked else Qt.CheckState.Unchecked)
             self.models.addItem(item)
         self.models.blockSignals(False)
-        self.models.setFixedHeight(min(max(len(choices), 1), MODEL_LINES) * LINE_HEIGHT + 6)
+        line = max(self.models.sizeHintForRow(0), 16)
+        self.models.setFixedHeight(min(max(len(choices), 1), MODEL_LINES) * line + 2 * self.models.frameWidth() + 4)
 
     def ticked(self) -> list[int]:
         """Give the lines of the models that are ticked."""
@@ -122,9 +133,17 @@ class EvaluateForm(QScrollArea):
             for column, cell in enumerate(line):
                 item = QTableWidgetItem(cell.text)
                 item.setToolTip(cell.tooltip)
+                if column:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(k, column, item)
         self.table.show()
         self.summary.setText(result.summary)
+        self.summary.show()
+
+    def say(self, sentence: str) -> None:
+        """Say how the run goes, or went."""
+        self.status.setText(sentence)
+        self.status.setVisible(bool(sentence))
 
     def ask_study(self) -> Path | None:
         """Ask for a study."""
@@ -174,5 +193,11 @@ class EvaluateForm(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.hide()
-        self.sampling.hide()
+        for widget in (self.table, self.sampling, self.status, self.summary):
+            widget.hide()
+
+
+def _browse(tooltip: str) -> QPushButton:
+    made = button("…", tooltip)
+    made.setFixedWidth(34)
+    return made

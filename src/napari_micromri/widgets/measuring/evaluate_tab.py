@@ -157,13 +157,13 @@ class EvaluateTab(QWidget):
             return
         self._pace, self._stopping = Pace(), False
         self.form.progress.setRange(0, 0)
-        self.form.status.setText("Loading the models…")
+        self.form.say("Loading the models…")
         title = f"Evaluating {counted(len(request.models), 'model')}"
         self._job = job = BackgroundJob(with_torch(partial(run_request, request)), title)
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(self._finished)
-        job.cancelled.connect(partial(self.form.status.setText, "Stopped; what is done is kept."))
-        job.failed.connect(self.form.status.setText)
+        job.cancelled.connect(partial(self.form.say, "Stopped; what is done is kept."))
+        job.failed.connect(self.form.say)
         job.ended.connect(self._ended)
         self.update_state()
         job.start()
@@ -202,10 +202,10 @@ class EvaluateTab(QWidget):
         self.form.progress.setRange(0, total)
         self.form.progress.setValue(done)
         said = self._pace.describe(done, total, time.monotonic())
-        self.form.status.setText("Writing the report…" if done == total else said)
+        self.form.say("Writing the report…" if done == total else said)
 
     def _finished(self, result: Result) -> None:
-        self.form.status.setText("")
+        self.form.say("")
         self.form.replace.setChecked(False)
         self.form.show_result(result)
 
