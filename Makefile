@@ -16,7 +16,7 @@ demo: $(VENV)/.installed-dev ## Denoise a real scan, print the figures, write pi
 	@$(PYTHON) -m napari_micromri.demo $(ARGS)
 
 test: system $(VENV)/.installed-dev ## Run all tests (ARGS="tests/io -x" for some of them)
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and format
 	@$(PYTHON) -m ruff check .
