@@ -71,6 +71,7 @@ def test_a_choice_of_slices_meets_its_own_measurement() -> None:
     right = check_trust(fast, part, select={"z": range(3, 5)})
     wrong = check_trust(fast, part)
     assert right.chi_square < 1.2 < wrong.chi_square
+    assert [one.index for one in right.slices] == [3, 4]
     with pytest.raises(InputError, match="more slices"):
         check_trust(fast, part, select={"z": range(4, 6)})
 

@@ -46,7 +46,7 @@ class SliceTrust:
     Parameters
     ----------
     index
-        Number of the slice, counted over all outer axes of the denoised scan.
+        Number of the slice in the measured scan, counted over all of its outer axes.
     chi_square
         Mean square of what is left, in units of the noise's variance; NaN where the noise can't be told.
     peak
@@ -163,8 +163,9 @@ def check_trust(
     found = []
     for number in np.unique(np.linspace(0, total - 1, min(total, MOST_SLICES)).round().astype(int)):
         place = {axis: int(k) for axis, k in zip(outer, np.unravel_index(int(number), counts), strict=True)}
-        measured = _slice(scan, {axis: k + first.get(axis, 0) for axis, k in place.items()}, plane)
-        found.append(judge_slice(measured, _slice(denoised, place, plane), int(number)))
+        source = {axis: k + first.get(axis, 0) for axis, k in place.items()}
+        index = int(np.ravel_multi_index(tuple(source.values()), [lengths[axis] for axis in outer])) if outer else 0
+        found.append(judge_slice(_slice(scan, source, plane), _slice(denoised, place, plane), index))
     return TrustReport(tuple(found), total, _trained_for(denoised))
 
 
