@@ -199,6 +199,25 @@ def test_figures_that_a_pair_does_not_have_are_left_out() -> None:
     assert rank([old])[0].score == 0
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -1.0, 0.0])
+def test_figures_that_were_damaged_do_no_harm(value: float) -> None:
+    damaged = [make_pair({3: {name: value}}, key=f"{name}/r/p") for name in USUAL]
+    found = rank([*damaged, make_pair({k: dict.fromkeys(USUAL, value) for k in range(COUNT)}, key="all/r/p")])
+    assert len(found) == COUNT * (len(USUAL) + 1)
+    assert all(0 <= one.score <= 1 for one in found)
+    assert not any("nan" in words or "inf" in words for one in found for words in one.reasons)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_the_scanners_scale_does_not_matter(factor: float) -> None:
+    pair = make_pair({SPOILT: {"hr_noise": 16.0}})
+    scaled = tuple(
+        {name: value * (factor if name.endswith(("noise", "signal")) else 1) for name, value in figures.items()}
+        for figures in pair.quality
+    )
+    assert rank([replace(pair, quality=scaled)]) == rank([pair])
+
+
 def test_every_suggested_reason_is_one_that_a_slice_can_be_marked_with() -> None:
     assert {reason for _, reason, _ in CASES} <= set(REASONS)
 

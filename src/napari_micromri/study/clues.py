@@ -37,7 +37,7 @@ EFFECTS = {
 }
 """How much is enough, in natural logarithms: 0.45 is a factor of 1.6."""
 
-TINY = 1e-9
+TINIEST = 1e-30
 OFFSET = 1.0
 """LR pixels."""
 
@@ -80,8 +80,14 @@ def _log(values: Column, least: float = 1e-6) -> Column:
     return np.log(np.maximum(values, least))
 
 
+def _log_of_pair(table: SliceTable, name: str) -> Column:
+    """Logarithm of a figure with a unit; what is below a thousandth of the pair's median counts as that much."""
+    values = table.column(name)
+    return np.log(np.fmax(np.fmax(values, table.of_pair(values) / 1000), TINIEST))
+
+
 def _noise(table: SliceTable, scan: str) -> Clue:
-    noise = _log(table.column(f"{scan}_noise"))
+    noise = _log_of_pair(table, f"{scan}_noise")
     factor = np.exp(noise - table.neighbours(noise))
     strength = _against_neighbours(table, noise, EFFECTS["noise"])
     return Clue(strength, "noise", lambda n: f"noise {factor[n]:.1f} times that of the neighbours in {scan.upper()}")
@@ -112,7 +118,7 @@ def _continuity(table: SliceTable, scan: str) -> Clue:
 
 def _signal(table: SliceTable) -> Clue:
     """Signal that only one of the scans lost: anatomy changes in both."""
-    ratio = _log(table.column("lr_signal"), TINY) - _log(table.column("hr_signal"), TINY)
+    ratio = _log_of_pair(table, "lr_signal") - _log_of_pair(table, "hr_signal")
     change = ratio - table.neighbours(ratio)
     strength = _against_neighbours(table, ratio, EFFECTS["signal"], either_way=True)
 
@@ -127,7 +133,8 @@ def _match(table: SliceTable, scan: str) -> Clue:
     gain, partner = table.column(f"{scan}_match_gain"), table.column(f"{scan}_match")
     other = "HR" if scan == "lr" else "LR"
     words = f"{scan.upper()} fits {other} better when its slice %d is taken: swapped?"
-    return Clue(gain / EFFECTS["match"], "other", lambda n: words % partner[n])
+    strength = np.where(np.isfinite(partner), gain / EFFECTS["match"], np.nan)
+    return Clue(strength, "other", lambda n: words % partner[n])
 
 
 def _residual(table: SliceTable) -> Clue:

@@ -50,7 +50,7 @@ class SliceTable:
         counts = np.array([len(pair.quality) for pair in measured], dtype=int)
         rows = [row for pair in measured for row in pair.quality]
         names = dict.fromkeys(name for pair in measured for name in pair.quality[0])
-        columns = {name: np.array([row.get(name, np.nan) for row in rows], dtype=float) for name in names}
+        columns = {name: _finite(np.array([row.get(name, np.nan) for row in rows], dtype=float)) for name in names}
         index = np.concatenate([np.arange(n) for n in counts]) if len(counts) else np.zeros(0, int)
         return cls(measured, np.repeat(np.arange(len(measured)), counts), index, columns)
 
@@ -89,6 +89,10 @@ class SliceTable:
         matrix = np.full((len(self.pairs), int(counts.max())), np.nan)
         matrix[self.pair, self.index] = values
         return row_median(matrix)
+
+
+def _finite(values: Column) -> Column:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def row_median(matrix: NDArray[np.float64]) -> Column:
