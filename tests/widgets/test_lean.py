@@ -24,6 +24,11 @@ assert dock.form.hint.text()
 OPEN_MEASURING = OPEN_DOCK.replace("denoise import DenoiseWidget", "measuring.dock import MeasureWidget").replace(
     "DenoiseWidget(", "MeasureWidget("
 )
+OPEN_TRAINING = (
+    OPEN_DOCK.replace("denoise import DenoiseWidget", "training.dock import TrainingWidget")
+    .replace("DenoiseWidget(", "TrainingWidget(")
+    .replace("dock.form", "dock.setup.form")
+)
 READ_MANIFEST = """
 import sys
 from npe2 import PluginManifest
@@ -38,6 +43,7 @@ import napari_micromri.plugin.denoising, napari_micromri.widgets.denoise_model, 
     [
         (OPEN_DOCK, {"torch", "zarr", "nibabel", "pydicom", "brukerapi"}),
         (OPEN_MEASURING, {"torch", "zarr", "nibabel", "pydicom", "brukerapi", "pyqtgraph", "roifile"}),
+        (OPEN_TRAINING, {"torch", "zarr", "nibabel", "pydicom", "brukerapi", "pyqtgraph", "lightning_fabric"}),
         (READ_MANIFEST, {"torch", "napari", "qtpy", "dask", "zarr", "nibabel", "pydicom", "brukerapi"}),
     ],
 )

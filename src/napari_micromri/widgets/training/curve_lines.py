@@ -107,7 +107,7 @@ def logarithmic_ticks(low: float, high: float, most: int) -> list[float]:
     for steps in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
         decades = range(math.floor(low), math.ceil(high) + 1)
         ticks = [tick for k in decades for step in steps if low <= (tick := k + math.log10(step)) <= high]
-        if 2 <= len(ticks) <= most:
+        if 3 <= len(ticks) <= most:
             return ticks
     decades = range(math.ceil(low), math.floor(high) + 1)
     if len(decades) >= 2:

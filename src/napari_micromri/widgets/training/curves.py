@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.widgets.training.looking import Looking
@@ -22,9 +22,14 @@ DOTS_UP_TO = 3
 
 
 class CurvePlot(QWidget):
-    """Shows curves; those that stay are changed in place, which takes a few milliseconds."""
+    """Shows curves; those that stay are changed in place, which takes a few milliseconds.
 
-    def __init__(self, title: str, tooltip: str, *, height: int = LARGE, named: bool = False) -> None:
+    ``after_ms`` is how long to wait before drawing, so that several plots don't hold the window together.
+    """
+
+    def __init__(
+        self, title: str, tooltip: str, *, height: int = LARGE, named: bool = False, after_ms: int = 0
+    ) -> None:
         super().__init__()
         self.setToolTip(tooltip)
         self.setFixedHeight(height)
@@ -35,7 +40,11 @@ class CurvePlot(QWidget):
         self._wanted: tuple[Sequence[Line], bool] | None = None
         self._shown: tuple[Sequence[Line], bool] | None = None
         self._library = Looking(_load, self)
-        self._library.seen.connect(self._draw)
+        self._library.seen.connect(self._draw_soon)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(after_ms)
+        self._soon.timeout.connect(self._draw)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
 
@@ -54,13 +63,18 @@ class CurvePlot(QWidget):
         """Show these curves and no others."""
         self._wanted = (tuple(lines), logarithmic)
         if self._plot is not None:
-            self._draw()
+            self._draw_soon()
         elif lines:
             self._library.look()
 
     def stop(self) -> None:
         """Wait for nothing any more."""
         self._library.stop()
+        self._soon.stop()
+
+    def _draw_soon(self) -> None:
+        if self._wanted != self._shown:
+            self._soon.start()
 
     def _draw(self) -> None:
         if self._wanted is None or self._wanted == self._shown:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 EMPTY = "No run is open. Start one in the tab Set up, or open the folder of a run."
 LOG_HEIGHT = 110
+PAUSE_MS = 60
+"""Between the drawing of two plots."""
 
 
 class RunForm(QWidget):
@@ -58,16 +60,18 @@ class RunForm(QWidget):
         self.side_by_side = QCheckBox("Side by side")
         self.side_by_side.setToolTip("Show the layers in a row, in napari's grid, instead of over each other.")
         self.history = QSlider(Qt.Orientation.Horizontal)
+        self.history.setRange(0, 0)
         self.history.setToolTip("How the network saw the slice after each epoch. At the right end it stays up to date.")
         self.history_label = QLabel()
         self.loss = CurvePlot(
             "Loss", "Loss over the epochs; the star is the best epoch, the dashed line the input.", named=True
         )
-        self.rate = CurvePlot("Learning rate", "Learning rate over the epochs.", height=SMALL)
+        self.rate = CurvePlot("Learning rate", "Learning rate over the epochs.", height=SMALL, after_ms=PAUSE_MS)
         self.quality = CurvePlot(
             "Signal quality",
             "Mean error of the network's image, and mean noise of the input, both against the good scan (normalised).",
             named=True,
+            after_ms=2 * PAUSE_MS,
         )
         self._lay_out()
 
@@ -80,6 +84,12 @@ class RunForm(QWidget):
         """Ask for the folder of a run."""
         path = QFileDialog.getExistingDirectory(self, "Open the folder of a run")
         return Path(path) if path else None
+
+    def wait_for_answer(self) -> None:
+        """Let nothing be clicked twice; the next look at the run enables what can be done then."""
+        self._shown = None
+        for one in (self.stop, self.resume):
+            one.setEnabled(False)
 
     def show_status(self, status: RunStatus | None, problem: str = "") -> None:
         """Show how the run stands; without one, why."""

@@ -98,6 +98,7 @@ class RunTab(QWidget):
             self._looking.deleteLater()
             self._looking = None
         self.run, self._epochs = None, []
+        self.form.history.setRange(0, 0)  # at its right end, which follows
         self.form.show_status(None, "Looking at the run…")
 
     def _list(self, paths: list[Path]) -> None:
@@ -111,6 +112,7 @@ class RunTab(QWidget):
         """Read the states of the listed runs anew."""
         if self._listing is not None:
             self._listing.stop()
+            self._listing.deleteLater()
         self._listing = Looking(partial(read_runs, tuple(self._runs)), self)
         self._listing.seen.connect(self._show_states)
         self._listing.look()
@@ -215,14 +217,15 @@ class RunTab(QWidget):
 
     def _do(self, work: Callable[[], object]) -> None:
         """Do something to the run in a thread, and look at what became of it."""
-        if self._doing is not None and self._doing.busy:
-            return
+        if self._doing is not None:
+            if self._doing.busy:
+                return
+            self._doing.deleteLater()
         self._doing = Looking(work, self)
         self._doing.failed.connect(show_error)
         self._doing.seen.connect(self._look_now)
         self._doing.look()
-        for button in (self.form.stop, self.form.resume):
-            button.setEnabled(False)
+        self.form.wait_for_answer()
 
     def _look_now(self) -> None:
         if self._looking is not None:

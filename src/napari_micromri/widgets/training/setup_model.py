@@ -161,8 +161,8 @@ def estimate_sentence(config: TrainConfig, found: Forecast) -> str:
 
 def propose_folder(study: Path, preset: str) -> Path:
     """Name the first folder beside the study that isn't there yet: ``runs/mice-quick-1``."""
-    name = study.name.removesuffix(".mri.zarr") or "run"
-    beginning = re.sub(r"[^\w.-]+", "-", f"{name}-{preset}")
+    name = re.sub(r"[^\w.-]+", "-", study.name.removesuffix(".mri.zarr")).strip("-") or "run"
+    beginning = f"{name}-{preset}"
     number, folder = 1, study.parent / RUNS
     while (folder / f"{beginning}-{number}").exists():
         number += 1
@@ -178,6 +178,8 @@ def folder_problem(text: str) -> str | None:
         return "Give the whole path of the run's folder."
     if (path / "config.json").exists():
         return "That folder holds a run already. Choose another, or open that run in the tab Run."
+    if path.is_dir() and any(path.iterdir()):
+        return "That folder holds other files. Choose a new one."
     if path.name.endswith(".zarr"):
         return "The run needs a folder of its own, not one that ends in .zarr."
     return None

@@ -161,7 +161,7 @@ def _change(layer: Image, made: LayerData) -> None:
     same = layer.data.shape == data.shape and layer.metadata.get(RUN_KEY) == attributes["metadata"][RUN_KEY]
     if not same or not np.array_equal(layer.data, data):
         layer.data = data
-    for name in ("metadata", "name") if same else PLACE:
+    for name in ("name",) if same else PLACE:
         setattr(layer, name, attributes[name])
     if not same:
         layer.contrast_limits_range = layer.contrast_limits = attributes["contrast_limits"]

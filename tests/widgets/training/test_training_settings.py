@@ -1,0 +1,167 @@
+"""The fields that the settings are made of, and the way from texts back to a configuration."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtWidgets import QLabel
+
+from napari_micromri.errors import InputError
+from napari_micromri.training.config import TrainConfig, known_keys
+from napari_micromri.training.presets import PRESETS
+from napari_micromri.widgets.training.families import FAMILIES
+from napari_micromri.widgets.training.fields import as_field
+from napari_micromri.widgets.training.settings import flatten, settings_of, to_content, to_text
+from napari_micromri.widgets.training.settings_form import LABEL_WIDTH, SettingsForm, grouped
+from napari_micromri.widgets.training.settings_words import (
+    ABOUT,
+    BROUGHT,
+    CHOICES,
+    FRONT,
+    GROUPS,
+    LABELS,
+    LEFT_OUT,
+    ONLY_WITH,
+    UNITS,
+)
+from napari_micromri.widgets.training.setup_model import config_of, is_brought, preset_texts
+
+UNET = FAMILIES["unet"]
+
+
+@pytest.fixture
+def settings():
+    return settings_of(TrainConfig, LEFT_OUT)
+
+
+@pytest.fixture
+def form(qtbot, settings):
+    made = SettingsForm(settings)
+    qtbot.addWidget(made)
+    made.set_texts(preset_texts(UNET, "quick", settings))
+    made.show()
+    return made
+
+
+def test_every_setting_has_a_field_with_words_that_a_person_understands(settings):
+    assert set(settings) == set(known_keys()) - LEFT_OUT - {"network", "normalisation"}
+    for setting in settings.values():
+        words, *_, name = setting.about.splitlines()
+        assert len(words) > 15, setting.key
+        assert name == f"Setting: {setting.key}"
+
+
+def test_no_words_are_left_over_for_settings_that_are_gone(settings):
+    known = set(settings) | LEFT_OUT
+    named = {*ABOUT, *LABELS, *CHOICES, *UNITS, *ONLY_WITH, *FRONT, *(key for key, _ in ONLY_WITH.values())}
+    assert named <= known
+    for names in (*GROUPS.values(), BROUGHT):
+        for name in names:
+            assert any(key == name or key.startswith(name) for key in known), name
+
+
+def test_kinds_of_fields(settings):
+    assert settings["loss"].kind == "choice"
+    assert settings["loss"].choices == ("mse", "mae", "hybrid")
+    assert settings["flips"].kind == "switch"
+    assert (settings["crop"].kind, settings["crop"].optional) == ("number", True)
+    assert settings["network.features_main"].kind == "list"
+    assert settings["network.residual"].kind == "switch"
+    assert (settings["device"].choices[0], settings["device"].free) == ("auto", True)
+    assert "more than 0" in settings["learning_rate"].about.lower()
+
+
+def test_all_settings_are_in_front_or_in_a_group(settings):
+    keys = [key for group in grouped(settings).values() for key in group]
+    assert sorted([*keys, *FRONT]) == sorted(settings)
+    assert "Others" not in grouped(settings)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_comes_back_from_its_texts(preset, settings):
+    config = PRESETS[preset].config
+    texts = preset_texts(UNET, preset, settings)
+    assert config_of(UNET, texts, settings, config.init_from) == config
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "none"), (True, "true"), (0.0001, "0.0001"), (3e-7, "3e-07"), ((64, 128), "64, 128"), ("auto", "auto")],
+)
+def test_values_as_texts(value, text):
+    assert to_text(value) == text
+
+
+def test_texts_become_parts_lists_and_nothing(settings):
+    texts = {"network.features_main": " (8, 16,) ", "crop": "None", "epochs": " 7 ", "patience": ""}
+    content = to_content(texts, settings)
+    assert content == {"network": {"features_main": ["8", "16"]}, "crop": None, "epochs": "7", "patience": None}
+    assert flatten({"network": {"features_main": [8, 16]}}) == {"network.features_main": "8, 16"}
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "words"),
+    [
+        ("epochs", "many", "valid integer"),
+        ("epochs", "", "epochs"),
+        ("learning_rate", "-1", "greater than 0"),
+        ("network.features_main", "", "at least 1 item"),
+        ("network.features_main", "8; 16", "valid integer"),
+        ("crop", "3", "greater than or equal to 16"),
+    ],
+)
+def test_what_makes_no_sense_is_told_with_the_settings_name(key, text, words, settings):
+    texts = preset_texts(UNET, "quick", settings) | {key: text}
+    with pytest.raises(InputError, match=words) as told:
+        config_of(UNET, texts, settings, None)
+    assert key in str(told.value)
+
+
+def test_a_model_to_go_on_from_brings_its_network(settings):
+    texts = preset_texts(UNET, "quick", settings) | {"network.features_main": "nonsense"}
+    config = config_of(UNET, texts, settings, "unet-default")
+    assert config.init_from == "unet-default"
+    assert not {"network", "upsampling", "normalisation"} & config.model_fields_set
+    assert is_brought("network.residual")
+    assert not is_brought("epochs")
+
+
+def test_only_what_counts_is_shown(form):
+    def seen(key):
+        return form.fields[key].isVisible()
+
+    assert not seen("alpha")
+    assert not seen("seed")
+    form.more.setChecked(True)
+    assert seen("seed") and seen("warmup_epochs") and seen("network.residual")
+    assert not seen("decay")
+    form.set_texts({"loss": "hybrid", "scheduler": "step"})
+    assert seen("alpha") and seen("decay_epochs")
+    assert not seen("warmup_epochs")
+    form.set_from_model(True)
+    assert not seen("network.residual") and not seen("upsampling")
+    assert form.brought.isVisible()
+    form.more.setChecked(False)
+    assert seen("alpha") and not seen("seed")
+
+
+def test_fields_tell_of_what_the_person_changes_only(form, qtbot):
+    heard = []
+    form.changed.connect(lambda: heard.append(1))
+    form.set_texts({"epochs": "5", "loss": "mae", "flips": "false"})
+    assert heard == []
+    for key, text in (("epochs", "5"), ("loss", "mae"), ("flips", "false")):
+        assert as_field(form.fields[key]).text() == text
+    form.fields["epochs"].clear()
+    qtbot.keyClicks(form.fields["epochs"], "12")
+    form.fields["flips"].click()
+    form.fields["loss"].setCurrentText("hybrid")
+    assert form.texts()["epochs"] == "12"
+    assert form.texts()["flips"] == "true"
+    assert len(heard) == 5
+
+
+def test_labels_are_not_cut_off(form):
+    labels = [label for label in form.findChildren(QLabel) if label.maximumWidth() == LABEL_WIDTH]
+    assert len(labels) == len(form.fields)
+    for label in labels:
+        assert label.fontMetrics().horizontalAdvance(label.text()) <= LABEL_WIDTH - 6, label.text()
