@@ -3,12 +3,14 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from napari_micromri.errors import CancelledError, InputError, OutputExistsError
-from napari_micromri.measure.comparison import Image, Settings, by_image, compare
+from napari_micromri.measure import comparison
+from napari_micromri.measure.comparison import Image, Settings, compare
 from napari_micromri.measure.measurer import Measurer
 from napari_micromri.measure.roi import Roi
 from napari_micromri.measure.table_file import COLUMNS, row_values, rows_as_text, save_table
@@ -70,13 +72,12 @@ def test_a_row_for_every_slice_region_and_image(images):
         for name, index in (("a", 0), ("a", 1), ("a", 2), ("tissue", 1))
         for image in ("LR", "DL", "HR")
     ]
-    assert {name: len(of) for name, of in by_image(rows).items()} == {"LR": 4, "DL": 4, "HR": 4}
 
 
 def test_slices_are_matched_by_their_extent(images):
     thick = Image("thick", scan_of(checked(0, 2, (2, 40, 40)), size=(1.2, 0.1, 0.1), origin=(0.3, 0.05, 0.05)))
     rows = compare([images[0], thick], [box("a", 0.5, 1.5, 2.5, 3.5), BACKGROUND]).rows
-    assert [row.slice_index for row in by_image(rows)["thick"]] == [0, 0, 1]
+    assert [row.slice_index for row in rows if row.image == "thick"] == [0, 0, 1]
     short = Image("short", scan_of(checked(0, 2, (1, 40, 40))))
     last = compare([images[0], short], [box("a", 0.5, 1.5, 2.5, 3.5), BACKGROUND]).rows[-1]
     assert (last.image, last.slice_index, codes(last)) == ("short", None, {"no-slice"})
@@ -128,6 +129,30 @@ def test_what_crosses_the_crop_is_marked(images):
     crop = ((0.0, 4.0), (0.0, 3.0))
     [row] = compare(images[:1], [ROI, BACKGROUND], Settings(crop=crop)).rows
     assert codes(row) == {"crop"}
+    across = Roi("across", ((0.0, 5.0), (0.0, 6.0), (1.2, 6.0), (1.2, 5.0)), axes="zx")
+    assert "crop" not in codes(compare(images[:1], [across], Settings(crop=crop)).rows[0])
+
+
+def test_only_what_changed_is_measured_again(images, monkeypatch):
+    made, real = [], comparison.rows_of
+    monkeypatch.setattr(comparison, "rows_of", lambda *given: made.append(given[1].name) or real(*given))
+    measurer = Measurer()
+    other, moved = box("other", 2.0, 3.0, 2.5, 3.5, depth=(1.2, 1.2)), box("air", 1.5, 2.5, 0.5, 1.5, kind="background")
+
+    def names(rois, settings=Settings()):  # noqa: B008
+        made.clear()
+        found = compare(images, rois, settings, measurer=measurer)
+        assert found.rows == compare(images, rois, settings).rows
+        return made[: len(made) - len(found.rows) // len(images)]
+
+    assert names([ROI, other, BACKGROUND]) == ["tissue", "other"]
+    assert names([ROI, other, BACKGROUND]) == []
+    assert names([box("tissue", 0.6, 1.6, 2.5, 3.5, depth=(0.6, 0.6)), other, BACKGROUND]) == ["tissue"]
+    beside = replace(BACKGROUND, depth=(0.0, 0.6))
+    assert names([ROI, other, beside, replace(moved, depth=(1.2, 1.2))]) == ["tissue", "other"]
+    assert names([ROI, other, beside, replace(moved, depth=(0.9, 1.2))]) == ["other"]
+    assert names([ROI, other, beside], Settings(rule="area")) == ["tissue", "other"]
+    assert names([other, beside], Settings(rule="area")) == []
 
 
 def test_what_cannot_be_compared_is_refused(images):

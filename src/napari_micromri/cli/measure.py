@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_micromri.cli.console import Commands
-    from napari_micromri.measure.comparison import Comparison, Image, Row
+    from napari_micromri.measure.comparison import Comparison, Image
+    from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.roi_file import RoiFile
 
 STANDARD_OUTPUT = "-"

@@ -27,7 +27,7 @@ class Caution:
 
 
 def cautions_of(roi: Roi, stats: RoiStats, found: Coverage, crop: Box | None = None) -> tuple[Caution, ...]:
-    """List what is doubtful about one region on one scan."""
+    """List what is doubtful about one region on one scan; a crop is a box in mm in the plane ``yx``."""
     doubts: list[Caution] = []
     name = f"'{roi.name}'"
     if stats.n == 0:
@@ -36,7 +36,7 @@ def cautions_of(roi: Roi, stats: RoiStats, found: Coverage, crop: Box | None = N
         doubts.append(Caution("few", f"{name} has {stats.n:.4g} pixels, fewer than {FEWEST_PIXELS}."))
     if found.outside:
         doubts.append(Caution("outside", f"{name} reaches beyond the image; only what lies in it was measured."))
-    if crop is not None and leaves(roi.box, crop):
+    if crop is not None and roi.axes == "yx" and leaves(roi.box, crop):
         doubts.append(Caution("crop", f"{name} reaches beyond the crop."))
     if stats.not_finite:
         doubts.append(Caution("not-finite", f"{stats.not_finite} pixels of {name} hold no number and were left out."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,16 @@ MOST_COVERAGES = 2000
 Value = TypeVar("Value")
 
 PlaneKey: TypeAlias = tuple[int, str, str, int, tuple[tuple[str, int], ...]]
+
+
+class Backgrounds(tuple["Roi", ...]):
+    """The backgrounds of one slice; remembers its hash, which every region there asks for."""
+
+    def __hash__(self) -> int:
+        """Hash the regions once."""
+        if not hasattr(self, "_hash"):
+            self._hash = super().__hash__()
+        return self._hash
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,16 +97,25 @@ class Measurer:
         self._bytes = 0
         self._regions: _Recent[tuple[RoiStats, tuple[Caution, ...]]] = _Recent(MOST_REGIONS)
         self._backgrounds: _Recent[Background] = _Recent(MOST_BACKGROUNDS)
-        self._measured: _Recent[Measured] = _Recent(MOST_REGIONS)
         self._coverages: _Recent[Coverage] = _Recent(MOST_COVERAGES)
+        self._asked: object = None
+        self._made: dict[Hashable, Any] = {}
 
     def forget(self) -> None:
         """Forget everything, since pixels changed."""
         self._planes.clear()
         self._regions.clear()
         self._backgrounds.clear()
-        self._measured.clear()
         self._bytes = 0
+        self._asked, self._made = None, {}
+
+    def recall(self, asked: object) -> dict[Hashable, Any]:
+        """Give what was made of the same images and settings the last time; nothing when they are others."""
+        return self._made if asked == self._asked else {}
+
+    def keep(self, asked: object, made: dict[Hashable, Any]) -> None:
+        """Keep what was made, until the next time."""
+        self._asked, self._made = asked, made
 
     def knows_plane(self, scan: Scan, axes: str, index: int, at: Mapping[str, int]) -> bool:
         """Tell whether a slice was read already."""
@@ -120,67 +139,56 @@ class Measurer:
         self,
         scan: Scan,
         roi: Roi,
-        backgrounds: tuple[Roi, ...],
+        backgrounds: Backgrounds,
         index: int,
         rule: Rule,
         at: Mapping[str, int],
         crop: Box | None = None,
     ) -> Measured:
         """Measure one region and its backgrounds on one slice, and say what is doubtful."""
-        key = (roi, backgrounds, rule, crop, scan.info.voxel_size, scan.info.origin)
-
-        def work() -> Measured:
-            stats, doubts = self.region(scan, roi, index, rule, at, crop)
-            if not backgrounds:
-                return Measured(stats, NOTHING, (*doubts, no_background(roi.name)))
-            behind = self.background(scan, backgrounds, index, rule, at, crop)
-            found = self._cover(roi, Grid.of(scan, roi.axes), rule)
-            touches = bool((behind.near[found.window] & (found.weights > 0)).any())
-            name = joined(backgrounds)
-            more = background_cautions(name, behind.stats, touches=touches, roi_name=roi.name)
-            return Measured(stats, behind.stats, (*doubts, *behind.cautions, *more))
-
-        return self._measured.get((*key, _plane_key(scan, roi.axes, index, at)), work, scan.data)
+        on = _Slice(scan, roi.axes, index, at)
+        stats, doubts = self._region(on, roi, rule, crop)
+        if not backgrounds:
+            return Measured(stats, NOTHING, (*doubts, no_background(roi.name)))
+        behind = self._background(on, backgrounds, rule, crop)
+        found = self._cover(roi, on.grid, rule)
+        touches = bool((behind.near[found.window] & (found.weights > 0)).any())
+        more = background_cautions(joined(backgrounds), behind.stats, touches=touches, roi_name=roi.name)
+        return Measured(stats, behind.stats, (*doubts, *behind.cautions, *more))
 
     def _cover(self, roi: Roi, grid: Grid, rule: Rule) -> Coverage:
         return self._coverages.get((roi, grid, rule), lambda: cover(roi, grid, rule), None)
 
-    def region(
-        self, scan: Scan, roi: Roi, index: int, rule: Rule, at: Mapping[str, int], crop: Box | None = None
-    ) -> tuple[RoiStats, tuple[Caution, ...]]:
+    def _region(self, on: _Slice, roi: Roi, rule: Rule, crop: Box | None) -> tuple[RoiStats, tuple[Caution, ...]]:
         """Measure one region on one slice, and say what is doubtful about it."""
-        grid = Grid.of(scan, roi.axes)
-        key = (roi, grid, rule, crop, _plane_key(scan, roi.axes, index, at))
 
         def work() -> tuple[RoiStats, tuple[Caution, ...]]:
-            found = self._cover(roi, grid, rule)
-            plane = self.plane(scan, roi.axes, index, at)
-            stats = statistics(plane[found.window], found.weights, grid.pixel_area)
+            found = self._cover(roi, on.grid, rule)
+            plane = self.plane(on.scan, on.axes, on.index, on.at)
+            stats = statistics(plane[found.window], found.weights, on.grid.pixel_area)
             return stats, cautions_of(roi, stats, found, crop)
 
-        return self._regions.get(key, work, scan.data)
+        return self._regions.get((roi, rule, crop, on.grid, on.key), work, on.scan.data)
 
-    def background(
-        self,
-        scan: Scan,
-        rois: tuple[Roi, ...],
-        index: int,
-        rule: Rule,
-        at: Mapping[str, int],
-        crop: Box | None = None,
-    ) -> Background:
+    def _background(self, on: _Slice, rois: Backgrounds, rule: Rule, crop: Box | None) -> Background:
         """Measure backgrounds on one slice, together."""
-        axes = rois[0].axes
-        grid = Grid.of(scan, axes)
-        key = (rois, grid, rule, crop, _plane_key(scan, axes, index, at))
 
         def work() -> Background:
-            weights = pool([self._cover(roi, grid, rule) for roi in rois], grid.shape)
-            stats = statistics(self.plane(scan, axes, index, at), weights, grid.pixel_area)
-            doubts = {one for roi in rois for one in self.region(scan, roi, index, rule, at, crop)[1]}
+            weights = pool([self._cover(roi, on.grid, rule) for roi in rois], on.grid.shape)
+            stats = statistics(self.plane(on.scan, on.axes, on.index, on.at), weights, on.grid.pixel_area)
+            doubts = {one for roi in rois for one in self._region(on, roi, rule, crop)[1]}
             return Background(stats, tuple(sorted(doubts)), _grown(weights > 0))
 
-        return self._backgrounds.get(key, work, scan.data)
+        return self._backgrounds.get((rois, rule, crop, on.grid, on.key), work, on.scan.data)
+
+
+class _Slice:
+    """One slice of a scan, with what identifies it."""
+
+    def __init__(self, scan: Scan, axes: str, index: int, at: Mapping[str, int]) -> None:
+        self.scan, self.axes, self.index, self.at = scan, axes, index, at
+        self.grid = Grid.of(scan, axes)
+        self.key = _plane_key(scan, axes, index, at)
 
 
 def pool(coverages: Iterable[Coverage], shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -191,7 +199,7 @@ def pool(coverages: Iterable[Coverage], shape: tuple[int, int]) -> NDArray[np.fl
     return weights
 
 
-def joined(rois: tuple[Roi, ...]) -> str:
+def joined(rois: Backgrounds) -> str:
     """Name several backgrounds together."""
     return " + ".join(roi.name for roi in rois)
 

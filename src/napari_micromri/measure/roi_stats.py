@@ -125,8 +125,12 @@ def normalised_sd(background: RoiStats) -> float:
 
 
 def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    if (weights == weights[0]).all():
+        middle = (values.size - 1) // 2, values.size // 2
+        low, high = np.partition(values, middle)[list(middle)]
+        return float((low + high) / 2)
     order = np.argsort(values)
     upto = np.cumsum(weights[order])
     half = upto[-1] / 2
-    low, high = (np.searchsorted(upto, half, side) for side in ("left", "right"))
-    return float((values[order[low]] + values[order[min(high, len(order) - 1)]]) / 2)
+    below, above = (np.searchsorted(upto, half, side) for side in ("left", "right"))
+    return float((values[order[below]] + values[order[min(above, len(order) - 1)]]) / 2)

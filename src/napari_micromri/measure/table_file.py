@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
 
-    from napari_micromri.measure.comparison import Comparison, Row
+    from napari_micromri.measure.comparison import Comparison
+    from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.scan import Scan
 
 COLUMNS = (
