@@ -13,6 +13,7 @@ from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Settings
 from napari_micromri.plugin.roi_layers import Reading
 from napari_micromri.widgets.measuring import files
+from napari_micromri.widgets.measuring.crop import PairCrop
 from napari_micromri.widgets.measuring.evaluate_tab import EvaluateTab
 from napari_micromri.widgets.measuring.form import BARS, HERE, QUANTITIES, MeasureForm
 from napari_micromri.widgets.measuring.layers import LayerRoles
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-    from napari_micromri.measure.comparison import Comparison, Row
+    from napari_micromri.measure.comparison import Comparison
+    from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.roi import Kind
 
 
@@ -43,6 +45,7 @@ class MeasureWidget(QWidget):
         self.evaluation = EvaluateTab()
         self.form = MeasureForm(self.layers, self.quality, self.evaluation)
         self.rois = RoiLayer(napari_viewer, self)
+        self.crop = PairCrop(napari_viewer, self)
         self.live = LiveComparison(self)
         self.found: Comparison | None = None
         self.reading = Reading(())
@@ -62,6 +65,7 @@ class MeasureWidget(QWidget):
         self.layers.pixels_changed.connect(self.live.forget)
         self.rois.changed.connect(self.measure)
         self.rois.gone.connect(self.measure)
+        self.crop.changed.connect(self.measure)
         self.live.found.connect(self._take)
         self.live.failed.connect(self._fail)
         dims = self.viewer.dims.events
@@ -103,6 +107,7 @@ class MeasureWidget(QWidget):
         self.evaluation.shut_down()
         self.layers.disconnect_viewer()
         self.rois.disconnect_viewer()
+        self.crop.disconnect_viewer()
         events, self._dims_events = self._dims_events, ()
         for event in events:
             event.disconnect(self._moved)
@@ -150,16 +155,18 @@ class MeasureWidget(QWidget):
         except MicroMRIError as error:
             self.reading, self._problem = Reading(()), str(error)
         images, rois = self.layers.compared, self.reading.usable
+        crop = self.crop.box(self.layers.pairs)
         if self.rois.count >= self._awaited:
             self._awaited = 0
         self.quality.show_images(images, self.layers.roles, self.layers.reference)
-        self.quality.show_regions(rois)
+        self.quality.show_areas(crop, rois)
         self.form.regions.show(self.reading.rois)
         settings = Settings(
             rule="area" if self.form.rule.currentIndex() else "centre",
             backgrounds="each" if self.form.backgrounds.currentIndex() else "pooled",
             reference=self.layers.reference,
             at=self._at(),
+            crop=crop,
         )
         self.live.ask(images, rois, settings)
         if self.live.busy:

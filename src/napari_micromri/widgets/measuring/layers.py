@@ -12,6 +12,7 @@ from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Image as Compared
 from napari_micromri.measure.roles import ROLES, find_roles
 from napari_micromri.plugin.layers import METADATA_KEY, layer_to_scan
+from napari_micromri.plugin.study_layers import STUDY_KEY
 from napari_micromri.scan import ScanInfo
 from napari_micromri.widgets.results import is_preview
 
@@ -70,9 +71,11 @@ class LayerRoles(QTreeWidget):
         roles = self.roles
         return next((one.name for one in self.compared if roles.get(one.name) == "HR"), None)
 
-    def layer(self, name: str) -> Image | None:
-        """Find a layer by name."""
-        return next((one for one in self._layers if one.name == name), None)
+    @property
+    def pairs(self) -> set[str]:
+        """Keys of the study pairs that the ticked layers belong to."""
+        names = {one.name for one in self.compared}
+        return {str(one.metadata[STUDY_KEY]) for one in self._layers if one.name in names and STUDY_KEY in one.metadata}
 
     def finest(self) -> Scan | None:
         """Choose the compared scan with the smallest pixels: ROIs are drawn on its grid."""

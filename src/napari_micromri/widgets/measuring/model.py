@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from napari_micromri.measure.comparison import Row
+    from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.image_comparison import SliceQuality
     from napari_micromri.measure.image_quality import ImageQuality
     from napari_micromri.measure.roles import Role

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
@@ -14,6 +15,7 @@ from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.measuring.model import QUALITY_COLUMNS, labels, quality_cells, quality_summary
 from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
 from napari_micromri.widgets.measuring.plots import Plot
+from napari_micromri.widgets.measuring.quality_work import Asked, Found, compare_images, residuals
 from napari_micromri.widgets.results import RESULT_KEY
 
 if TYPE_CHECKING:
@@ -22,39 +24,15 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_micromri.measure.comparison import Image
-    from napari_micromri.measure.image_comparison import SliceQuality
     from napari_micromri.measure.roi import Box, Roi
     from napari_micromri.measure.roles import Role
-    from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.scan import Scan
     from napari_micromri.simulation.resampling import Upsampling
 
 THIS_SLICE, THE_VOLUME, AROUND = "this slice", "all slices", "5 slices around"
-WHOLE = "whole slice"
+MOST_BOXES = 200
+WHOLE, CROP = "whole slice", "the pair's crop"
 MODES: tuple[Upsampling, ...] = ("sinc", "bicubic", "nearest")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be compared, taken from the window when a button is pressed."""
-
-    images: Sequence[Image]
-    reference: Image
-    slices: Sequence[int]
-    index: int
-    upsampling: Upsampling
-    crop: Box | None
-    within: str
-    at: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What came of it: figures per slice, and curves of the slice that is shown."""
-
-    asked: Asked
-    slices: list[SliceQuality]
-    curves: dict[str, Any]
 
 
 class QualityTab(QWidget):
@@ -67,12 +45,13 @@ class QualityTab(QWidget):
         self._viewer = viewer
         self._images: Sequence[Image] = ()
         self._short: dict[str, str] = {}
-        self._regions: list[Roi] = []
+        self._crop: Box | None = None
+        self._regions: dict[str, Roi] = {}
         self._index, self._at = 0, dict[str, int]()
         self._job: BackgroundJob | None = None
         self.reference = chooser("What the others are compared with, usually HR.")
         self.slices = chooser("Which slices of the reference.", (THIS_SLICE, AROUND, THE_VOLUME))
-        self.within = chooser("Compare only inside the box around a ROI, for example around the animal.", (WHOLE,))
+        self.within = chooser("Compare only inside the crop of the study, or the box around a ROI.", (WHOLE,))
         self.mode = chooser("How coarser layers are brought to the reference's grid.", MODES)
         self.compare = button("Compare", "Compute the figures of the table.")
         self.residual = button(
@@ -105,10 +84,12 @@ class QualityTab(QWidget):
             self.reference.setItemText(k, self._short[name])
         self._enable()
 
-    def show_regions(self, regions: Sequence[Roi]) -> None:
-        """Offer the boxes around regions."""
-        self._regions = list({roi.name: roi for roi in regions if roi.axes == "yx"}.values())[:200]
-        lines = [WHOLE, *(f"box of {roi.name}" for roi in self._regions)]
+    def show_areas(self, crop: Box | None, regions: Sequence[Roi]) -> None:
+        """Offer the crop of the study pair that is shown, and the boxes around regions."""
+        self._crop = crop
+        boxes = {f"box of {roi.name}": roi for roi in regions if roi.axes == "yx"}
+        self._regions = dict(islice(boxes.items(), MOST_BOXES))
+        lines = [WHOLE, *([CROP] if crop is not None else []), *self._regions]
         if [self.within.itemText(k) for k in range(self.within.count())] != lines:
             kept = self.within.currentText()
             self.within.clear()
@@ -133,13 +114,13 @@ class QualityTab(QWidget):
         """Compute figures and curves."""
         asked = self._asked()
         if asked is not None:
-            self._start(partial(_compare, asked), "Comparing images", self._show)
+            self._start(partial(compare_images, asked), "Comparing images", self._show)
 
     def start_residuals(self) -> None:
         """Compute residual layers."""
         asked = self._asked()
         if asked is not None:
-            self._start(partial(_residuals, asked), "Computing residuals", self._add_residuals)
+            self._start(partial(residuals, asked), "Computing residuals", self._add_residuals)
 
     def _chosen_reference(self) -> Image | None:
         k = self.reference.currentIndex()
@@ -158,7 +139,8 @@ class QualityTab(QWidget):
             AROUND: range(max(index - 2, 0), min(index + 3, count)),
             THE_VOLUME: range(count),
         }[self.slices.currentText()]
-        k = self.within.currentIndex() - 1
+        within = self.within.currentText()
+        region = self._regions.get(within)
         # The short names are those of the table and of the residual layers.
         return Asked(
             images=[replace(image, name=self._short[image.name]) for image in images],
@@ -166,8 +148,8 @@ class QualityTab(QWidget):
             slices=slices,
             index=index,
             upsampling=MODES[self.mode.currentIndex()],
-            crop=self._regions[k].box if k >= 0 else None,
-            within=self.within.currentText(),
+            crop=self._crop if within == CROP else region.box if region is not None else None,
+            within=within,
             at=self._at,
         )
 
@@ -226,27 +208,3 @@ class QualityTab(QWidget):
         layout.addWidget(self.table)
         layout.addWidget(self.summary)
         layout.addWidget(self.plot, 1)
-
-
-def _compare(asked: Asked, progress: Progress, should_stop: ShouldStop) -> Found:
-    from napari_micromri.measure.image_comparison import compare_quality, spectra
-
-    how: dict[str, Any] = {"upsampling": asked.upsampling, "crop": asked.crop, "at": asked.at}
-    found = compare_quality(
-        asked.images, asked.reference, asked.slices, **how, progress=progress, should_stop=should_stop
-    )
-    curves = {image.name: spectra(image, asked.reference, asked.index, **how) for image in asked.images}
-    return Found(asked, found, {name: curve for name, curve in curves.items() if curve is not None})
-
-
-def _residuals(asked: Asked, progress: Progress, should_stop: ShouldStop) -> tuple[list[Scan], float]:
-    from napari_micromri.measure.image_comparison import residual_scan
-    from napari_micromri.plugin.denoising import symmetric_limit
-
-    scans = [
-        residual_scan(
-            image, asked.reference, upsampling=asked.upsampling, at=asked.at, progress=progress, should_stop=should_stop
-        )
-        for image in asked.images
-    ]
-    return scans, max(symmetric_limit(scan.data) for scan in scans)

@@ -17,7 +17,7 @@ from napari_micromri.widgets.measuring.model import COLUMNS, IMAGE_COLUMN
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_micromri.measure.comparison import Row
+    from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.roi import Roi
 
 Role = Qt.ItemDataRole
