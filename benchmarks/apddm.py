@@ -286,7 +286,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--sources", nargs="+", default=list(REAL), choices=REAL, help="for the dial")
-    parser.add_argument("--every", type=int, default=8, help="take every n-th slice (default %(default)s)")
+    parser.add_argument("--every", type=int, default=4, help="take every n-th slice, as quality.json has (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="of timing (default %(default)s)")
     parser.add_argument("--rivals", help="folder with simplified.safetensors and unet-on.safetensors")
     parser.add_argument("--results", help="JSON file with the figures: read if it is there, and written")
