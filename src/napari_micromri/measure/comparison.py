@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.measure.cautions import Caution
 from napari_micromri.measure.comparison_rows import Row, rows_of
-from napari_micromri.measure.measurer import Backgrounds, Measured, Measurer, joined
+from napari_micromri.measure.measurer import Backgrounds, Measured, Measurer
 from napari_micromri.measure.roi import slice_at, slice_position, slices_of
 from napari_micromri.measure.roi_stats import NOTHING
 from napari_micromri.progress import never, no_progress
@@ -167,7 +167,7 @@ def _group(
     rows: list[Row] = []
     for chosen in [Backgrounds([one]) for one in backgrounds] if each else [backgrounds]:
         measured = [_measured(image, roi, chosen, position, settings, measurer) for image in images]
-        rows += rows_of(names, roi, position, joined(chosen) or None, measured, settings.reference)
+        rows += rows_of(names, roi, position, chosen.name or None, measured, settings.reference)
     return rows
 
 

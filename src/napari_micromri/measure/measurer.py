@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -37,13 +38,20 @@ PlaneKey: TypeAlias = tuple[int, str, str, int, tuple[tuple[str, int], ...]]
 
 
 class Backgrounds(tuple["Roi", ...]):
-    """The backgrounds of one slice; remembers its hash, which every region there asks for."""
+    """The backgrounds of one slice; every region there asks for their hash and name, so they are found once."""
 
     def __hash__(self) -> int:
-        """Hash the regions once."""
-        if not hasattr(self, "_hash"):
-            self._hash = super().__hash__()
+        """Hash the regions."""
         return self._hash
+
+    @cached_property
+    def name(self) -> str:
+        """Names of all, joined."""
+        return " + ".join(roi.name for roi in self)
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +161,7 @@ class Measurer:
         behind = self._background(on, backgrounds, rule, crop)
         found = self._cover(roi, on.grid, rule)
         touches = bool((behind.near[found.window] & (found.weights > 0)).any())
-        more = background_cautions(joined(backgrounds), behind.stats, touches=touches, roi_name=roi.name)
+        more = background_cautions(backgrounds.name, behind.stats, touches=touches, roi_name=roi.name)
         return Measured(stats, behind.stats, (*doubts, *behind.cautions, *more))
 
     def _cover(self, roi: Roi, grid: Grid, rule: Rule) -> Coverage:
@@ -197,11 +205,6 @@ def pool(coverages: Iterable[Coverage], shape: tuple[int, int]) -> NDArray[np.fl
     for found in coverages:
         weights[found.window] = np.maximum(weights[found.window], found.weights)
     return weights
-
-
-def joined(rois: Backgrounds) -> str:
-    """Name several backgrounds together."""
-    return " + ".join(roi.name for roi in rois)
 
 
 def _plane_key(scan: Scan, axes: str, index: int, at: Mapping[str, int]) -> PlaneKey:
