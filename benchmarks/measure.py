@@ -96,7 +96,7 @@ def drag(count: int) -> tuple[float, float]:
     assert grid is not None
     layer = dock.rois.make(grid, regions(count))
     dock.show()
-    while dock.rois._timer.isActive() or dock.live.busy or dock.found is None or not dock.found.rows:
+    while dock.rois.watch.waiting or dock.live.busy or dock.found is None or not dock.found.rows:
         application.processEvents()
         time.sleep(0.001)
     times = []

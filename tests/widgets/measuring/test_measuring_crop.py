@@ -46,7 +46,7 @@ def dock(viewer, view, qtbot):
 
 def settle(qtbot, dock):
     qtbot.waitUntil(
-        lambda: not (dock.rois._timer.isActive() or dock.crop._timer.isActive() or dock.live.busy), timeout=60_000
+        lambda: not (dock.rois.watch.waiting or dock.crop._timer.isActive() or dock.live.busy), timeout=60_000
     )
 
 

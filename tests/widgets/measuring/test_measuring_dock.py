@@ -46,7 +46,7 @@ def three(viewer, dock, make_scan):
 
 
 def settle(qtbot, dock):
-    qtbot.waitUntil(lambda: not dock.rois._timer.isActive() and not dock.live.busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not dock.rois.watch.waiting and not dock.live.busy, timeout=60_000)
 
 
 def drag(qtbot, dock, start, end, *, watch=None):
@@ -291,7 +291,7 @@ def test_export_and_clipboard(dock, three, qtbot, tmp_path, monkeypatch):
         rows = list(csv.DictReader(stream))
     assert [row["image"] for row in rows] == ["fast", "fast [unet]", "good"]
     assert (tmp_path / "cnr.csv.json").is_file()
-    dock.copy()
+    dock.files.copy()
     lines = QApplication.clipboard().text().splitlines()
     assert len(lines) == 4
     assert lines[0].split("\t")[:3] == ["image", "roi", "background"]
@@ -301,16 +301,16 @@ def test_regions_are_saved_and_loaded(viewer, dock, three, qtbot, tmp_path, monk
     draw_two(qtbot, dock)
     before = dock.reading.usable
     for name in ("rois.json", "rois.zip"):
-        dock.save_rois(tmp_path / name)
+        dock.files.save_rois(tmp_path / name)
         viewer.layers.remove(dock.rois.layer)
-        dock.load_rois(tmp_path / name)
+        dock.files.load_rois(tmp_path / name)
         settle(qtbot, dock)
         for one, other in zip(before, dock.reading.usable, strict=True):
             assert (one.name, one.kind, one.shape) == (other.name, other.kind, other.shape)
             np.testing.assert_allclose(one.vertices, other.vertices, atol=1e-4)
     (tmp_path / "bad.json").write_text("{")
     monkeypatch.setattr(measure_files, "ask_rois_to_load", lambda _: tmp_path / "bad.json")
-    dock._with_file(measure_files.ask_rois_to_load, dock.load_rois)
+    dock.files.ask(measure_files.ask_rois_to_load, dock.files.load_rois)
     assert "isn't JSON" in dock.form.status.text()
     assert shown_warnings
 
@@ -323,7 +323,7 @@ def shown_warnings(shown):
 def test_regions_of_another_field_of_view(dock, three, make_scan, tmp_path, qtbot):
     other = make_scan((4, 30, 30), name="small")
     path = save_rois([Roi("a", ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (2.0, 1.0)))], tmp_path / "a.json", scan=other)
-    dock.load_rois(path)
+    dock.files.load_rois(path)
     settle(qtbot, dock)
     assert "field of view is another" in dock.form.status.text()
     assert len(dock.reading.usable) == 4

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QApplication, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Settings
@@ -15,6 +13,7 @@ from napari_micromri.plugin.roi_layers import Reading
 from napari_micromri.widgets.measuring import files
 from napari_micromri.widgets.measuring.crop import PairCrop
 from napari_micromri.widgets.measuring.evaluate_tab import EvaluateTab
+from napari_micromri.widgets.measuring.file_actions import FileActions
 from napari_micromri.widgets.measuring.form import BARS, HERE, QUANTITIES, MeasureForm
 from napari_micromri.widgets.measuring.layers import LayerRoles
 from napari_micromri.widgets.measuring.live import LiveComparison
@@ -24,8 +23,7 @@ from napari_micromri.widgets.measuring.quality_tab import QualityTab
 from napari_micromri.widgets.measuring.rois import RoiLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from napari.components import ViewerModel
 
@@ -47,6 +45,7 @@ class MeasureWidget(QWidget):
         self.rois = RoiLayer(napari_viewer, self)
         self.crop = PairCrop(napari_viewer, self)
         self.live = LiveComparison(self)
+        self.files = FileActions(self)
         self.found: Comparison | None = None
         self.reading = Reading(())
         self._problem: str | None = None
@@ -87,10 +86,6 @@ class MeasureWidget(QWidget):
         form.list.clicked.connect(lambda index: self.rois.show(index.row()))
         form.regions.renamed.connect(self.rois.rename)
         form.regions.kind_changed.connect(self.rois.set_kind)
-        form.export.clicked.connect(partial(self._with_file, files.ask_table, self.export))
-        form.save.clicked.connect(partial(self._with_file, files.ask_rois_to_save, self.save_rois))
-        form.load.clicked.connect(partial(self._with_file, files.ask_rois_to_load, self.load_rois))
-        form.copy.clicked.connect(self.copy)
         form.copy_slices.clicked.connect(self._ask_slices)
         form.delete.clicked.connect(self.delete)
 
@@ -130,7 +125,7 @@ class MeasureWidget(QWidget):
         """Copy the regions of the slice that is shown to others, and count the copies."""
         here = self.place.shapes(self.reading.rois)
         made = self.rois.copy(here, slices)
-        self._note(f"Copied {len(here)} ROIs: {made} new ones." if made else "Nothing to copy on this slice.")
+        self.note(f"Copied {len(here)} ROIs: {made} new ones." if made else "Nothing to copy on this slice.")
         return made
 
     def _ask_slices(self) -> None:
@@ -242,37 +237,6 @@ class MeasureWidget(QWidget):
     def _short(self) -> dict[str, str]:
         return labels([image.name for image in self.layers.compared], self.layers.roles)
 
-    def _note(self, sentence: str) -> None:
+    def note(self, sentence: str) -> None:
+        """Say what was done, at the foot of the dock."""
         self.form.status.setText(sentence)
-
-    # Files
-
-    def _with_file(self, ask: Callable[[QWidget], Path | None], then: Callable[[Path], None]) -> None:
-        path = ask(self)
-        if path is None:
-            return
-        try:
-            then(path)
-        except MicroMRIError as error:
-            self._note(str(error))
-            show_warning(str(error))
-
-    def export(self, path: Path) -> None:
-        """Save all rows as CSV, and their settings beside it."""
-        self._note(files.save_figures(self.found, path))
-
-    def save_rois(self, path: Path) -> None:
-        """Save all regions."""
-        self._note(files.save_regions(self.reading.usable, path, self.layers.finest()))
-
-    def load_rois(self, path: Path) -> None:
-        """Load regions and add them."""
-        self._note(files.load_regions(path, self.layers.finest(), self.rois.add))
-
-    def copy(self) -> None:
-        """Copy all rows to the clipboard."""
-        from napari_micromri.measure.table_file import rows_as_text
-
-        if self.found is not None:
-            QApplication.clipboard().setText(rows_as_text(self.found.rows))
-            self._note(f"Copied {len(self.found.rows)} rows to the clipboard.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.plugin.roi_layers import (
     COLOURS,
@@ -19,9 +19,10 @@ from napari_micromri.plugin.roi_layers import (
     roi_layer,
     roi_to_shapes,
 )
+from napari_micromri.widgets.measuring.roi_watch import ShapesWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from napari.components import ViewerModel
     from numpy.typing import NDArray
@@ -29,15 +30,9 @@ if TYPE_CHECKING:
     from napari_micromri.measure.roi import Kind, Roi
     from napari_micromri.scan import Scan
 
-FOLLOW_MS = 30
-"""While a shape is dragged, so often at most is measured."""
-
 
 class RoiLayer(QObject):
-    """Holds at most one Shapes layer; ``changed`` is sent a moment after shapes changed, also while one is dragged.
-
-    napari sends its event when a drawing begins and none while it is dragged, so the mouse is followed as well.
-    """
+    """Holds at most one Shapes layer; ``changed`` is sent a moment after shapes changed, also while one is dragged."""
 
     changed = Signal()
     gone = Signal()
@@ -47,20 +42,18 @@ class RoiLayer(QObject):
         self._viewer = viewer
         self.layer: Shapes | None = None
         self._known = 0
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(FOLLOW_MS)
-        self._timer.timeout.connect(self._tell)
+        self.watch = ShapesWatch(self)
+        self.watch.changed.connect(self._tell)
         viewer.layers.events.removed.connect(self._look_for_layer)
         viewer.layers.events.inserted.connect(self._look_for_layer)
         self._look_for_layer()
 
     def disconnect_viewer(self) -> None:
         """Listen to viewer and layer no more."""
-        self._timer.stop()
+        self.watch.stop()
         self._viewer.layers.events.removed.disconnect(self._look_for_layer)
         self._viewer.layers.events.inserted.disconnect(self._look_for_layer)
-        self._let_go()
+        self.layer = None
 
     @property
     def count(self) -> int:
@@ -198,7 +191,7 @@ class RoiLayer(QObject):
             return
         self.layer.features = features(list(zip(names, kinds, strict=True)))
         self._colour(kinds)
-        self._schedule()
+        self.watch.note()
 
     def _colour(self, kinds: Sequence[Kind]) -> None:
         layer = self.layer
@@ -210,43 +203,19 @@ class RoiLayer(QObject):
 
     def _look_for_layer(self) -> None:
         if self.layer is not None and self.layer not in self._viewer.layers:
-            self._let_go()
+            self._hold(None)
             self.gone.emit()
         if self.layer is None:
             found = [one for one in self._viewer.layers if isinstance(one, Shapes) and ROIS_KEY in one.metadata]
             if found:
                 self._hold(found[-1])
 
-    def _hold(self, layer: Shapes) -> None:
-        self.layer, self._known = layer, len(layer.data)
-        layer.events.data.connect(self._schedule)
-        for event in (layer.events.scale, layer.events.translate):
-            event.connect(self._schedule)
-        layer.mouse_drag_callbacks.append(self._follow)
-        self._schedule()
-
-    def _let_go(self) -> None:
-        layer, self.layer = self.layer, None
-        if layer is None:
-            return
-        layer.events.data.disconnect(self._schedule)
-        for event in (layer.events.scale, layer.events.translate):
-            event.disconnect(self._schedule)
-        if self._follow in layer.mouse_drag_callbacks:
-            layer.mouse_drag_callbacks.remove(self._follow)
-
-    def _follow(self, _layer: Shapes, event: object) -> Generator[None]:
-        """Tell of every step of a drag, and of its end."""
-        yield
-        while getattr(event, "type", "") == "mouse_move":
-            self._schedule()
-            yield
-        self._schedule()
-
-    def _schedule(self, _event: object = None) -> None:
-        # A running timer is left alone: what is dragged is followed rather than waited for.
-        if not self._timer.isActive():
-            self._timer.start()
+    def _hold(self, layer: Shapes | None) -> None:
+        self.layer = layer
+        self.watch.watch(layer)
+        if layer is not None:
+            self._known = len(layer.data)
+            self.watch.note()
 
     def _tell(self) -> None:
         layer = self.layer

@@ -1,0 +1,72 @@
+"""Follows one Shapes layer while shapes are drawn, moved and changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari.layers import Shapes
+
+FOLLOW_MS = 30
+"""While a shape is dragged, so often at most is told of it."""
+
+
+class ShapesWatch(QObject):
+    """Sends ``changed`` a moment after shapes changed, also while one is dragged.
+
+    napari sends its event when a drawing begins and none while it is dragged, so the mouse is followed as well.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._layer: Shapes | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(FOLLOW_MS)
+        self._timer.timeout.connect(self.changed)
+
+    @property
+    def waiting(self) -> bool:
+        """Something changed that wasn't told of yet."""
+        return self._timer.isActive()
+
+    def watch(self, layer: Shapes | None) -> None:
+        """Follow a layer in place of the one before; None follows none."""
+        if self._layer is not None:
+            self._disconnect(self._layer)
+        self._layer = layer
+        if layer is not None:
+            for event in (layer.events.data, layer.events.scale, layer.events.translate):
+                event.connect(self.note)
+            layer.mouse_drag_callbacks.append(self._follow)
+
+    def stop(self) -> None:
+        """Follow nothing, and tell of nothing any more."""
+        self.watch(None)
+        self._timer.stop()
+
+    def note(self, _event: object = None) -> None:
+        """Tell of a change in a moment."""
+        # A running timer is left alone: what is dragged is followed rather than waited for.
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _disconnect(self, layer: Shapes) -> None:
+        for event in (layer.events.data, layer.events.scale, layer.events.translate):
+            event.disconnect(self.note)
+        if self._follow in layer.mouse_drag_callbacks:
+            layer.mouse_drag_callbacks.remove(self._follow)
+
+    def _follow(self, _layer: Shapes, event: object) -> Generator[None]:
+        """Tell of every step of a drag, and of its end."""
+        yield
+        while getattr(event, "type", "") == "mouse_move":
+            self.note()
+            yield
+        self.note()
