@@ -5,7 +5,7 @@ and offset) with 15 % of the slices spoilt. A planted slice counts as found when
 good slices of its study. What is planted, and how strongly, stands in `_planting.py`.
 
 Seeds 0 to 4 of the mouse trunk and the digital mouse were used to choose the limits in `napari_micromri.study.clues`;
-the defaults here are other seeds, and the rat head was not looked at before.
+the defaults here are other seeds, and no limit was chosen on the rat head.
 
     python benchmarks/curation.py                     # 10 seeds, some ten minutes
     python benchmarks/curation.py --seeds 100-101     # a first look
