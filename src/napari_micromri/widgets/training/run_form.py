@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EMPTY = "No run is open. Start one in the tab Set up, or open the folder of a run."
 LOG_HEIGHT = 110
 PAUSE_MS = 60
-"""Between the drawing of two plots."""
+"""Between the drawing of two plots; the image of the slice is changed before the first."""
 
 
 class RunForm(QWidget):
@@ -64,14 +64,17 @@ class RunForm(QWidget):
         self.history.setToolTip("How the network saw the slice after each epoch. At the right end it stays up to date.")
         self.history_label = QLabel()
         self.loss = CurvePlot(
-            "Loss", "Loss over the epochs; the star is the best epoch, the dashed line the input.", named=True
+            "Loss",
+            "Loss over the epochs; the star is the best epoch, the dashed line the input.",
+            named=True,
+            after_ms=PAUSE_MS,
         )
-        self.rate = CurvePlot("Learning rate", "Learning rate over the epochs.", height=SMALL, after_ms=PAUSE_MS)
+        self.rate = CurvePlot("Learning rate", "Learning rate over the epochs.", height=SMALL, after_ms=2 * PAUSE_MS)
         self.quality = CurvePlot(
             "Signal quality",
             "Mean error of the network's image, and mean noise of the input, both against the good scan (normalised).",
             named=True,
-            after_ms=2 * PAUSE_MS,
+            after_ms=3 * PAUSE_MS,
         )
         self._lay_out()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.plugin.layers import LayerData
 
-PLACE = ("scale", "translate", "units", "axis_labels", "metadata", "name")
+PLACE = ("scale", "translate", "units", "axis_labels", "metadata")
 
 
 class SliceView(QObject):
@@ -161,7 +161,10 @@ def _change(layer: Image, made: LayerData) -> None:
     same = layer.data.shape == data.shape and layer.metadata.get(RUN_KEY) == attributes["metadata"][RUN_KEY]
     if not same or not np.array_equal(layer.data, data):
         layer.data = data
-    for name in ("name",) if same else PLACE:
-        setattr(layer, name, attributes[name])
+    if not same:
+        for name in PLACE:
+            setattr(layer, name, attributes[name])
+    if layer.name != attributes["name"]:
+        layer.name = attributes["name"]
     if not same:
         layer.contrast_limits_range = layer.contrast_limits = attributes["contrast_limits"]
