@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# A busy machine must not fail a property: how long an example takes says nothing about it.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 @pytest.fixture(scope="session")

@@ -242,7 +242,7 @@ class TestListSplitMarks:
 
 
 def test_documented_commands_parse() -> None:
-    page = Path(__file__).parents[1] / "docs" / "study.md"
+    page = Path(__file__).parents[2] / "docs" / "study.md"
     lines = re.findall(r"^(?:\$ )?micromri (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert len(lines) > 10
     for line in lines:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     MakeScan = Callable[..., Scan]
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
 INFO_KEYS = "name shape axes voxel_size_mm dtype subject region plane protocol averages b_values noise snr".split()
 
