@@ -410,6 +410,16 @@ def test_a_folder_that_is_no_run_is_told(dock, qtbot, tmp_path):
     assert not dock.run.form.stop.isVisible()
 
 
+def test_a_run_that_can_be_read_no_more_is_told_until_it_is_back(dock, qtbot, record):
+    recorded = record().start().learn(1, 0.2).stop()
+    form = opened(qtbot, dock, recorded).form
+    before, away = form.sentence.text(), recorded.folder.path.with_name("away")
+    recorded.folder.path.rename(away)
+    qtbot.waitUntil(lambda: "holds no training run" in form.sentence.text())
+    away.rename(recorded.folder.path)
+    qtbot.waitUntil(lambda: form.sentence.text() == before)
+
+
 def test_opened_again_the_dock_shows_the_run_that_goes_on(make_dock, qtbot, record, viewer):
     going, ended = record("going").start().at_work(epoch=1, batch=1), record("ended").start().finish()
     for recorded in (going, ended):

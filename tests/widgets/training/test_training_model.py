@@ -95,6 +95,8 @@ def test_folders_of_runs(tmp_path, record):
     assert ".zarr" in folder_problem(str(tmp_path / "new.mri.zarr"))
     assert "holds a run already" in folder_problem(str(record().folder.path))
     assert "holds other files" in folder_problem(str(tmp_path))
+    assert "no home folder" in folder_problem("~nobody-of-that-name/run")
+    assert folder_problem("/" + "long" * 100) is not None
 
 
 def test_the_next_free_folder_is_proposed(tmp_path):

@@ -94,6 +94,12 @@ class RunForm(QWidget):
         for one in (self.stop, self.resume):
             one.setEnabled(False)
 
+    def show_problem(self, sentence: str) -> None:
+        """Say what is wrong, until the run can be read again."""
+        self._shown = None
+        self.sentence.setText(sentence)
+        self.sentence.show()
+
     def show_status(self, status: RunStatus | None, problem: str = "") -> None:
         """Show how the run stands; without one, why."""
         if self._shown == (status, problem):

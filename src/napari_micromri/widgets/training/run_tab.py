@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.plugin.run_layers import RunSlice
     from napari_micromri.training.run import Run
+    from napari_micromri.widgets.training.run_model import RunStatus
     from napari_micromri.widgets.training.watching import Snapshot
 
 LOOK_AGAIN_MS = 500
@@ -47,6 +48,7 @@ class RunTab(QWidget):
         self._looking: Looking | None = None
         self._doing: Looking | None = None
         self._listing: Looking | None = None
+        self._status: RunStatus | None = None
         self._epochs: list[int] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -97,7 +99,7 @@ class RunTab(QWidget):
             self._looking.stop()
             self._looking.deleteLater()
             self._looking = None
-        self.run, self._epochs = None, []
+        self.run, self._status, self._epochs = None, None, []
         self.form.history.setRange(0, 0)  # at its right end, which follows
         self.form.show_status(None, "Looking at the run…")
 
@@ -143,7 +145,8 @@ class RunTab(QWidget):
     def _take(self, snapshot: Snapshot) -> None:
         before, run = self.run, snapshot.run
         self.run = run
-        self.form.show_status(describe_run(snapshot))
+        self._status = describe_run(snapshot)
+        self.form.show_status(self._status)
         if before is None or before.epochs != run.epochs:
             self.form.loss.show_lines(loss_lines(run))
             self.form.rate.show_lines(rate_lines(run))
@@ -156,7 +159,7 @@ class RunTab(QWidget):
         if self.run is None:
             self.form.show_status(None, sentence)
         else:  # it was there a moment ago: perhaps its disk comes back
-            self.form.sentence.setText(sentence)
+            self.form.show_problem(sentence)
 
     # The validation slice
 
@@ -204,9 +207,8 @@ class RunTab(QWidget):
         """Ask the run to stop; one that was asked already is ended at once."""
         from napari_micromri.training.process import stop_run
 
-        kill = self.form.stop.text() != "Stop"
-        if self.path is not None:
-            self._do(partial(stop_run, self.path, kill=kill))
+        if self.path is not None and self._status is not None:
+            self._do(partial(stop_run, self.path, kill=self._status.can_kill))
 
     def resume(self) -> None:
         """Go on with the run in the background."""

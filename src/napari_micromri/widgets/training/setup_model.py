@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri.errors import describe_os_error
 from napari_micromri.training.words import duration
 from napari_micromri.widgets.study.splits import split_counts
 from napari_micromri.widgets.training.settings import flatten, to_content
@@ -173,12 +174,18 @@ def folder_problem(text: str) -> str | None:
     """Say why a run can't go into a folder; what only the disk knows is found out at the start."""
     if not text.strip():
         return "Choose a folder for the run."
-    path = Path(text.strip()).expanduser()
+    try:
+        path = Path(text.strip()).expanduser()
+        taken, filled = (path / "config.json").exists(), path.is_dir() and any(path.iterdir())
+    except OSError as error:
+        return describe_os_error(error, text.strip())
+    except RuntimeError:
+        return f"There is no home folder for '{text.strip()}'."
     if not path.is_absolute():
         return "Give the whole path of the run's folder."
-    if (path / "config.json").exists():
+    if taken:
         return "That folder holds a run already. Choose another, or open that run in the tab Run."
-    if path.is_dir() and any(path.iterdir()):
+    if filled:
         return "That folder holds other files. Choose a new one."
     if path.name.endswith(".zarr"):
         return "The run needs a folder of its own, not one that ends in .zarr."

@@ -91,7 +91,7 @@ class SliceView(QObject):
         self._next.stop()
         if self._loading is not None:
             self._loading.stop()
-            self._loading = None
+        self._end_loading()
 
     # Reading
 
