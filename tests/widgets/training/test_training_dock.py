@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QAbstractButton, QLabel
 
 from napari_micromri.errors import TrainingError
+from napari_micromri.training.events import Failed
 from napari_micromri.training.run import read_run
 from napari_micromri.widgets.training.looking import Looking
 from napari_micromri.widgets.training.remembered import remember_run, remembered_runs, remembered_study
@@ -341,6 +342,15 @@ def test_another_run_takes_the_place_of_the_one_that_is_shown(dock, qtbot, recor
     assert tuple(viewer.layers[1].contrast_limits) != (0, 1)
     assert remembered_runs() == [second.folder.path, first.folder.path]
     assert dock.run.form.runs.count() == 2
+
+
+def test_a_run_that_failed_at_once_leaves_nothing_of_the_one_before_in_sight(dock, qtbot, record, viewer):
+    form = opened(qtbot, dock, record("first").start().learn(1, 0.2)).form
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3 and form.loss.isVisibleTo(form))
+    opened(qtbot, dock, record("second").tell(Failed(message="This machine has no device 'cuda:7'.")))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 0)
+    assert not form.loss.isVisibleTo(form)
+    assert form.show_slice.isChecked()
 
 
 def test_a_damaged_image_is_told_and_the_curves_go_on(dock, qtbot, record, viewer, shown):

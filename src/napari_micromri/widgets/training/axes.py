@@ -27,7 +27,7 @@ class FigureAxis(AxisItem):  # type: ignore[misc,unused-ignore]
         self, minVal: float, maxVal: float, size: float, stdTicks: object
     ) -> list[tuple[None, Sequence[float]]]:
         """Choose ticks on a logarithmic axis, as powers of ten."""
-        return [(None, logarithmic_ticks(minVal, maxVal, max(2, int(size / 28))))]
+        return [(None, logarithmic_ticks(minVal, maxVal, max(4, int(size / 24))))]
 
     def logTickStrings(self, values: Sequence[float], scale: float, spacing: object) -> list[str]:
         """Write them as figures."""

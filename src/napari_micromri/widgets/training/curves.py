@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.widgets.training.curve_lines import Line
 
-LARGE, SMALL = 190, 100
+LARGE, SMALL = 190, 125
 AXIS_WIDTH = 46
 DOTS_UP_TO = 3
 """A curve of so few points is shown as dots, too."""
@@ -60,7 +60,8 @@ class CurvePlot(QWidget):
             self._plot.setTitle(self._heading(), size="9pt")
 
     def show_lines(self, lines: Sequence[Line], *, logarithmic: bool = True) -> None:
-        """Show these curves and no others."""
+        """Show these curves and no others; without any, nothing at all."""
+        self.setVisible(bool(lines))
         self._wanted = (tuple(lines), logarithmic)
         if self._plot is not None:
             self._draw_soon()

@@ -151,6 +151,8 @@ class RunTab(QWidget):
             self.form.loss.show_lines(loss_lines(run))
             self.form.rate.show_lines(rate_lines(run))
             self.form.quality.show_lines(quality_lines(run), logarithmic=False)
+        if not run.images and not run.live:
+            self.view.close()  # what another run has left there
         self._show_history()
         if before is None or before.state != run.state:
             self.look_up_states()

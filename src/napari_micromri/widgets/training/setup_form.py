@@ -10,12 +10,12 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QLineEdit, QScrollA
 
 from napari_micromri.widgets.study.parts import button, row, small_button, text_line
 from napari_micromri.widgets.training.fields import Choice
-from napari_micromri.widgets.training.settings_form import LABEL_WIDTH
 
 if TYPE_CHECKING:
     from napari_micromri.widgets.training.settings_form import SettingsForm
 
 WARNING = "color: #e0a33a;"
+TITLE_WIDTH = 78
 
 
 class StudyChoice(Choice):
@@ -95,7 +95,7 @@ class SetupForm(QWidget):
             ("Start from", row(self.start_from, self.browse_model)),
         ):
             title = QLabel(label)
-            title.setFixedWidth(LABEL_WIDTH // 2)
+            title.setFixedWidth(TITLE_WIDTH)
             rows.addRow(title, field)
         column = QVBoxLayout(inside)
         column.setContentsMargins(4, 4, 4, 4)
