@@ -15,6 +15,7 @@ from napari_micromri.errors import ReadError, StudyError
 from napari_micromri.io.describe import info_from_json, info_to_json
 from napari_micromri.io.lazy import check_sizes
 from napari_micromri.study.cropping import lr_box
+from napari_micromri.study.figures import SliceFigures, columns_of
 from napari_micromri.study.model import REASONS, SETS, Crop, Finding, Image, Marks, Pair, PairReport, Reason, Set
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def pair_to_json(pair: Pair) -> dict[str, Any]:
             "shift": [_number(value) for value in report.shift],
             "findings": [{"error": finding.error, "text": finding.text} for finding in report.findings],
         },
-        "quality": _columns(pair.quality),
+        "quality": columns_of(pair.quality),
         "sources": dict(pair.sources),
         "marks": marks_to_json(pair.marks),
     }
@@ -97,7 +98,7 @@ def pair_from_json(key: str, found: Mapping[str, Any]) -> Pair:
             hr=_image_from_json(found["hr"]),
             shift=_shift(found["shift"]),
             report=_report(found["report"]),
-            quality=_rows(found["quality"]),
+            quality=SliceFigures(found["quality"]),
             sources=dict(found["sources"]),
             digest=_text(found["digest"]),
             marks=marks_from_json(found.get("marks", {})),
@@ -201,18 +202,6 @@ def _shift(found: Iterable[Any]) -> tuple[float, float]:
     if not (math.isfinite(y) and math.isfinite(x)):
         raise ValueError("its shift is not finite")
     return y, x
-
-
-def _columns(quality: Iterable[Mapping[str, float]]) -> dict[str, list[float | None]]:
-    """Turn one entry per slice into one list per measurement, which is smaller and quicker to read."""
-    rows = list(quality)
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [_number(row.get(name, math.nan)) for row in rows] for name in names}
-
-
-def _rows(columns: Mapping[str, list[float | None]]) -> tuple[dict[str, float], ...]:
-    lists = [[math.nan if value is None else value for value in column] for column in columns.values()]
-    return tuple(dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True))
 
 
 def _number(value: float) -> float | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from napari_micromri.errors import StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_micromri.scan import ScanInfo
 
@@ -140,7 +140,7 @@ class Pair:
     hr: Image
     shift: tuple[float, float]
     report: PairReport
-    quality: tuple[Mapping[str, float], ...]
+    quality: Sequence[Mapping[str, float]]
     sources: Mapping[str, Any]
     digest: str
     marks: Marks = field(default_factory=Marks)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_micromri.study.figures import SliceFigures, columns_of
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,9 +50,12 @@ class SliceTable:
         """Collect the figures of all pairs."""
         measured = tuple(pair for pair in pairs if pair.quality)
         counts = np.array([len(pair.quality) for pair in measured], dtype=int)
-        rows = [row for pair in measured for row in pair.quality]
-        names = dict.fromkeys(name for pair in measured for name in pair.quality[0])
-        columns = {name: _finite(np.array([row.get(name, np.nan) for row in rows], dtype=float)) for name in names}
+        figures = [_figures(pair.quality) for pair in measured]
+        names = dict.fromkeys(name for found in figures for name in found.names)
+        columns = {
+            name: _finite(np.array([value for found in figures for value in found.column(name)], dtype=float))
+            for name in names
+        }
         index = np.concatenate([np.arange(n) for n in counts]) if len(counts) else np.zeros(0, int)
         return cls(measured, np.repeat(np.arange(len(measured)), counts), index, columns)
 
@@ -89,6 +94,10 @@ class SliceTable:
         matrix = np.full((len(self.pairs), int(counts.max())), np.nan)
         matrix[self.pair, self.index] = values
         return row_median(matrix)
+
+
+def _figures(quality: Sequence[Mapping[str, float]]) -> SliceFigures:
+    return quality if isinstance(quality, SliceFigures) else SliceFigures(columns_of(quality))
 
 
 def _finite(values: Column) -> Column:
