@@ -5,7 +5,8 @@
     python benchmarks/apddm.py --results benchmarks/apddm.json --update docs/apddm.md --images docs/images
 
 Fast slices are simulated as in ``quality.py``, and as there each source is judged with a model that was trained without
-it. Four things were wanted; the script says of each whether it was reached, and exits with 1 when one was not.
+it. Four things were wanted; the script says of each whether it was reached, and with ``--strict`` exits with 1 when one
+was not.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def main() -> None:
         fill_in(Path(document), tables | {"verdicts": "\n".join(f"- {verdict}" for verdict in verdicts)})
     if options.images and "calibration" in results:
         draw_calibration(results["calibration"], Path(options.images) / "apddm_calibration.png")
-    if any(verdict.startswith("**missed") for verdict in verdicts):
+    if options.strict and any(verdict.startswith("**missed") for verdict in verdicts):
         raise SystemExit(1)
 
 
@@ -155,9 +156,9 @@ def measure_time(rounds: int) -> Iterator[Row]:
             start = time.thread_time()
             run()
             seconds[name].append((time.thread_time() - start) / len(fast))
-    unet_time = statistics.median(seconds["UNet"][1:])
     for name, calls in zip(runs, (1, *TIMED_STEPS), strict=True):
-        ratio = statistics.median(seconds[name][1:]) / unet_time
+        # Pace drifts with what else the machine does: each is compared with the UNet's of its own round.
+        ratio = statistics.median(a / b for a, b in zip(seconds[name][1:], seconds["UNet"][1:], strict=True))
         yield {"method": name, "calls": calls, "ratio": ratio, "overhead": ratio / calls - 1}
 
 
@@ -257,6 +258,7 @@ TABLES = {"dial": dial_table, "calibration": calibration_table, "time": time_tab
 def draw_calibration(rows: list[Row], path: Path) -> None:
     """Plot the real error over the predicted one, one line per source and SNR."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     figure, panels = plt.subplots(1, len(REAL), figsize=(8, 3.8), layout="constrained")
     for source, axes in zip(REAL, panels, strict=True):
@@ -266,6 +268,8 @@ def draw_calibration(rows: list[Row], path: Path) -> None:
         top = max(max(row["real"]) for row in mine)
         axes.plot([top / 30, top], [top / 30, top], ":", color="gray", label="predicted = real")
         axes.set(title=source.replace("_", " "), xlabel="predicted SD", ylabel="real RMSE")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())
         axes.legend()
     figure.savefig(path, dpi=120)
 
@@ -286,11 +290,12 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--sources", nargs="+", default=list(REAL), choices=REAL, help="for the dial")
-    parser.add_argument("--every", type=int, default=4, help="take every n-th slice, as quality.json has (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="of timing (default %(default)s)")
+    parser.add_argument("--every", type=int, default=4, help="take every n-th slice, as in quality.json (default 4)")
+    parser.add_argument("--rounds", type=int, default=15, help="of timing (default %(default)s)")
     parser.add_argument("--rivals", help="folder with simplified.safetensors and unet-on.safetensors")
     parser.add_argument("--results", help="JSON file with the figures: read if it is there, and written")
     parser.add_argument("--update", nargs="*", default=[], help="documents to put the tables into")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when something wanted was not reached")
     parser.add_argument("--images", help="folder for the calibration plot")
     return parser.parse_args()
 

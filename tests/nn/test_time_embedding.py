@@ -60,7 +60,9 @@ def test_waves_tell_all_times_of_a_path_apart() -> None:
 def test_modulating_scales_and_shifts_channels_in_their_own_type(dtype: torch.dtype) -> None:
     image = torch.ones(1, 2, 3, 3, dtype=dtype)
     told = torch.tensor([0.5, 0.0, 0.0, 2.0])[None, :, None, None]
-    result = modulate(image, told)
+    result = modulate(image.clone(), told)
+    with torch.no_grad():
+        assert torch.equal(modulate(image.clone(), told), result)
     assert result.dtype == dtype
     assert result[0, :, 0, 0].tolist() == [1.5, 3.0]
     assert modulate(image, None) is image

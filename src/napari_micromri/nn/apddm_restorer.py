@@ -96,7 +96,8 @@ class ApddmRestorer(NetworkRestorer):
         tile: int | None,
     ) -> Tensor:
         """Go back along the path once for each image."""
-        strength = noise_strength(anchor, first)
+        random = sampling.draws > 1 or sampling.eta > 0
+        strength = noise_strength(anchor, first) if random else torch.zeros(())
         source = NoiseSource(streams, (anchor.shape[-2], anchor.shape[-1]), self.bank)
 
         def noise() -> Tensor:

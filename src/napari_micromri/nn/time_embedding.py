@@ -51,8 +51,9 @@ def waves(time: Tensor) -> Tensor:
 
 
 def modulate(x: Tensor, told: Tensor | None) -> Tensor:
-    """Scale and shift the channels of ``x``; None leaves them as they are."""
+    """Scale and shift the channels of ``x``; None leaves them as they are. Without gradients ``x`` is overwritten."""
     if told is None:
         return x
     scale, shift = told.to(x.dtype).chunk(2, dim=1)
-    return x * (1 + scale) + shift
+    # In one pass, and into the memory that is there: else it costs a tenth of what the convolutions do.
+    return torch.addcmul(shift, x, 1 + scale, out=None if torch.is_grad_enabled() else x)
