@@ -38,3 +38,35 @@ def test_from_the_menu_to_figures_and_away(make_napari_viewer, make_scan, qtbot)
     assert dock._dims_events == ()
     layer.data = []
     viewer.layers.clear()
+
+
+def test_a_study_is_evaluated_from_the_window(make_napari_viewer, tmp_path, qtbot, monkeypatch):
+    from evaluation_samples import make_test_study
+    from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
+    from napari_micromri.nn.unet import UNet, UNetConfig
+    from napari_micromri.widgets.measuring import evaluate_tab
+
+    study = make_test_study(tmp_path / "mice.mri.zarr")
+    config = UNetConfig(features_main=(2, 2), convolutions=1)
+    spec = ModelSpec(name="tiny", kind="unet", config=config.model_dump(), card=ModelCard(summary="random weights"))
+    model = save_checkpoint(tmp_path / "tiny.safetensors", UNet(config).state_dict(), spec)
+    monkeypatch.setattr(evaluate_tab, "available_models", lambda: [])
+    monkeypatch.setattr(evaluate_tab, "recent", lambda: study.path)
+    monkeypatch.setattr(evaluate_tab, "remember", lambda _: None)
+    opened = []
+    monkeypatch.setattr(evaluate_tab.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+
+    viewer = make_napari_viewer(show=True)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-micromri", "Measure CNR")
+    dock.form.open_tab("Evaluate")
+    form = dock.evaluation.form
+    dock.evaluation.add_model(model)
+    qtbot.waitUntil(form.evaluate.isEnabled)
+    assert not dock.form.about_layers.isVisible()
+    form.evaluate.click()
+    qtbot.waitUntil(form.open_report.isEnabled, timeout=60_000)
+    assert [form.table.item(k, 0).text() for k in range(form.table.rowCount())] == ["LR nearest", "LR sinc", "tiny"]
+    form.open_report.click()
+    assert opened == [str(tmp_path / "mice-test-tiny" / "report.html")]
+    dock.form.open_tab("Table")
+    assert dock.form.about_layers.isVisible()

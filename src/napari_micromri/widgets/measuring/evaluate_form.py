@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QListWidgetItem,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -47,7 +46,7 @@ HEADS = {
 """Short ones: the dock is narrow."""
 
 
-class EvaluateForm(QScrollArea):
+class EvaluateForm(QWidget):
     """Holds the widgets; what they mean is decided in `evaluate_model`."""
 
     def __init__(self) -> None:
@@ -167,8 +166,7 @@ class EvaluateForm(QScrollArea):
         return Path(path) if path else None
 
     def _lay_out(self) -> None:
-        inside = QWidget()
-        layout = QVBoxLayout(inside)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 6, 4, 4)
         fields = QFormLayout()
         fields.setVerticalSpacing(4)
@@ -189,10 +187,6 @@ class EvaluateForm(QScrollArea):
             layout.addWidget(widget)
         layout.addWidget(self.open_report)
         layout.addStretch(1)
-        self.setWidget(inside)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for widget in (self.table, self.sampling, self.status, self.summary):
             widget.hide()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.measuring.parts import button, chooser, column, row, table_view, text
+from napari_micromri.widgets.measuring.parts import button, chooser, column, row, scrolled, table_view, text
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.measuring.tables import FiguresModel, RegionsModel
 
@@ -93,8 +93,8 @@ class MeasureForm(QWidget):
             (TABLE, figures, "Mean, SD, CNR and normalised SD of every ROI."),
             (BARS, column(row(QLabel("Show"), self.quantity), self.bars), "LR, DL and HR as bars."),
             (ROIS, regions, "Names, kinds, copies, files and rules of the ROIs."),
-            (QUALITY, self.quality, "PSNR, SSIM, bias and detail against a reference; residual images."),
-            (EVALUATE, self.evaluation, "Models on a set of a study, with a report."),
+            (QUALITY, scrolled(self.quality), "PSNR, SSIM, bias and detail against a reference; residual images."),
+            (EVALUATE, scrolled(self.evaluation), "Models on a set of a study, with a report."),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tooltip)
         self.about_layers = column(self.hint, self.layers, row(self.draw_roi, self.draw_background))

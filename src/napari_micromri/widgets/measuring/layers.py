@@ -18,6 +18,7 @@ from napari_micromri.widgets.results import is_preview
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from qtpy.QtGui import QShowEvent
 
     from napari_micromri.measure.roles import Role
     from napari_micromri.scan import Scan
@@ -113,9 +114,17 @@ class LayerRoles(QTreeWidget):
         for k, (layer, (scan, problem)) in enumerate(zip(self._layers, read, strict=True)):
             self._add_line(layer, roles.get(k), problem if scan is None else None)
         self.blockSignals(False)
-        lines = min(max(len(layers), 1), MOST_LINES)
-        self.setFixedHeight(self.header().sizeHint().height() + lines * LINE_HEIGHT + 4)
+        self._fit()
         self.changed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take the height that the window's style asks for, which isn't known before."""
+        super().showEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        lines = min(max(len(self._layers), 1), MOST_LINES)
+        self.setFixedHeight(self.header().sizeHint().height() + lines * LINE_HEIGHT + 4)
 
     def _set_up(self) -> None:
         self.setColumnCount(2)
