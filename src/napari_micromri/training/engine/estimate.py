@@ -114,8 +114,10 @@ def _step(learner: Learner, batch: Batch, config: TrainConfig, fabric: Fabric) -
 
 def _validation_seconds(learner: Learner, slices: CheckedSlices, config: TrainConfig, fabric: Fabric) -> float:
     some = [slices[number] for number in range(min(VALIDATION_SLICES, len(slices)))]
+    predict = predictor(learner.judged, fabric)
+    evaluate(predict, some[:1], config, fabric, never)  # the first time loads what every later time finds loaded
     start = time.perf_counter()
-    evaluate(predictor(learner.judged, fabric), some, config, fabric, never)
+    evaluate(predict, some, config, fabric, never)
     return (time.perf_counter() - start) * len(slices) / len(some)
 
 
