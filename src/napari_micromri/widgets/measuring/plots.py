@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,8 @@ class Plot(QWidget):
         super().__init__()
         self.setToolTip(tooltip)
         self.setMinimumHeight(HEIGHT)
+        # It takes what is left; the height that it would like would make a low window scroll.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._plot: Any = None
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -85,6 +87,8 @@ class Plot(QWidget):
         plot.setMouseEnabled(x=False, y=False)
         plot.hideButtons()
         plot.setMenuEnabled(False)
+        # pyqtgraph lets the label below reach out of the plot, where it would be cut off.
+        plot.getPlotItem().layout.setContentsMargins(1, 1, 1, 6)
         plot.addLegend(offset=(-5, 5), labelTextSize="8pt")
         plot.showGrid(y=True, alpha=0.2)
         colour = self.palette().text().color()
