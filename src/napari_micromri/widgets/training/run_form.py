@@ -150,6 +150,8 @@ class RunForm(QWidget):
             row(self.show_slice, self.side_by_side),
             row(self.history_label, self.history),
             *self.plots,
+            QWidget(),
+            stretch=(0, 0, 0, 0, 0, 0, 0, 1),
         )
         inside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._curves.setWidget(inside)
