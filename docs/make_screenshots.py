@@ -33,7 +33,7 @@ PATIENCE = 300.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--only", choices=("denoise", "apddm", "measure"), help="only these pictures")
+    parser.add_argument("--only", choices=("denoise", "apddm", "measure", "training"), help="only these pictures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     if options.only in (None, "denoise"):
@@ -46,6 +46,10 @@ def main() -> None:
         import measure_screenshots
 
         measure_screenshots.take(options.output)
+    if options.only in (None, "training"):
+        import training_screenshots
+
+        training_screenshots.take(options.output)
 
 
 def take_denoising(output: Path) -> None:

@@ -1,0 +1,102 @@
+"""Take the pictures of the training dock: docs/images/training_*.png. Called by docs/make_screenshots.py.
+
+A study is simulated in a temporary folder from the real mouse trunk and rat head (or digital mice where they aren't
+there), and small models are really trained on it: one to its end, one that is killed and resumed, one that fails.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from make_screenshots import SIZE, save, wait
+from make_study_screenshots import make_study
+
+from napari_micromri.study.model import Assign
+from napari_micromri.study.store import Study
+from napari_micromri.training.process import stop_run
+
+if TYPE_CHECKING:
+    from napari_micromri.widgets.training.dock import TrainingWidget
+    from napari_micromri.widgets.training.run_tab import RunTab
+
+WIDTH = 360
+EPOCHS = 10
+SETS = {"mouse 05": "train", "mouse 07": "train", "mouse 06": "validation", "rat 16": "test", "rat 22": "test"}
+
+
+def take(output: Path) -> None:
+    """Take the pictures."""
+    import napari
+    from qtpy.QtCore import Qt
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CONFIG_HOME"] = folder  # nothing is remembered from before, nor for later
+        path = make_study(Path(folder))
+        Study.open(path).apply([Assign(subject, to) for subject, to in SETS.items()])
+        viewer = napari.Viewer(title="napari")
+        viewer.window.resize(*SIZE)
+        dock_widget, dock = viewer.window.add_plugin_dock_widget("napari-micromri", "Training and tuning")
+        viewer.window._qt_window.resizeDocks([dock_widget], [WIDTH], Qt.Orientation.Horizontal)
+        try:
+            take_to_the_end(viewer, dock, path, output)
+            take_killed(viewer, dock, output)
+            take_failed(viewer, dock, output)
+            dock.tabs.setCurrentWidget(dock.compare)
+            wait(lambda: dock.compare.table.topLevelItemCount() == 3)
+            for _, item in dock.compare._items():
+                item.setCheckState(0, Qt.CheckState.Checked)
+            save(viewer, output / "training_compare.png")
+        finally:
+            if dock.run.run is not None and dock.run.run.live:
+                stop_run(dock.run.path, kill=True)
+        viewer.close()
+
+
+def take_to_the_end(viewer: object, dock: TrainingWidget, study: Path, output: Path) -> None:
+    dock.setup.studies.use(study)
+    wait(dock.setup.form.start.isEnabled)
+    dock.setup.toggle_estimate()
+    wait(lambda: dock.setup._job is None)
+    save(viewer, output / "training_before.png")
+    dock.setup.fields.more.setChecked(True)
+    save(viewer, output / "training_settings.png")
+    dock.setup.fields.more.setChecked(False)
+    tab = start(dock, epochs=EPOCHS)
+    tab.form.side_by_side.setChecked(True)
+    wait(lambda: tab.run is not None and len(tab.run.epochs) >= EPOCHS // 2)
+    save(viewer, output / "training_during.png")
+    wait(lambda: tab.form.state.text() == "Done")
+    save(viewer, output / "training_after.png")
+
+
+def take_killed(viewer: object, dock: TrainingWidget, output: Path) -> None:
+    tab = start(dock, epochs=EPOCHS, learning_rate="0.003")
+    wait(lambda: tab.run is not None and len(tab.run.epochs) >= 2)
+    os.kill(tab.run.presence.pid, signal.SIGKILL)
+    wait(lambda: tab.form.state.text() == "Died")
+    save(viewer, output / "training_died.png")
+    tab.resume()
+    wait(lambda: len(tab.run.epochs) >= EPOCHS // 2)
+    save(viewer, output / "training_resumed.png")
+    tab.stop()
+    wait(lambda: tab.form.state.text() == "Stopped")
+    save(viewer, output / "training_stopped.png")
+
+
+def take_failed(viewer: object, dock: TrainingWidget, output: Path) -> None:
+    tab = start(dock, epochs=EPOCHS, device="cuda:7")
+    wait(lambda: tab.form.state.text() == "Failed")
+    save(viewer, output / "training_failed.png")
+
+
+def start(dock: TrainingWidget, **settings: object) -> RunTab:
+    """Start a training through the form."""
+    dock.tabs.setCurrentWidget(dock.setup)
+    dock.setup.fields.set_texts({"device": "cpu"} | {key: str(value) for key, value in settings.items()})
+    dock.setup.form.start.click()
+    wait(lambda: dock.tabs.currentWidget() is dock.run)
+    return dock.run
