@@ -165,15 +165,16 @@ def measure_time(rounds: int) -> Iterator[Row]:
 def measure_rivals(runs: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Judge what trained for equal time from the same UNet on the same batches, on the sources left out."""
     apddm = prepared(HERE / "models" / "apddm-without-rat-head.safetensors")
-    simplified, unet_on = (prepared(runs / f"{name}.safetensors") for name in ("simplified", "unet-on"))
     start = prepared(HERE / "models" / "unet-without-rat-head.safetensors")
+    names = {"UNet, trained on": "unet-on", "simplified APDDM": "simplified"}
+    files = {title: runs / f"{name}.safetensors" for title, name in names.items()}
+    rivals = {"UNet, where all start": start} | {k: prepared(path) for k, path in files.items() if path.exists()}
     for source in ("rat_head", "geometric_phantoms"):
         good = load(source)[:: options.every]
         for snr in SNR:
             fast = fast_slices(good, snr)
-            yield judged(source, snr, "UNet, where all start", start.restore(fast), good)
-            yield judged(source, snr, "UNet, trained on", unet_on.restore(fast), good)
-            yield judged(source, snr, "simplified APDDM", simplified.restore(fast), good)
+            for title, model in rivals.items():
+                yield judged(source, snr, title, model.restore(fast), good)
             yield judged(source, snr, "APDDM, 1 step", apddm.restore(fast), good)
             for steps in (5, 20):
                 found = apddm.sample(fast, Sampling(steps=steps), range(len(fast)), at_once=16).image
