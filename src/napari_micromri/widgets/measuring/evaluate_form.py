@@ -63,7 +63,7 @@ class EvaluateForm(QWidget):
         self.sampling.uncertainty.hide()
         self.rois = ElidedLabel("none")
         self.choose_rois = _browse(
-            "Files of ROIs that were saved here on the scans of the set, to have CNR and normalised SD as well."
+            "Files of ROIs that were saved on scans of the set, to have CNR and normalised SD as well. Cancel for none."
         )
         self.device = DeviceChooser()
         self.device.setToolTip("Where to compute: Automatic takes the graphics processor, if there is one.")
@@ -154,10 +154,10 @@ class EvaluateForm(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, "Add a model", "", "Models (*.safetensors)")
         return Path(path) if path else None
 
-    def ask_rois(self) -> list[Path] | None:
-        """Ask for files of regions; none of them means without, and None that the person changed their mind."""
+    def ask_rois(self) -> list[Path]:
+        """Ask for files of regions; none when the dialog is cancelled."""
         paths, _ = QFileDialog.getOpenFileNames(self, "ROIs that were saved on scans of the set", "", "ROIs (*.json)")
-        return [Path(path) for path in paths] if paths else None
+        return [Path(path) for path in paths]
 
     def ask_folder(self, proposed: Path | None) -> Path | None:
         """Ask for a folder, which may be a new one."""

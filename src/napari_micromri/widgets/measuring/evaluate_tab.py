@@ -51,6 +51,7 @@ class EvaluateTab(QWidget):
         self._choices: list[ModelChoice] = []
         self._rois: list[Path] = []
         self._folder: Path | None = None
+        self._asked_to_replace_in: Path | None = None
         self._job: BackgroundJob | None = None
         self._stopping = False
         self._pace = Pace()
@@ -65,7 +66,7 @@ class EvaluateTab(QWidget):
         form = self.form
         form.choose_study.clicked.connect(lambda: self._with(form.ask_study(), self.set_study))
         form.add_model.clicked.connect(lambda: self._with(form.ask_model(), self.add_model))
-        form.choose_rois.clicked.connect(lambda: self.set_rois(form.ask_rois() or []))
+        form.choose_rois.clicked.connect(lambda: self.set_rois(form.ask_rois()))
         form.choose_folder.clicked.connect(lambda: self._with(form.ask_folder(self.folder), self.set_folder))
         form.split.currentIndexChanged.connect(self.update_state)
         form.models.itemChanged.connect(self.update_state)
@@ -193,7 +194,7 @@ class EvaluateTab(QWidget):
             device=self.form.device.current,
             steps=self.form.sampling.steps,
             draws=self.form.sampling.draws,
-            overwrite=self.form.replace.isVisible() and self.form.replace.isChecked(),
+            overwrite=not self.form.replace.isHidden() and self.form.replace.isChecked(),
         )
         chosen = tuple(choice.model for choice in models)
         return Request(self.look.path, self.form.chosen_set(), chosen, folder, options)
@@ -219,14 +220,18 @@ class EvaluateTab(QWidget):
         most_steps = min((choice.most_steps for choice in models if choice.most_steps > 1), default=1)
         self.form.sampling.show_for(most_steps)
         self.form.sampling.setVisible(most_steps > 1)
-        running = self._job is not None
+        folder, running = self.folder, self._job is not None
+        if folder != self._asked_to_replace_in:
+            # Leave to replace one evaluation is none to replace another.
+            self._asked_to_replace_in = folder
+            self.form.replace.setChecked(False)
         self.form.show_state(
             EvaluateState(
                 study=self.look,
                 split=self.form.chosen_set(),
                 models=tuple(choice.name for choice in models),
-                folder=self.folder,
-                earlier=earlier_in(self.folder),
+                folder=folder,
+                earlier=earlier_in(folder),
                 replace=self.form.replace.isChecked(),
                 problem=self._problem,
                 running=running,
