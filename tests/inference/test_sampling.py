@@ -9,13 +9,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from apddm_samples import random_apddm
 from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
 from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file, denoise_with_uncertainty
 from napari_micromri.io import open_scan
-from napari_micromri.nn.apddm.network import ApddmConfig, options_for
 from napari_micromri.nn.apddm_restorer import ApddmRestorer
-from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
-from napari_micromri.nn.unet import UNet, UNetConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def apddm() -> ApddmRestorer:
     """Give a diffusion model of random weights that changes its input clearly."""
-    config = ApddmConfig(unet=options_for("residual", UNetConfig(features_main=(4, 8), convolutions=1)), steps=8)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = UNet(config.unet)
-        torch.nn.init.normal_(network.head.weight, std=0.1)
-    spec = ModelSpec(name="tiny", kind="apddm", config=config.model_dump(), card=ModelCard(summary="random weights"))
-    return ApddmRestorer(network, spec, config, "0123456789abcdef")
+    return random_apddm(4, 8)
 
 
 def options(**chosen: Any) -> DenoiseOptions:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
+from apddm_samples import random_apddm
 from evaluation_samples import Repeater, make_test_study
 from napari_micromri.errors import CancelledError, InputError, WriteError
 from napari_micromri.inference import DenoiseOptions, denoise
@@ -14,14 +14,11 @@ from napari_micromri.measure.evaluation import EvaluationOptions, evaluate
 from napari_micromri.measure.evaluation.folder import JOURNAL
 from napari_micromri.measure.evaluation.summary import as_text
 from napari_micromri.measure.image_quality import assess
-from napari_micromri.nn.apddm.network import ApddmConfig, options_for
-from napari_micromri.nn.apddm_restorer import ApddmRestorer
-from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
-from napari_micromri.nn.unet import UNet, UNetConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_micromri.nn.apddm_restorer import ApddmRestorer
     from napari_micromri.study.store import Study
 
 
@@ -33,13 +30,7 @@ def study(tmp_path: Path) -> Study:
 @pytest.fixture
 def apddm() -> ApddmRestorer:
     """Give a diffusion model of random weights."""
-    config = ApddmConfig(unet=options_for("residual", UNetConfig(features_main=(2, 4), convolutions=1)), steps=8)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = UNet(config.unet)
-        torch.nn.init.normal_(network.head.weight, std=0.1)
-    spec = ModelSpec(name="tiny", kind="apddm", config=config.model_dump(), card=ModelCard(summary="random weights"))
-    return ApddmRestorer(network, spec, config, "0123456789abcdef")
+    return random_apddm(2, 4)
 
 
 def options(**chosen: int) -> EvaluationOptions:

@@ -313,6 +313,8 @@ def test_a_wrong_file_of_marks_is_said(dock, qtbot, tmp_path, shown):
     (tmp_path / "x.json").write_text("{}", encoding="utf-8")
     dock.marks.import_from(tmp_path / "x.json")
     qtbot.waitUntil(lambda: "x.json" in dock.status.text())
+    assert [str(one.message) for one in shown] == [dock.status.text()]
+    assert not dock.curator.session.history.can_undo
 
 
 # Filter, crop and split
