@@ -1,14 +1,12 @@
-"""A plot of curves over the epochs. pyqtgraph is loaded, in a thread, when the first curve is shown."""
+"""A plot of curves over the epochs."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
 
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.training.lazy_plot import LazyPlot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,74 +14,44 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.training.curve_lines import Line
 
 LARGE, SMALL = 190, 125
-AXIS_WIDTH = 46
 DOTS_UP_TO = 3
 """A curve of so few points is shown as dots, too."""
 
+Lines: TypeAlias = "tuple[tuple[Line, ...], bool]"
 
-class CurvePlot(QWidget):
+
+class CurvePlot(LazyPlot[Lines]):
     """Shows curves; those that stay are changed in place, which takes a few milliseconds.
 
-    ``after_ms`` is how long to wait before drawing, so that several plots don't hold the window together.
+    Parameters
+    ----------
+    named
+        Name the curves in the title, in their colours.
     """
 
     def __init__(
         self, title: str, tooltip: str, *, height: int = LARGE, named: bool = False, after_ms: int = 0
     ) -> None:
-        super().__init__()
-        self.setToolTip(tooltip)
-        self.setFixedHeight(height)
-        self._title, self._named = title, named
-        self._plot: Any = None
+        super().__init__(title, tooltip, height=height, after_ms=after_ms)
+        self._named = named
         self._curves: dict[str, Any] = {}
         self._stars: dict[str, Any] = {}
-        self._wanted: tuple[Sequence[Line], bool] | None = None
-        self._shown: tuple[Sequence[Line], bool] | None = None
-        self._library = Looking(_load, self)
-        self._library.seen.connect(self._draw_soon)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(after_ms)
-        self._soon.timeout.connect(self._draw)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
 
     @property
     def labels(self) -> list[str]:
         """The curves that are shown."""
         return list(self._curves)
 
-    def set_title(self, title: str) -> None:
-        """Say what is plotted."""
-        self._title = title
-        if self._plot is not None:
-            self._plot.setTitle(self._heading(), size="9pt")
-
     def show_lines(self, lines: Sequence[Line], *, logarithmic: bool = True) -> None:
         """Show these curves and no others; without any, nothing at all."""
         self.setVisible(bool(lines))
-        self._wanted = (tuple(lines), logarithmic)
-        if self._plot is not None:
-            self._draw_soon()
-        elif lines:
-            self._library.look()
+        if lines or self._plot is not None:
+            self._show((tuple(lines), logarithmic))
+        else:
+            self._wanted = None
 
-    def stop(self) -> None:
-        """Wait for nothing any more."""
-        self._library.stop()
-        self._soon.stop()
-
-    def _draw_soon(self) -> None:
-        if self._wanted != self._shown:
-            self._soon.start()
-
-    def _draw(self) -> None:
-        if self._wanted is None or self._wanted == self._shown:
-            return
-        if self._plot is None:
-            self._make()
-        before, (lines, logarithmic) = self._shown, self._wanted
-        self._shown = self._wanted
+    def _draw(self, before: Lines | None, content: Lines) -> None:
+        lines, logarithmic = content
         for label in set(self._curves) - {line.label for line in lines}:
             self._remove(label)
         if before is None or before[1] != logarithmic:
@@ -127,28 +95,7 @@ class CurvePlot(QWidget):
         names = [f'<span style="color: {line.colour}">{line.label}</span>' for line in lines]
         return ": ".join(part for part in (self._title, " ".join(names)) if part)
 
-    def _make(self) -> None:
-        from pyqtgraph import PlotWidget
-
+    def _axes(self) -> dict[str, Any]:
         from napari_micromri.widgets.training.axes import EpochAxis, FigureAxis
 
-        axes = {"bottom": EpochAxis("bottom"), "left": FigureAxis("left")}
-        self._plot = plot = PlotWidget(background=None, axisItems=axes)
-        plot.setMouseEnabled(x=False, y=False)
-        plot.hideButtons()
-        plot.setMenuEnabled(False)
-        plot.showGrid(y=True, alpha=0.2)
-        colour = self.palette().text().color()
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.setPen(colour)
-            axis.setTextPen(colour)
-            axis.enableAutoSIPrefix(False)
-        plot.getAxis("left").setWidth(AXIS_WIDTH)
-        layout = self.layout()
-        assert layout is not None  # noqa: S101
-        layout.addWidget(plot)
-
-
-def _load() -> object:
-    return import_module("pyqtgraph")
+        return {"bottom": EpochAxis("bottom"), "left": FigureAxis("left")}

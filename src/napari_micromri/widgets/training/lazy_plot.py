@@ -1,0 +1,106 @@
+"""A widget around one plot. pyqtgraph is loaded, in a thread, when there is first something to show."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Generic, TypeVar
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_micromri.widgets.training.looking import Looking
+
+AXIS_WIDTH = 46
+
+T = TypeVar("T")
+
+
+class LazyPlot(QWidget, Generic[T]):
+    """Draws what it was last asked to show, soon; what is asked for twice is drawn once.
+
+    Parameters
+    ----------
+    after_ms
+        How long to wait before drawing, so that several plots don't hold the window together.
+    """
+
+    def __init__(self, title: str, tooltip: str, *, height: int, after_ms: int = 0) -> None:
+        super().__init__()
+        self.setToolTip(tooltip)
+        self.setFixedHeight(height)
+        self._title = title
+        self._plot: Any = None
+        self._wanted: T | None = None
+        self._shown: T | None = None
+        self._library = Looking(_load, self)
+        self._library.seen.connect(self._draw_soon)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(after_ms)
+        self._soon.timeout.connect(self._draw_now)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+
+    def set_title(self, title: str) -> None:
+        """Say what is plotted."""
+        self._title = title
+        if self._plot is not None:
+            self._plot.setTitle(self._heading(), size="9pt")
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        self._library.stop()
+        self._soon.stop()
+
+    def _show(self, content: T) -> None:
+        self._wanted = content
+        if self._plot is not None:
+            self._draw_soon()
+        else:
+            self._library.look()
+
+    def _draw_soon(self) -> None:
+        if self._wanted != self._shown:
+            self._soon.start()
+
+    def _draw_now(self) -> None:
+        if self._wanted is None or self._wanted == self._shown:
+            return
+        if self._plot is None:
+            self._make()
+        before, self._shown = self._shown, self._wanted
+        self._draw(before, self._wanted)
+
+    def _draw(self, before: T | None, content: T) -> None:
+        """Change the plot from what it shows to what it shall show."""
+        raise NotImplementedError
+
+    def _heading(self) -> str:
+        return self._title
+
+    def _axes(self) -> dict[str, Any]:
+        """Make the axes that aren't pyqtgraph's own; for subclasses."""
+        return {}
+
+    def _make(self) -> None:
+        from pyqtgraph import PlotWidget
+
+        self._plot = plot = PlotWidget(background=None, axisItems=self._axes())
+        plot.setMouseEnabled(x=False, y=False)
+        plot.hideButtons()
+        plot.setMenuEnabled(False)
+        plot.showGrid(y=True, alpha=0.2)
+        colour = self.palette().text().color()
+        for side in ("left", "bottom"):
+            axis = plot.getAxis(side)
+            axis.setPen(colour)
+            axis.setTextPen(colour)
+            axis.enableAutoSIPrefix(False)
+        plot.getAxis("left").setWidth(AXIS_WIDTH)
+        layout = self.layout()
+        assert layout is not None  # noqa: S101
+        layout.addWidget(plot)
+
+
+def _load() -> object:
+    return import_module("pyqtgraph")
