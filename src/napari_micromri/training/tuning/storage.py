@@ -62,8 +62,13 @@ def full_url(url: str) -> str:
     return given if given and hide_password(given) == hide_password(url) else url
 
 
-def open_storage(where: TuneFolder | str) -> BaseStorage:
+def open_storage(where: TuneFolder | str, *, look_only: bool = False) -> BaseStorage:
     """Open the storage of a tuning, by its folder or by URL.
+
+    Parameters
+    ----------
+    look_only
+        Make no tables in a database that has none; it then can't be read.
 
     Raises
     ------
@@ -77,9 +82,9 @@ def open_storage(where: TuneFolder | str) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if isinstance(where, TuneFolder):
         url = where.read().storage
-        return _open_journal(where) if url is None else open_storage(url)
+        return _open_journal(where) if url is None else open_storage(url, look_only=look_only)
     url = full_url(where)
-    return _open_grpc(url) if url.startswith("grpc://") else _open_database(url)
+    return _open_grpc(url) if url.startswith("grpc://") else _open_database(url, look_only=look_only)
 
 
 def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder) -> Tuning:
@@ -176,7 +181,7 @@ def _open_journal(folder: TuneFolder) -> BaseStorage:
         raise TrainingError(f"{folder.journal} is damaged. Begin the tuning again in a new folder.") from error
 
 
-def _open_database(url: str) -> BaseStorage:
+def _open_database(url: str, *, look_only: bool) -> BaseStorage:
     from optuna.storages import RDBStorage
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -188,7 +193,8 @@ def _open_database(url: str) -> BaseStorage:
         limits = {"connect_timeout": CONNECT_SECONDS} if parsed.get_backend_name() in ("postgresql", "mysql") else {}
         options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": limits}
         with reachable(url):
-            return RDBStorage(parsed.render_as_string(hide_password=False), engine_kwargs=options)
+            address = parsed.render_as_string(hide_password=False)
+            return RDBStorage(address, engine_kwargs=options, skip_table_creation=look_only)
     except (ArgumentError, NoSuchModuleError) as error:
         raise InputError(
             f"{hide_password(url)} is no storage. Write for example postgresql://user@host/database."
