@@ -1,9 +1,9 @@
 """Which settings made the difference: the importance of parameters, by Optuna's own evaluator.
 
-PED-ANOVA asks in what the best trials differ from all of them, parameter by parameter. It needs no further library, and it
-judges parameters that are searched only under a condition as well. The best trials are a tenth of all, but at least five,
-as its authors advise: of 24 trials the best tenth would be three, and the parameter that matters most was then found in 8
-of 12 searches of a known function, with five in 11.
+PED-ANOVA asks in what the best trials differ from all of them, parameter by parameter. It needs no further library, and
+judges parameters that are searched only under a condition as well. The best trials are a tenth of all, but at least
+five, as its authors advise: of 24 trials a tenth would be three, and the parameter that matters most was then found
+first in 8 of 12 searches of a known function, with five in 11.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _evaluate(study: Study, objective: int, sign: float) -> dict[str, float]:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     def target(trial: FrozenTrial) -> float:
-        return sign * trial.values[objective]
+        return sign * float(trial.values[objective])
 
     count = sum(trial.state.name == "COMPLETE" for trial in study.get_trials(deepcopy=False))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(BEST_PART, LEAST_BEST / count))
