@@ -11,7 +11,9 @@ from napari_micromri.training.config import TrainConfig
 from napari_micromri.training.tuning.space import SearchSpace, default_space
 
 Objective: TypeAlias = Literal["mse", "ssim", "latency", "parameters"]
-Sampler: TypeAlias = Literal["tpe", "random", "gp", "cmaes", "nsgaii", "nsgaiii", "qmc"]
+Sampler: TypeAlias = Literal["tpe", "random", "gp", "nsgaii", "nsgaiii", "qmc"]
+"""Those of Optuna's that need no more than the space, but for its CMA-ES, which keeps pickles in the storage."""
+
 Pruner: TypeAlias = Literal["median", "hyperband", "percentile", "successive_halving", "threshold", "none"]
 Direction: TypeAlias = Literal["minimize", "maximize"]
 Option: TypeAlias = bool | int | float | str | None

@@ -29,6 +29,9 @@ ATTRIBUTE = "micromri"
 """User attribute of the Optuna study that holds all that a worker needs: the configuration and the folder."""
 
 
+_remembered: dict[str, str] = {}
+
+
 @dataclass(frozen=True)
 class Tuning:
     """A tuning as a worker has it: the Optuna study, its storage, what it is told, and its folder if there is one."""
@@ -56,10 +59,20 @@ def is_url(where: Path | str) -> bool:
     return "://" in str(where)
 
 
+def remember(url: str) -> str:
+    """Keep a URL with its password in memory, for as long as this process lives; gives it without."""
+    shown = hide_password(url)
+    if url != shown:
+        _remembered[shown] = url
+    return shown
+
+
 def full_url(url: str) -> str:
-    """Bring the password of the environment variable ``MICROMRI_STORAGE`` back, if it is for this storage."""
+    """Bring a password back: what `remember` was given, or what the variable ``MICROMRI_STORAGE`` says."""
+    if url != (shown := hide_password(url)):
+        return url
     given = os.environ.get(VARIABLE, "")
-    return given if given and hide_password(given) == hide_password(url) else url
+    return _remembered.get(shown) or (given if given and hide_password(given) == shown else url)
 
 
 def open_storage(where: TuneFolder | str, *, look_only: bool = False) -> BaseStorage:
@@ -235,7 +248,7 @@ class reachable:  # reads as a statement
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, Exception) and is_unreachable(error):
-            raise TrainingError(f"The storage {_label(self._where)} can't be reached: {_reason(error)}.") from error
+            raise TrainingError(f"The storage {_label(self._where)} can't be reached: {reason_of(error)}.") from error
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -248,7 +261,8 @@ def is_unreachable(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) or type(error).__module__.startswith("grpc")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Say in a few words why a storage can't be reached."""
     from sqlalchemy.exc import DBAPIError
 
     cause: BaseException = error.__cause__ or error

@@ -1,0 +1,83 @@
+"""Is there enough memory for a trial? Asked before it begins, without computing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.data import TrainingData
+
+GIGABYTE = 1e9
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def shortage(config: TrainConfig, data: TrainingData) -> str | None:
+    """Say in a sentence that the memory is too small; None when it is enough."""
+    from napari_micromri.inference.devices import resolve_device
+
+    device = resolve_device(config.device)
+    needed, there = needed_bytes(config, data), free_bytes(device)
+    if there is None or needed <= there:
+        return None
+    return (
+        f"It needs about {needed / GIGABYTE:.1f} GB of memory, but {there / GIGABYTE:.1f} GB are free. Search smaller "
+        "networks or batches, or let fewer workers share the machine."
+    )
+
+
+def needed_bytes(config: TrainConfig, data: TrainingData) -> int:
+    """Estimate what a step of training keeps, from the shapes of its tensors alone."""
+    import torch
+
+    from napari_micromri.nn.unet import UNet
+
+    rows, columns = (max(sizes) for sizes in zip(*_shapes(data), strict=True))
+    if config.crop is not None:
+        rows, columns = min(rows, config.crop), min(columns, config.crop)
+    kept: dict[object, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.device("meta"):  # tensors that have a shape and no content
+        network = UNet(config.network)
+        batch = torch.empty(min(config.batch_size, len(data.train)), 1, rows, columns)
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            network(batch)
+    weights = sum(weight.nbytes for weight in network.parameters())
+    return sum(kept.values()) + 4 * weights  # with their gradients and what the optimizer keeps of each
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Tell how much memory is free for this process; None where that can't be asked."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    free = int(psutil.virtual_memory().available)
+    limit = _number_in(CGROUP / "memory.max")  # of a container or a cluster's job
+    used = _number_in(CGROUP / "memory.current")
+    return free if limit is None or used is None else min(free, max(0, limit - used))
+
+
+def _shapes(data: TrainingData) -> list[tuple[int, int]]:
+    """Give the HR sizes of some slices, one of each part of the set."""
+    count = len(data.train)
+    some = sorted({0, count // 3, 2 * count // 3, count - 1})
+    return [(int(rows), int(columns)) for rows, columns in (data.train[number].hr.shape for number in some)]
+
+
+def _number_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
