@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.training.apddm_settings import ApddmSettings
 from napari_micromri.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[1] / "docs" / "training-own.md"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
-NESTED: dict[str, type[BaseModel]] = {"network": UNetConfig, "normalisation": Normalisation}
+NESTED: dict[str, type[BaseModel]] = {
+    "network": UNetConfig,
+    "apddm": ApddmSettings,
+    "normalisation": Normalisation,
+}
 WORDS = {
     "boolean": "true, false",
     "null": "none",
@@ -25,7 +30,7 @@ WORDS = {
     "integer": "whole number",
 }
 LEFT_OUT = {"network.guided", "network.time_embedding"}
-"""Of diffusion models, which are trained otherwise."""
+"""They follow from the kind of model."""
 
 
 def main() -> int:
@@ -49,12 +54,13 @@ def table() -> str:
 
 def _rows(prefix: str, model: type[BaseModel]) -> list[str]:
     definitions = model.model_json_schema().get("$defs", {})
+    defaults = model().model_dump(mode="json")
     rows = []
     for name, schema in model.model_json_schema()["properties"].items():
         key = f"{prefix}.{name}" if prefix else name
         if key in NESTED or key in LEFT_OUT:
             continue
-        default = json.dumps(schema.get("default")).replace("null", "none").strip('"') or "(empty)"
+        default = json.dumps(defaults[name]).replace("null", "none").strip('"') or "(empty)"
         rows.append(f"| `{key}` | {_values(schema, definitions)} | {default} | {schema.get('description', '')} |")
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from napari_micromri.nn.apddm.network import ApddmConfig, options_for
+from napari_micromri.nn.apddm.config import ApddmConfig, options_for
 from napari_micromri.nn.apddm_restorer import ApddmRestorer
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
 from napari_micromri.nn.unet import UNet, UNetConfig

@@ -29,7 +29,8 @@ from batches import BatchConfig, BatchMaker
 from sources import WEIGHTS, load_source
 from train import criterion, feed
 
-from napari_micromri.nn.apddm.network import ApddmConfig, estimate, options_for, starting_weights
+from napari_micromri.nn.apddm.config import ApddmConfig, options_for
+from napari_micromri.nn.apddm.network import estimate, starting_weights
 from napari_micromri.nn.apddm.residuals import ResidualBank, collect
 from napari_micromri.nn.apddm.schedule import SCHEDULE
 from napari_micromri.nn.apddm.training import PathBatch, make_batch

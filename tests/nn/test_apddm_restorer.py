@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.apddm.network import ApddmConfig, options_for
+from napari_micromri.nn.apddm.config import ApddmConfig, options_for
 from napari_micromri.nn.apddm_restorer import ApddmRestorer, load, noise_strength
 from napari_micromri.nn.checkpoint import save_checkpoint
 from napari_micromri.nn.registry import load_model

@@ -57,12 +57,13 @@ def add_to(commands: Commands) -> None:
 
 
 def _presets() -> str:
-    return "quick, fine-tune, first-run, tuned"
+    return "quick, fine-tune, apddm, apddm-fine-tune, apddm-quick, first-run, tuned"
 
 
 def run_train(options: argparse.Namespace) -> int:
     """Make the run and train."""
-    from napari_micromri.training.config import make_config, settle_config
+    from napari_micromri.training.beginning import settle_config
+    from napari_micromri.training.config import make_config
     from napari_micromri.training.folder import RunFolder
     from napari_micromri.training.process import start_run
     from napari_micromri.training.runner import create_run, first_process

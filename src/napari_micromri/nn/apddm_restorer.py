@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.apddm.network import ApddmConfig, estimate
+from napari_micromri.nn.apddm.config import ApddmConfig
+from napari_micromri.nn.apddm.network import estimate
 from napari_micromri.nn.apddm.noise import NoiseSource
 from napari_micromri.nn.apddm.sampler import sample
 from napari_micromri.nn.checkpoint import faulty_field, read_spec

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from napari_micromri.errors import InputError, ModelError, describe_os_error
+from napari_micromri.errors import InputError, describe_os_error
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.nn.unet_config import UNetConfig
 from napari_micromri.simulation.resampling import Upsampling
+from napari_micromri.training.apddm_settings import ApddmSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from napari_micromri.nn.apddm.config import ApddmConfig
 
 
 class TrainConfig(BaseModel):
@@ -27,7 +30,11 @@ class TrainConfig(BaseModel):
     name: str = Field(default="", max_length=100, description="name of the model; empty for that of the run's folder")
     seed: int = Field(default=0, ge=0, lt=2**31, description="same seed, same machine: same curve")
 
+    kind: Literal["unet", "apddm"] = Field(
+        default="unet", description="kind of model; apddm: a diffusion model, from faithful to textured"
+    )
     network: UNetConfig = Field(default=UNetConfig(), description="shape of the UNet")
+    apddm: ApddmSettings = Field(default=ApddmSettings(), description="only for models of the kind apddm")
     init_from: str | None = Field(
         default=None,
         description="model to start from, by name or file; its network, upsampling and normalisation then take the "
@@ -103,8 +110,17 @@ class TrainConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.network.guided or self.network.time_embedding:
-            raise ValueError("'guided' and 'time_embedding' belong to diffusion models, which are trained otherwise")
+            raise ValueError("'guided' and 'time_embedding' follow from the kind of model and can't be chosen")
+        if self.kind == "unet" and self.apddm != ApddmSettings():
+            raise ValueError("the settings 'apddm' only count with kind=apddm")
+        if self.kind == "apddm":
+            self.apddm.model(self.network)
         return self
+
+    @property
+    def model(self) -> UNetConfig | ApddmConfig:
+        """What the model is, apart from its weights: the ``config`` of its file."""
+        return self.apddm.model(self.network) if self.kind == "apddm" else self.network
 
 
 def parse_config(content: Mapping[str, Any]) -> TrainConfig:
@@ -119,38 +135,6 @@ def parse_config(content: Mapping[str, Any]) -> TrainConfig:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
         raise InputError(_explain(error)) from error
-
-
-def settle_config(config: TrainConfig) -> TrainConfig:
-    """Put what the model of ``init_from`` brings into its place, so that the configuration says all about the run.
-
-    Raises
-    ------
-    ModelError
-        There is no such model, it is damaged or no UNet.
-    InputError
-        The configuration asks for another network than that of the model.
-    """
-    from napari_micromri.nn.checkpoint import read_spec
-    from napari_micromri.nn.registry import find_model
-
-    if config.init_from is None:
-        return config
-    path = find_model(config.init_from)
-    spec, _ = read_spec(path)
-    if spec.kind != "unet":
-        raise ModelError(f"The model {path} is of the kind '{spec.kind}'; training goes on from UNets only.")
-    brought = {
-        "network": UNetConfig.model_validate(spec.config),
-        "upsampling": spec.upsampling,
-        "normalisation": spec.normalisation,
-    }
-    for key in brought.keys() & config.model_fields_set:
-        if getattr(config, key) != brought[key]:
-            raise InputError(
-                f"'{key}' can't be chosen, since {config.init_from} brings its own. Leave one of them out."
-            )
-    return config.model_copy(update=brought | {"init_from": str(path)})
 
 
 def read_config(path: Path | str) -> dict[str, Any]:
@@ -232,20 +216,25 @@ def _explain(error: ValidationError) -> str:
         return f"There is no setting '{where}'.{_suggest(where)}"
     if not where:
         return f"The settings don't fit together: {first['msg'].removeprefix('Value error, ')}."
-    said = first["msg"][:1].lower() + first["msg"][1:]
+    said = first["msg"].removeprefix("Value error, ")
+    said = said[:1].lower() + said[1:]
     return f"The setting '{where}' can't be {json.dumps(first['input'], default=str)}: {said}."
 
 
 def _suggest(key: str) -> str:
-    near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
-    if not near:  # the right name in the wrong place, such as residual for network.residual
-        near = [known for known in known_keys() if known.rpartition(".")[2] == key.rpartition(".")[2]]
+    # The right name in the wrong place, such as residual for network.residual, is nearer than any other.
+    near = [known for known in known_keys() if known.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = near or difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else f" Known are {', '.join(TrainConfig.model_fields)}."
 
 
 def known_keys() -> list[str]:
     """List all settings by name, those of the network as ``network.residual``."""
-    nested: dict[str, type[BaseModel]] = {"network": UNetConfig, "normalisation": Normalisation}
+    nested: dict[str, type[BaseModel]] = {
+        "network": UNetConfig,
+        "apddm": ApddmSettings,
+        "normalisation": Normalisation,
+    }
     return [
         *TrainConfig.model_fields,
         *(f"{outer}.{inner}" for outer, model in nested.items() for inner in model.model_fields),

@@ -38,7 +38,10 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """Training begins. ``baseline`` is what the LR input itself, brought to the HR grid, scores on validation."""
+    """Training begins. ``baseline`` is what the LR input itself, brought to the HR grid, scores on validation.
+
+    ``note`` says what a person should know of these settings.
+    """
 
     name: ClassVar[str] = "started"
     epochs: int
@@ -50,6 +53,7 @@ class Started(Event):
     precision: str
     processes: int = 1
     baseline: Metrics
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,6 @@ class Resumed(Started):
     name: ClassVar[str] = "resumed"
     epoch: int
     batch: int
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

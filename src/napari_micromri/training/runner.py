@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import MicroMRIError, StudyError, TrainingError, describe_os_error
 from napari_micromri.progress import never
-from napari_micromri.training.config import parse_config, settle_config
+from napari_micromri.training.beginning import settle_config
+from napari_micromri.training.config import parse_config
 from napari_micromri.training.events import Batch, Done, Event, Failed, Stopped, Terminal
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.presence import Heartbeat
@@ -38,7 +39,7 @@ def create_run(config: TrainConfig, study: Path | str, path: Path | str, *, over
     StudyError
         There is no such study.
     ModelError, InputError
-        See `napari_micromri.training.config.settle_config`.
+        See `napari_micromri.training.beginning.settle_config`.
     """
     study = Path(study)
     if not study.is_dir():

@@ -19,7 +19,7 @@ def describe(event: Event) -> str | None:
                 f"Resumed in epoch {event.epoch} after {event.batch} batches. {_setting(event)} {event.note}".rstrip()
             )
         case Started():
-            return f"Started. {_setting(event)}"
+            return f"Started. {_setting(event)} {event.note}".rstrip()
         case Epoch():
             return describe_epoch(event)
         case Stopped() | Failed() | Done():

@@ -7,7 +7,7 @@ import torch
 
 from napari_micromri.nn.apddm.path import AnchoredPath
 from napari_micromri.nn.apddm.residuals import collect
-from napari_micromri.nn.apddm.training import PathBatch, make_batch, squared_error
+from napari_micromri.nn.apddm.training import PathBatch, make_batch
 
 PATH = AnchoredPath(10, 0.6)
 COUNT = 400
@@ -76,9 +76,3 @@ def test_noise_comes_from_the_bank() -> None:
     noise = one.x - one.good - (one.t / 2)[:, None, None, None] * residual
     flat = noise[one.t == 1].diff(dim=-1).std(dim=(1, 2, 3))  # a turned ramp is a ramp: its steps are all alike
     assert flat.max() < 1e-2 * noise.std()
-
-
-def test_the_loss_is_the_mean_squared_error() -> None:
-    one = batch()
-    assert squared_error(one.good, one) == 0
-    assert squared_error(one.good + 2, one) == pytest.approx(4)

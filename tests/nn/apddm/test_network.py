@@ -7,7 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from napari_micromri.nn.apddm.network import ApddmConfig, estimate, known_part, options_for, starting_weights
+from napari_micromri.nn.apddm.config import ApddmConfig, options_for
+from napari_micromri.nn.apddm.network import estimate, known_part, starting_weights
 from napari_micromri.nn.apddm.path import AnchoredPath
 from napari_micromri.nn.unet import UNet, UNetConfig
 

@@ -212,6 +212,24 @@ def test_fine_tuning_starts_from_the_shipped_model(dock):
     assert dock.setup.fields.fields["network.residual"].isVisible()
 
 
+def test_a_diffusion_model_is_set_up_beside_the_unet(dock, qtbot):
+    form = dock.setup.form
+    form.family.setCurrentText("APDDM")
+    assert form.preset.currentText() == "apddm"
+    assert form.start_from.currentText() == "unet-default"
+    dock.setup.fields.more.setChecked(True)
+    steps = dock.setup.fields.fields["apddm.steps"]
+    qtbot.waitUntil(steps.isVisible)
+    steps.setText("40")
+    config = dock.setup.config()
+    assert (config.kind, config.init_from, config.apddm.steps) == ("apddm", "unet-default", 40)
+    form.start_from.setCurrentText("apddm-default")
+    assert not steps.isVisible()
+    form.family.setCurrentText("UNet")
+    assert "apddm.steps" not in dock.setup.fields.fields
+    assert dock.setup.config().kind == "unet"
+
+
 def test_a_file_to_go_on_from(dock, tmp_path, shown):
     import shutil
 

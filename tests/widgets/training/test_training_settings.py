@@ -23,9 +23,14 @@ from napari_micromri.widgets.training.settings_words import (
     ONLY_WITH,
     UNITS,
 )
-from napari_micromri.widgets.training.setup_model import config_of, is_brought, preset_texts
+from napari_micromri.widgets.training.setup_model import config_of, preset_texts
+from napari_micromri.widgets.training.start_chooser import Start
 
 UNET = FAMILIES["unet"]
+
+
+def start_of(model):
+    return None if model is None else Start(model, model.partition("-")[0])
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def form(qtbot, settings):
 
 
 def test_every_setting_has_a_field_with_words_that_a_person_understands(settings):
-    assert set(settings) == set(known_keys()) - LEFT_OUT - {"network", "normalisation"}
+    assert set(settings) == set(known_keys()) - set(LEFT_OUT) - {"network", "apddm", "normalisation"}
     for setting in settings.values():
         words, *_, name = setting.about.splitlines()
         assert len(words) > 15, setting.key
@@ -51,10 +56,10 @@ def test_every_setting_has_a_field_with_words_that_a_person_understands(settings
 
 
 def test_no_words_are_left_over_for_settings_that_are_gone(settings):
-    known = set(settings) | LEFT_OUT
+    known = set(settings) | set(LEFT_OUT)
     named = {*ABOUT, *LABELS, *CHOICES, *UNITS, *ONLY_WITH, *FRONT, *(key for key, _ in ONLY_WITH.values())}
     assert named <= known
-    for names in (*GROUPS.values(), BROUGHT):
+    for names in (*GROUPS.values(), *BROUGHT.values()):
         for name in names:
             assert any(key == name or key.startswith(name) for key in known), name
 
@@ -79,8 +84,30 @@ def test_all_settings_are_in_front_or_in_a_group(settings):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_comes_back_from_its_texts(preset, settings):
     config = PRESETS[preset].config
-    texts = preset_texts(UNET, preset, settings)
-    assert config_of(UNET, texts, settings, config.init_from) == config
+    family = FAMILIES[config.kind]
+    texts = preset_texts(family, preset, settings)
+    assert config_of(family, texts, settings, start_of(config.init_from)) == config
+
+
+def test_each_preset_belongs_to_one_kind_of_model():
+    assert sorted(name for family in FAMILIES.values() for name in family.presets) == sorted(PRESETS)
+    assert "apddm-quick" in FAMILIES["apddm"].presets
+
+
+def test_a_unet_has_no_path():
+    left = settings_of(TrainConfig, LEFT_OUT + UNET.left_out)
+    assert left.keys() == {key for key in settings_of(TrainConfig, LEFT_OUT) if not key.startswith("apddm.")}
+
+
+def test_a_course_of_noise_is_chosen_or_typed(settings):
+    family = FAMILIES["apddm"]
+    texts = preset_texts(family, "apddm-quick", settings)
+    assert texts["apddm.schedule"] == "parabola"
+    typed = config_of(family, texts | {"apddm.schedule": "0, 1, 0.5"}, settings, None).apddm
+    assert typed.schedule.values == (0, 1, 0.5)
+    assert typed.model_dump(mode="json")["schedule"] == [0, 1, 0.5]
+    with pytest.raises(InputError, match="none of parabola"):
+        config_of(family, texts | {"apddm.schedule": "circle"}, settings, None)
 
 
 @pytest.mark.parametrize(
@@ -118,11 +145,19 @@ def test_what_makes_no_sense_is_told_with_the_settings_name(key, text, words, se
 
 def test_a_model_to_go_on_from_brings_its_network(settings):
     texts = preset_texts(UNET, "quick", settings) | {"network.features_main": "nonsense"}
-    config = config_of(UNET, texts, settings, "unet-default")
+    config = config_of(UNET, texts, settings, start_of("unet-default"))
     assert config.init_from == "unet-default"
     assert not {"network", "upsampling", "normalisation"} & config.model_fields_set
-    assert is_brought("network.residual")
-    assert not is_brought("epochs")
+
+
+def test_a_diffusion_model_to_go_on_from_brings_its_path_as_well(settings):
+    family = FAMILIES["apddm"]
+    texts = preset_texts(family, "apddm-fine-tune", settings) | {"apddm.steps": "nonsense", "apddm.at_end": "0.3"}
+    config = config_of(family, texts, settings, start_of("apddm-default"))
+    assert "steps" not in config.apddm.model_fields_set
+    assert config.apddm.at_end == 0.3
+    with pytest.raises(InputError, match=r"apddm\.steps"):
+        config_of(family, texts, settings, start_of("unet-default"))
 
 
 def test_only_what_counts_is_shown(form):
@@ -137,8 +172,11 @@ def test_only_what_counts_is_shown(form):
     form.set_texts({"loss": "hybrid", "scheduler": "step"})
     assert seen("alpha") and seen("decay_epochs")
     assert not seen("warmup_epochs")
-    form.set_from_model(True)
+    form.set_from_model("unet")
     assert not seen("network.residual") and not seen("upsampling")
+    assert seen("apddm.steps")
+    form.set_from_model("apddm")
+    assert not seen("apddm.steps") and seen("apddm.at_end")
     assert form.brought.isVisible()
     form.more.setChecked(False)
     assert seen("alpha") and not seen("seed")

@@ -29,7 +29,7 @@ class NoiseSource:
     def __init__(
         self, streams: Sequence[tuple[int, int, int]], shape: tuple[int, int], bank: ResidualBank | None = None
     ) -> None:
-        self._generators = [_generator(stream) for stream in streams]
+        self._generators = [generator_of(stream) for stream in streams]
         self._shape, self._bank = shape, bank
 
     def draw(self) -> Tensor:
@@ -42,7 +42,8 @@ class NoiseSource:
         return torch.randn(1, 1, *self._shape, generator=generator)
 
 
-def _generator(stream: tuple[int, int, int]) -> torch.Generator:
+def generator_of(stream: Sequence[int]) -> torch.Generator:
+    """Make a generator whose state follows from some numbers of 0 or more."""
     # Neighbouring seeds give streams that have nothing in common, which torch alone doesn't promise.
     state = np.random.SeedSequence(stream).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) & (2**63 - 1))

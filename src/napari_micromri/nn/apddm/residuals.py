@@ -8,6 +8,7 @@ adding up.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,12 +30,20 @@ class ResidualBank:
     """Residuals of mean 0 and variance 1, each kept once.
 
     Build one with `collect`; `draw` gives images of any size.
+
+    Parameters
+    ----------
+    residuals
+        (H, W) each.
+    origins
+        Number of the slice that each of them comes from; by default all come from different ones.
     """
 
-    def __init__(self, residuals: Sequence[NDArray[np.float16]]) -> None:
+    def __init__(self, residuals: Sequence[NDArray[np.float16]], origins: Sequence[int] | None = None) -> None:
         if not residuals:
             raise ModelError("A residual bank needs at least one slice whose fast and good scan differ.")
         self._residuals = list(residuals)
+        self.origins = tuple(range(len(residuals))) if origins is None else tuple(origins)
 
     def __len__(self) -> int:
         return len(self._residuals)
@@ -60,10 +69,10 @@ class ResidualBank:
         generator
             On the CPU; the same state gives the same draws.
         apart_from
-            Number of a residual that is never drawn: that of the slice at hand, with which the chain would only walk
-            the path at another pace and add no noise. It is ignored where there is no other.
+            Number of a slice whose residuals are never drawn: that of the slice at hand, with which the chain would
+            only walk the path at another pace and add no noise. It is ignored where there is no other.
         """
-        allowed = [k for k in range(len(self)) if k != apart_from] or [0]
+        allowed = [k for k, origin in enumerate(self.origins) if origin != apart_from] or range(len(self))
         images = np.empty((count, 1, *shape), np.float32)
         for image in images:
             which, turns, top, left = torch.randint(2**31, (4,), generator=generator).tolist()
@@ -77,6 +86,7 @@ class ResidualBank:
 def collect(
     pairs: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
     *,
+    origins: Iterable[int] | None = None,
     memory_budget: int = MEMORY_BUDGET,
     seed: int = 0,
 ) -> ResidualBank:
@@ -86,6 +96,8 @@ def collect(
     ----------
     pairs
         Fast slices brought to the grid of the good one, and good slices, (H, W) each; only those that training may see.
+    origins
+        Number of the slice that each pair is of, for `ResidualBank.draw`; by default they count up.
     memory_budget
         In bytes. Once it is full, each further residual replaces an earlier one with the chance that makes all of them
         equally likely to stay (reservoir sampling).
@@ -97,17 +109,19 @@ def collect(
     """
     rng = np.random.default_rng(seed)
     kept: list[NDArray[np.float16]] = []
+    slices: list[int] = []
     seen: set[str] = set()
-    for fast, good in pairs:
+    for origin, (fast, good) in zip(itertools.count() if origins is None else origins, pairs, strict=False):
         residual = standardised(fast, good)
         if residual is None or (digest := _digest(residual)) in seen:
             continue
         seen.add(digest)
         if (len(kept) + 1) * residual.nbytes <= memory_budget or not kept:
             kept.append(residual)
+            slices.append(origin)
         elif (place := int(rng.integers(len(seen)))) < len(kept):
-            kept[place] = residual
-    return ResidualBank(kept)
+            kept[place], slices[place] = residual, origin
+    return ResidualBank(kept, slices)
 
 
 def standardised(fast: NDArray[np.float32], good: NDArray[np.float32]) -> NDArray[np.float16] | None:

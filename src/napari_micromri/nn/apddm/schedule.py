@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import numpy as np
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,6 +78,48 @@ Schedule: TypeAlias = Annotated[
 """The policies for f; in a file each is told by its ``name``."""
 
 SCHEDULE: TypeAdapter[Any] = TypeAdapter(Schedule)
+POLICIES: dict[str, type[Parabola | Sine | Bridge | ConstantVariance]] = {
+    "parabola": Parabola,
+    "sine": Sine,
+    "bridge": Bridge,
+    "constant": ConstantVariance,
+}
+"""Those that need nothing but their name."""
+
+
+def parse_schedule(value: Any) -> Any:
+    """Read what a person writes: the name of a policy, or values of f (`Points`) as a list or as ``0, 0.5, 1``.
+
+    Raises
+    ------
+    ValueError
+        It is neither.
+    """
+    if isinstance(value, list | tuple):
+        return {"name": "points", "values": value}
+    if not isinstance(value, str):
+        return value
+    if value in POLICIES:
+        return POLICIES[value]()
+    try:
+        return {"name": "points", "values": [float(part) for part in value.split(",")]}
+    except ValueError:
+        known = ", ".join(POLICIES)
+        raise ValueError(f"it is none of {known}, and no list of numbers such as 0, 1, 0.5") from None
+
+
+def write_schedule(schedule: Schedule) -> str | list[float]:
+    """Write it as `parse_schedule` reads it."""
+    return list(schedule.values) if isinstance(schedule, Points) else schedule.name
+
+
+WrittenSchedule: TypeAlias = Annotated[
+    Schedule,
+    BeforeValidator(parse_schedule),
+    PlainSerializer(write_schedule),
+    WithJsonSchema({"type": "string", "enum": list(POLICIES)}),
+]
+"""A schedule in a configuration that people write."""
 
 
 def noise_levels(schedule: Any, steps: int) -> NDArray[np.float64]:

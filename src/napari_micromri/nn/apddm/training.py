@@ -34,6 +34,7 @@ def make_batch(
     at_end: float = 0.5,
     noiseless: float = 1.0,
     exact: bool = True,
+    apart_from: int = -1,
 ) -> PathBatch:
     """Place each pair of a batch at a random time of its path.
 
@@ -55,26 +56,22 @@ def make_batch(
         that first step.
     exact
         See `AnchoredPath.accumulate`.
+    apart_from
+        Number of the slice that the pairs are of, as the bank counts them: its own residuals are then never drawn.
     """
     count = len(good)
     chance = torch.rand(2, count, generator=generator)
     anywhere = torch.randint(1, path.steps + 1, (count,), generator=generator)
     t = torch.where(chance[0] < at_end, torch.full_like(anywhere, path.steps), anywhere)
-    height, width = good.shape[-2:]
+    quiet = (chance[0] < at_end) & (chance[1] < noiseless)
+    shape = good.shape[-2], good.shape[-1]
 
     def draw(images: int) -> Tensor:
         if bank is None:
-            return torch.randn(images, 1, height, width, generator=generator)
-        return bank.draw(images, (height, width), generator)
+            return torch.randn(images, 1, *shape, generator=generator)
+        return bank.draw(images, shape, generator, apart_from=apart_from)
 
     residual = anchor - good
     strength = residual.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-    quiet = (chance[0] < at_end) & (chance[1] < noiseless)
-    noise = path.accumulate(t, draw, exact=exact).to(good.device) * strength
-    noise = torch.where(quiet.to(good.device)[:, None, None, None], 0.0, noise)
+    noise = path.accumulate(torch.where(quiet, 0, t), draw, exact=exact).to(good.device) * strength
     return PathBatch(path.jump(good, residual, t.to(good.device), noise), t.to(good.device), anchor, good)
-
-
-def squared_error(estimate: Tensor, batch: PathBatch) -> Tensor:
-    """Mean over the batch of ``||x_0 - x_0^||^2`` per pixel (report, eq. 11)."""
-    return (estimate - batch.good).square().mean()

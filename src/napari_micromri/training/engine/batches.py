@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -33,13 +33,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sample:
-    """One slice: ``given`` and ``wanted`` (H, W), normalised by ``offset`` and ``scale``; with weight 0 it is idle."""
+    """One slice: ``given`` and ``wanted`` (H, W), normalised by ``offset`` and ``scale``; with weight 0 it is idle.
+
+    A diffusion model learns from ``point`` (H, W) at ``time``; without one, what is given is learned from.
+    """
 
     given: NDArray[np.float32]
     wanted: NDArray[np.float32]
     offset: float
     scale: float
     weight: float = 1.0
+    point: NDArray[np.float32] | None = None
+    time: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Batch:
     """Samples (N, 1, H, W), padded to the largest by repeating their edges.
 
     ``sizes`` (N, 2) are the rows and columns that count, ``weights`` (N,) sum to the part that this process has of the
-    batch of all processes together; ``offsets`` and ``scales`` are (N, 1, 1, 1).
+    batch of all processes together; ``offsets`` and ``scales`` are (N, 1, 1, 1). ``points`` is what the network learns
+    from: ``given``, or for a diffusion model points of the path at ``times`` (N,).
     """
 
     given: Tensor
@@ -56,6 +62,8 @@ class Batch:
     weights: Tensor
     offsets: Tensor
     scales: Tensor
+    points: Tensor
+    times: Tensor
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Change every tensor, for example move it to a device."""
@@ -76,8 +84,19 @@ def batch_count(slices: int, config: TrainConfig) -> int:
     return -(-slices // config.batch_size)
 
 
+Prepare: TypeAlias = "Callable[[Sample, int, Sequence[int]], Sample]"
+"""Adds what is learned from to a sample of the slice of a number; all chance follows from the last argument."""
+
+
 def training_batches(
-    slices: Sequence[SlicePair], config: TrainConfig, epoch: int, *, first: int = 0, rank: int = 0, world: int = 1
+    slices: Sequence[SlicePair],
+    config: TrainConfig,
+    epoch: int,
+    *,
+    prepare: Prepare | None = None,
+    first: int = 0,
+    rank: int = 0,
+    world: int = 1,
 ) -> Iterator[Batch]:
     """Give the share that process ``rank`` of ``world`` has of an epoch's batches, without the ``first`` ones."""
     order = np.random.default_rng([config.seed, epoch]).permutation(len(slices))
@@ -85,7 +104,17 @@ def training_batches(
     def make(number: int) -> Batch:
         start = number * config.batch_size
         places = range(start, min(start + config.batch_size, len(slices)))
-        return _training_batch(slices, order, places, config, epoch, rank=rank, world=world)
+        own = places[rank::world]
+        # A process without a share learns nothing from a slice that doesn't count, and stays in step with the others.
+        shown = [(place, True) for place in own] or [(places[0], False)]
+        return collate([sample(place, counts) for place, counts in shown], len(places))
+
+    def sample(place: int, counts: bool) -> Sample:
+        stream = config.seed, epoch, place
+        number = int(order[place])
+        made = _random_sample(slices[number], config, np.random.default_rng(stream))
+        made = prepare(made, number, stream) if prepare is not None else made
+        return made if counts else replace(made, weight=0.0)
 
     numbers = range(first, batch_count(len(slices), config))
     return ahead((partial(make, number) for number in numbers), config.workers)
@@ -119,9 +148,13 @@ def collate(samples: Sequence[Sample], total: int) -> Batch:
     """Pad samples to the largest; each counts as one of ``total``."""
     height = max(sample.given.shape[0] for sample in samples)
     width = max(sample.given.shape[1] for sample in samples)
-    given, wanted = (
+    given, wanted, points = (
         torch.from_numpy(np.stack([_pad(image, height, width) for image in images])[:, None])
-        for images in ([s.given for s in samples], [s.wanted for s in samples])
+        for images in (
+            [s.given for s in samples],
+            [s.wanted for s in samples],
+            [s.point for s in samples if s.point is not None] or [s.given for s in samples],
+        )
     )
     return Batch(
         given,
@@ -130,31 +163,19 @@ def collate(samples: Sequence[Sample], total: int) -> Batch:
         weights=torch.tensor([s.weight / total for s in samples], dtype=torch.float32),
         offsets=torch.tensor([s.offset for s in samples], dtype=torch.float32).view(-1, 1, 1, 1),
         scales=torch.tensor([s.scale for s in samples], dtype=torch.float32).view(-1, 1, 1, 1),
+        points=points,
+        times=torch.tensor([s.time for s in samples]),
     )
 
 
-def _training_batch(
-    slices: Sequence[SlicePair],
-    order: NDArray[np.int64],
-    places: range,
-    config: TrainConfig,
-    epoch: int,
-    *,
-    rank: int,
-    world: int,
-) -> Batch:
-    own = places[rank::world]
-    # A process without a share learns nothing from a slice that doesn't count, and stays in step with the others.
-    samples = [
-        _random_sample(slices[int(order[place])], config, np.random.default_rng([config.seed, epoch, place]), counts)
-        for place, counts in ([(place, True) for place in own] or [(places[0], False)])
-    ]
-    return collate(samples, len(places))
-
-
-def _random_sample(pair: SlicePair, config: TrainConfig, rng: np.random.Generator, counts: bool) -> Sample:
+def random_cut(pair: SlicePair, config: TrainConfig, rng: np.random.Generator) -> Sample:
+    """Cut a square as training does, or take the whole slice, and bring it to grid and scale."""
     rows, columns = (_random_span(length, config.crop, rng) for length in pair.hr.shape)
-    sample = _sample(pair, config, rows, columns)
+    return _sample(pair, config, rows, columns)
+
+
+def _random_sample(pair: SlicePair, config: TrainConfig, rng: np.random.Generator) -> Sample:
+    sample = random_cut(pair, config, rng)
     turns = rng.random(3) < 0.5
     factor = np.float32(np.exp(rng.uniform(-config.scaling, config.scaling)))
 
@@ -165,8 +186,9 @@ def _random_sample(pair: SlicePair, config: TrainConfig, rng: np.random.Generato
             image = image.T
         return image * factor
 
-    weight = sample.weight if counts else 0.0
-    return Sample(change(sample.given), change(sample.wanted), sample.offset, sample.scale / float(factor), weight)
+    return Sample(
+        change(sample.given), change(sample.wanted), sample.offset, sample.scale / float(factor), sample.weight
+    )
 
 
 def _random_span(length: int, crop: int | None, rng: np.random.Generator) -> slice:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_micromri.progress import never
-from napari_micromri.training.config import settle_config
+from napari_micromri.training.beginning import settle_config
 from napari_micromri.training.data import Budget, CheckedSlices
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric
 from napari_micromri.training.engine.evaluation import evaluate, predictor
-from napari_micromri.training.engine.loop import first_network
 from napari_micromri.training.engine.losses import batch_loss
+from napari_micromri.training.engine.methods import first_network, make_method
 from napari_micromri.training.engine.state import Learner
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import TrainingData
     from napari_micromri.training.engine.batches import Batch
+    from napari_micromri.training.engine.methods import Method
 
 WARM_UP_STEPS = 1
 VALIDATION_SLICES = 4
@@ -68,32 +69,33 @@ def estimate(config: TrainConfig, data: TrainingData, *, steps: int = 2, should_
     budget = Budget(config.cache_megabytes)
     slices, validation = (CheckedSlices(part, factor, budget) for part in (data.train, data.validation))
     learner = Learner(first_network(config, factor), config, fabric, batch_count(len(slices), config))
+    method = make_method(config, slices)
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)
     kept, seconds = 0, []
-    for batch in islice(_endless(slices, config), WARM_UP_STEPS + steps):
+    for batch in islice(_endless(slices, config, method), WARM_UP_STEPS + steps):
         start = time.perf_counter()
-        kept = max(kept, _step(learner, batch.map(fabric.to_device), config, fabric))
+        kept = max(kept, _step(learner, method, batch.map(fabric.to_device), config, fabric))
         seconds.append(time.perf_counter() - start)
         if should_stop() and len(seconds) > WARM_UP_STEPS:
             break
     measured = seconds[WARM_UP_STEPS:]
     training = sum(measured) / len(measured) * batch_count(len(slices), config)
     return Estimate(
-        training + _validation_seconds(learner, validation, config, fabric),
+        training + _validation_seconds(learner, method, validation, config, fabric),
         _memory(learner, kept, fabric.device),
         str(fabric.device),
     )
 
 
-def _endless(slices: CheckedSlices, config: TrainConfig) -> Iterator[Batch]:
+def _endless(slices: CheckedSlices, config: TrainConfig, method: Method) -> Iterator[Batch]:
     epoch = 0
     while True:
         epoch += 1
-        yield from training_batches(slices, config, epoch)
+        yield from training_batches(slices, config, epoch, prepare=method.prepare)
 
 
-def _step(learner: Learner, batch: Batch, config: TrainConfig, fabric: Fabric) -> int:
+def _step(learner: Learner, method: Method, batch: Batch, config: TrainConfig, fabric: Fabric) -> int:
     """Learn from a batch; gives the bytes that the forward pass keeps for the backward one."""
     kept: dict[int, int] = {}
 
@@ -103,7 +105,7 @@ def _step(learner: Learner, batch: Batch, config: TrainConfig, fabric: Fabric) -
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        prediction = learner.model(batch.given.contiguous(memory_format=torch.channels_last)).float()
+        prediction = method.learn(learner.model, batch).float()
         loss = batch_loss(prediction, batch, config)
     learner.optimizer.zero_grad(set_to_none=True)
     fabric.backward(loss)
@@ -112,9 +114,11 @@ def _step(learner: Learner, batch: Batch, config: TrainConfig, fabric: Fabric) -
     return sum(kept.values())
 
 
-def _validation_seconds(learner: Learner, slices: CheckedSlices, config: TrainConfig, fabric: Fabric) -> float:
+def _validation_seconds(
+    learner: Learner, method: Method, slices: CheckedSlices, config: TrainConfig, fabric: Fabric
+) -> float:
     some = [slices[number] for number in range(min(VALIDATION_SLICES, len(slices)))]
-    predict = predictor(learner.judged, fabric)
+    predict = predictor(learner.judged, method, fabric)
     evaluate(predict, some[:1], config, fabric, never)  # the first time loads what every later time finds loaded
     start = time.perf_counter()
     evaluate(predict, some, config, fabric, never)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_micromri.progress import ShouldStop
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair
+    from napari_micromri.training.engine.methods import Method
 
     Predict = Callable[[Tensor], Tensor]
 
@@ -32,13 +33,13 @@ class Interrupted(Exception):
     """The person asked to stop in the middle."""
 
 
-def predictor(network: UNet, fabric: Fabric) -> Predict:
-    """Give the network as a function of batches, in the precision of the run."""
+def predictor(network: UNet, method: Method, fabric: Fabric) -> Predict:
+    """Give the network as a function of fast slices, in the precision of the run."""
 
     def predict(given: Tensor) -> Tensor:
         network.eval()
         with fabric.autocast():
-            output: Tensor = network(given.contiguous(memory_format=torch.channels_last))
+            output = method.estimate(network, given)
         return output.float()
 
     return predict

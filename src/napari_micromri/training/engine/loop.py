@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_micromri.errors import InputError, TrainingError
-from napari_micromri.nn.registry import load_model
-from napari_micromri.nn.unet import UNet, count_parameters
+from napari_micromri.errors import TrainingError
+from napari_micromri.nn.unet import count_parameters
 from napari_micromri.progress import never
-from napari_micromri.training.config import settle_config
+from napari_micromri.training.beginning import settle_config
 from napari_micromri.training.data import Budget, CheckedSlices
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric, precision_of
 from napari_micromri.training.engine.evaluation import Interrupted, evaluate, predictor
 from napari_micromri.training.engine.losses import batch_loss
+from napari_micromri.training.engine.methods import Method, first_network, make_method, new_network
 from napari_micromri.training.engine.optimisation import monitored
 from napari_micromri.training.engine.results import ShownSlice, save_model
 from napari_micromri.training.engine.state import Learner
@@ -105,6 +105,7 @@ class _Work:
     slices: CheckedSlices
     validation: CheckedSlices
     learner: Learner
+    method: Method
     shown: ShownSlice | None
     beginning: Started
     saved: float = field(default_factory=time.monotonic)
@@ -122,7 +123,8 @@ def _prepare(
     validation, slices = (CheckedSlices(part, factor, budget) for part in (data.validation, data.train))
     torch.manual_seed(config.seed)
     resumes = folder.last.is_file()
-    network = UNet(config.network) if resumes else first_network(config, factor)
+    network = new_network(config) if resumes else first_network(config, factor)
+    method = make_method(config, slices)
     learner = Learner(network, config, fabric, batch_count(len(slices), config))
     note = _resume(learner, folder, data) if resumes else ""
     # Only one process writes.
@@ -136,31 +138,16 @@ def _prepare(
         "device": str(fabric.device),
         "precision": precision_of(config, fabric.device),
         "processes": fabric.world_size,
+        "note": method.note,
         "baseline": evaluate(lambda given: given, validation, config, fabric, never),
     }
     place = learner.place
-    beginning = Resumed(**began, epoch=place.epoch, batch=place.batch, note=note) if resumes else Started(**began)
-    return _Work(config, data, folder, should_stop, fabric, factor, slices, validation, learner, shown, beginning)
-
-
-def first_network(config: TrainConfig, factor: int) -> UNet:
-    """Make the network to start with: new, or that of ``init_from``.
-
-    Raises
-    ------
-    InputError
-        The model of ``init_from`` is for another factor between the grids.
-    """
-    if config.init_from is None:
-        return UNet(config.network)
-    restorer = load_model(config.init_from)
-    if restorer.spec.factor != factor:
-        raise InputError(
-            f"The model {restorer.spec.name} makes {restorer.spec.factor} HR pixels of an LR pixel, but the study has "
-            f"{factor}. Start from another model, or from none."
-        )
-    network: UNet = restorer.network  # type: ignore[attr-defined]  # settle_config has seen that it is a UNet
-    return network
+    beginning = Started(**began)
+    if resumes:
+        beginning = Resumed(**began | {"note": note}, epoch=place.epoch, batch=place.batch)
+    return _Work(
+        config, data, folder, should_stop, fabric, factor, slices, validation, learner, method, shown, beginning
+    )
 
 
 def _resume(learner: Learner, folder: RunFolder, data: TrainingData) -> str:
@@ -176,7 +163,16 @@ def _learn(work: _Work) -> Iterator[Event]:
     learner, place, fabric = work.learner, work.learner.place, work.fabric
     rank, world = fabric.global_rank, fabric.world_size
     start = time.monotonic()
-    for batch in training_batches(work.slices, work.config, place.epoch, first=place.batch, rank=rank, world=world):
+    batches = training_batches(
+        work.slices,
+        work.config,
+        place.epoch,
+        prepare=work.method.prepare,
+        first=place.batch,
+        rank=rank,
+        world=world,
+    )
+    for batch in batches:
         loss, stop = _step(learner, batch.map(fabric.to_device), work)
         now = time.monotonic()
         place.batch, place.loss, place.seconds, start = (
@@ -197,7 +193,7 @@ def _step(learner: Learner, batch: Tensors, work: _Work) -> tuple[float, bool]:
     config, fabric = work.config, work.fabric
     learner.network.train()
     torch.manual_seed(hash((config.seed, learner.place.epoch, learner.place.batch, fabric.global_rank)))
-    prediction = learner.model(batch.given.contiguous(memory_format=torch.channels_last)).float()
+    prediction = work.method.learn(learner.model, batch).float()
     loss = batch_loss(prediction, batch, config)
     value, stop = _agree(fabric, float(loss.detach()), work.should_stop())
     _check_loss(value, learner, config)
@@ -235,7 +231,7 @@ def _check_loss(loss: float, learner: Learner, config: TrainConfig) -> None:
 def _judge(work: _Work) -> Iterator[Event]:
     """Judge the epoch; keep the model when it is the best so far, and an image always."""
     config, learner, place, fabric = work.config, work.learner, work.learner.place, work.fabric
-    predict = predictor(learner.judged, fabric)
+    predict = predictor(learner.judged, work.method, fabric)
     validation = evaluate(predict, work.validation, config, fabric, work.should_stop)
     figure = monitored(validation, config)
     if not math.isfinite(figure):
@@ -255,7 +251,7 @@ def _judge(work: _Work) -> Iterator[Event]:
     learner.rate.after_epoch(figure)
     if work.shown is not None:
         if epoch.best:
-            save_model(work.folder, learner.judged.state_dict(), config, work.data, work.factor, epoch)
+            save_model(work.folder, learner.judged.state_dict(), work.method, config, work.data, work.factor, epoch)
             yield Checkpoint(epoch=place.epoch, batch=place.batch, file=work.folder.best.name)
         file = work.shown.save(place.epoch, predict, fabric.to_device)
         yield ValidationImage(epoch=place.epoch, file=file)

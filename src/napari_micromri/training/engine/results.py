@@ -24,20 +24,27 @@ if TYPE_CHECKING:
 
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair, TrainingData
+    from napari_micromri.training.engine.methods import Method
     from napari_micromri.training.events import Epoch
     from napari_micromri.training.folder import RunFolder
 
 
 def save_model(
-    folder: RunFolder, weights: Mapping[str, Tensor], config: TrainConfig, data: TrainingData, factor: int, epoch: Epoch
+    folder: RunFolder,
+    weights: Mapping[str, Tensor],
+    method: Method,
+    config: TrainConfig,
+    data: TrainingData,
+    factor: int,
+    epoch: Epoch,
 ) -> None:
     """Write the finished model, with all that says where it comes from."""
     name = _line(config.name or folder.path.resolve().name)
     gain = epoch.validation.psnr - epoch.baseline.psnr
     spec = ModelSpec(
         name=name,
-        kind="unet",
-        config=config.network.model_dump(mode="json"),
+        kind=config.kind,
+        config=config.model.model_dump(mode="json"),
         factor=factor,
         upsampling=config.upsampling,
         normalisation=config.normalisation,
@@ -50,6 +57,7 @@ def save_model(
             "time": epoch.time,
             "validation": _figures(epoch),
             "training": config.model_dump(mode="json"),
+            **method.provenance(),
             "versions": {
                 "napari-micromri": __version__,
                 "torch": torch.__version__,
@@ -58,7 +66,7 @@ def save_model(
         },
         card=ModelCard(
             summary=_line(
-                f"UNet trained on {data.source or 'paired slices'}: {gain:+.1f} dB over its input in validation"
+                f"{method.label} trained on {data.source or 'slices'}: {gain:+.1f} dB over its input in validation"
             ),
             intended_use="Scans of the protocol that it was trained on.",
             limits="Judged on the validation subjects of its own study only.",

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_micromri.training.config import TrainConfig, parse_config
 from napari_micromri.training.presets import PRESETS
 from napari_micromri.training.process import start_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-    from typing import Any
 
+    from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.presets import Preset
 
 
@@ -24,11 +23,11 @@ class Family:
     Parameters
     ----------
     kind
-        As in the header of a model file; training goes on from models of the same kind only.
-    config
-        Its configuration, which the fields are made from.
-    parse
-        Checks the content of a configuration; raises `InputError`.
+        As in the header of a model file.
+    begins_from
+        Kinds of models that its training goes on from.
+    left_out
+        Beginnings of the settings that it has no use for.
     start
         Begins a run in the background; raises a `MicroMRIError`.
     """
@@ -37,9 +36,13 @@ class Family:
     label: str
     about: str
     presets: Mapping[str, Preset]
-    config: type[TrainConfig]
-    parse: Callable[[Mapping[str, Any]], TrainConfig]
-    start: Callable[[TrainConfig, Path, Path], object]
+    begins_from: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    start: Callable[[TrainConfig, Path, Path], object] = start_run
+
+
+def _presets(kind: str) -> dict[str, Preset]:
+    return {name: preset for name, preset in PRESETS.items() if preset.config.kind == kind}
 
 
 FAMILIES: dict[str, Family] = {
@@ -47,9 +50,16 @@ FAMILIES: dict[str, Family] = {
         kind="unet",
         label="UNet",
         about="Takes a fast slice and gives a good one, in one step. Learns quickly; the right choice to begin with.",
-        presets=PRESETS,
-        config=TrainConfig,
-        parse=parse_config,
-        start=start_run,
+        presets=_presets("unet"),
+        begins_from=("unet",),
+        left_out=("apddm.",),
+    ),
+    "apddm": Family(
+        kind="apddm",
+        label="APDDM",
+        about="A diffusion model: one step gives about what a UNet gives, more steps bring texture back, several draws "
+        "an uncertainty map. The differences between the scans of your pairs are the noise that it learns from.",
+        presets=_presets("apddm"),
+        begins_from=("unet", "apddm"),
     ),
 }

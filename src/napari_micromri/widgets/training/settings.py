@@ -34,11 +34,19 @@ class Setting:
     free: bool = False
 
 
-def settings_of(model: type[BaseModel], leave_out: frozenset[str] = frozenset()) -> dict[str, Setting]:
-    """List the settings of a configuration by name, in its own order, those of its parts as ``part.name``."""
+def settings_of(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> dict[str, Setting]:
+    """List the settings of a configuration by name, in its own order, those of its parts as ``part.name``.
+
+    A name in ``leave_out`` that ends in a dot stands for all settings of that part.
+    """
     schema = model.model_json_schema()
     found = _settings("", schema, schema.get("$defs", {}))
-    return {setting.key: setting for setting in found if setting.key not in leave_out}
+    return {setting.key: setting for setting in found if not is_among(setting.key, leave_out)}
+
+
+def is_among(key: str, names: tuple[str, ...]) -> bool:
+    """Tell whether a setting is one of those named; a name that ends in a dot stands for all of that part."""
+    return any(key == name or (name.endswith(".") and key.startswith(name)) for name in names)
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -8,8 +8,8 @@ from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_micromri.widgets.training.fields import as_field, make_field
-from napari_micromri.widgets.training.settings_words import FRONT, GROUPS, ONLY_WITH, OTHERS
-from napari_micromri.widgets.training.setup_model import is_brought
+from napari_micromri.widgets.training.settings import is_among
+from napari_micromri.widgets.training.settings_words import BROUGHT, FRONT, GROUPS, ONLY_WITH, OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ class SettingsForm(QWidget):
         self.settings = settings
         self.fields: dict[str, QWidget] = {}
         self._rows: dict[str, QFormLayout] = {}
-        self._from_model = False
+        self._brought: tuple[str, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -62,9 +62,9 @@ class SettingsForm(QWidget):
             as_field(self.fields[key]).set_text(text)
         self._show_parts()
 
-    def set_from_model(self, from_model: bool) -> None:
-        """Hide what the model that training goes on from brings along, or show it."""
-        self._from_model = from_model
+    def set_from_model(self, kind: str | None) -> None:
+        """Hide what a model of this kind brings along when training goes on from it; None: it begins from scratch."""
+        self._brought = BROUGHT[kind] if kind is not None else ()
         self._show_parts()
 
     def _rows_of(self, keys: Iterable[str]) -> QWidget:
@@ -92,12 +92,12 @@ class SettingsForm(QWidget):
         """Show only what counts now."""
         self.more.setArrowType(Qt.ArrowType.DownArrow if self.more.isChecked() else Qt.ArrowType.RightArrow)
         self.groups.setVisible(self.more.isChecked())
-        self.brought.setVisible(self._from_model)
+        self.brought.setVisible(bool(self._brought))
         for key, field in self.fields.items():
             self._rows[key].setRowVisible(field, self._counts(key))
 
     def _counts(self, key: str) -> bool:
-        if self._from_model and is_brought(key):
+        if is_among(key, self._brought):
             return False
         other, values = ONLY_WITH.get(key, ("", ()))
         return other not in self.fields or as_field(self.fields[other]).text() in values
@@ -114,7 +114,7 @@ def grouped(settings: Mapping[str, Setting]) -> dict[str, list[str]]:
 
 def _group_of(key: str) -> str:
     for title, names in GROUPS.items():
-        if any(key == name or (name.endswith(".") and key.startswith(name)) for name in names):
+        if is_among(key, names):
             return title
     return OTHERS
 

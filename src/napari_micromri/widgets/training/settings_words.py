@@ -8,6 +8,7 @@ FRONT = ("epochs", "batch_size", "learning_rate", "loss", "alpha")
 GROUPS: dict[str, tuple[str, ...]] = {
     "Name and seed": ("name", "seed"),
     "Network": ("network.", "upsampling", "normalisation."),
+    "Diffusion path": ("apddm.",),
     "Slices": ("crop", "flips", "transpose", "scaling"),
     "Learning": ("optimizer", "weight_decay", "momentum", "clip", "ema"),
     "Learning rate": ("scheduler", "decay", "decay_epochs", "plateau_patience", "warmup_epochs", "final_rate"),
@@ -27,11 +28,22 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 OTHERS = "Others"
 
-BROUGHT = ("network.", "upsampling", "normalisation.")
-"""What a model that training goes on from brings along."""
+BROUGHT: dict[str, tuple[str, ...]] = {
+    "unet": ("network.", "upsampling", "normalisation."),
+    "apddm": (
+        "network.",
+        "upsampling",
+        "normalisation.",
+        "apddm.parameterisation",
+        "apddm.steps",
+        "apddm.beta",
+        "apddm.schedule",
+    ),
+}
+"""What a model that training goes on from brings along, by its kind."""
 
-LEFT_OUT = frozenset({"init_from", "network.guided", "network.time_embedding"})
-"""Chosen elsewhere in the dock, or of networks that are trained otherwise."""
+LEFT_OUT = ("kind", "init_from", "network.guided", "network.time_embedding")
+"""Chosen elsewhere in the dock, or what follows from other settings."""
 
 ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "alpha": ("loss", ("hybrid",)),
@@ -41,6 +53,8 @@ ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "plateau_patience": ("scheduler", ("plateau",)),
     "warmup_epochs": ("scheduler", ("cosine",)),
     "final_rate": ("scheduler", ("cosine",)),
+    "apddm.at_end": ("apddm.parameterisation", ("residual", "paper")),
+    "apddm.judged_steps": ("apddm.parameterisation", ("residual", "paper")),
 }
 """Settings that only count with certain values of another one, and are hidden otherwise."""
 
@@ -72,6 +86,15 @@ LABELS = {
     "network.patch_size": "Patch size",
     "network.convolutions": "Convolutions",
     "normalisation.kind": "Normalise slices by",
+    "apddm.parameterisation": "Network estimates",
+    "apddm.steps": "Steps of the path",
+    "apddm.beta": "Noise at its end",
+    "apddm.schedule": "Course of the noise",
+    "apddm.at_end": "Samples at its end",
+    "apddm.noiseless": "…without noise",
+    "apddm.bank_size": "Residual bank",
+    "apddm.exact": "Sum all draws",
+    "apddm.judged_steps": "Validation steps",
 }
 
 ABOUT = {
@@ -94,5 +117,8 @@ UNITS: dict[str, tuple[str, ...]] = {
     "patience": ("epochs",),
 }
 
-CHOICES = {"device": ("auto", "cpu", "cuda", "mps")}
+CHOICES = {
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "apddm.schedule": ("parabola", "sine", "bridge", "constant"),
+}
 """Values that are offered for settings that also take others."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import describe_os_error
+from napari_micromri.training.config import parse_config
 from napari_micromri.training.words import duration
 from napari_micromri.widgets.study.splits import split_counts
-from napari_micromri.widgets.training.settings import flatten, to_content
+from napari_micromri.widgets.training.settings import flatten, is_among, to_content
 from napari_micromri.widgets.training.settings_words import BROUGHT
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari_micromri.training.forecast import Forecast
     from napari_micromri.widgets.training.families import Family
     from napari_micromri.widgets.training.settings import Setting
+    from napari_micromri.widgets.training.start_chooser import Start
 
 FEW_SLICES = 10
 """With fewer validation slices the curves are mostly chance."""
@@ -130,24 +132,20 @@ def preset_texts(family: Family, preset: str, settings: Mapping[str, Setting]) -
     return {key: texts[key] for key in settings}
 
 
-def is_brought(key: str) -> bool:
-    """Tell whether a model that training goes on from brings this setting along."""
-    return key.startswith(BROUGHT)
-
-
 def config_of(
-    family: Family, texts: Mapping[str, str], settings: Mapping[str, Setting], init_from: str | None
+    family: Family, texts: Mapping[str, str], settings: Mapping[str, Setting], start: Start | None
 ) -> TrainConfig:
-    """Make the configuration that the fields describe.
+    """Make the configuration that the fields describe; ``start`` is the model to go on from.
 
     Raises
     ------
     InputError
         A value makes no sense.
     """
-    wanted = {key: text for key, text in texts.items() if init_from is None or not is_brought(key)}
+    brought = BROUGHT[start.kind] if start is not None else ()
+    wanted = {key: text for key, text in texts.items() if not is_among(key, brought)}
     content: dict[str, Any] = to_content(wanted, settings)
-    return family.parse(content | {"init_from": init_from})
+    return parse_config(content | {"kind": family.kind, "init_from": start.model if start is not None else None})
 
 
 def estimate_sentence(config: TrainConfig, found: Forecast) -> str:

@@ -11,6 +11,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.errors import InputError
+from napari_micromri.training.config import TrainConfig
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.training.families import FAMILIES
 from napari_micromri.widgets.training.looking import Looking
@@ -32,7 +33,6 @@ from napari_micromri.widgets.training.study_chooser import StudyChooser
 
 if TYPE_CHECKING:
     from napari_micromri.progress import Progress, ShouldStop
-    from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.forecast import Forecast
     from napari_micromri.widgets.training.families import Family
 
@@ -103,7 +103,7 @@ class SetupTab(QWidget):
 
     def _use_family(self) -> None:
         family, form = self.family, self.form
-        self.settings: dict[str, Setting] = settings_of(family.config, LEFT_OUT)
+        self.settings: dict[str, Setting] = settings_of(TrainConfig, LEFT_OUT + family.left_out)
         self.fields = SettingsForm(self.settings)
         self.fields.changed.connect(self._update)
         form.show_settings(self.fields)
@@ -125,7 +125,8 @@ class SetupTab(QWidget):
         self._propose()
 
     def _start_chosen(self) -> None:
-        self.fields.set_from_model(self.start_from.current is not None)
+        start = self.start_from.current
+        self.fields.set_from_model(start.kind if start is not None else None)
         self._update()
 
     def _ask_study(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
@@ -9,6 +10,7 @@ from qtpy.QtCore import QObject, Qt
 
 from napari_micromri.errors import ModelError
 from napari_micromri.nn.registry import available_models, describe_model
+from napari_micromri.widgets.training.families import FAMILIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,48 +21,59 @@ if TYPE_CHECKING:
 SCRATCH = "scratch"
 
 
+@dataclass(frozen=True)
+class Start:
+    """A model to go on from, by name or path, and its kind."""
+
+    model: str
+    kind: str
+
+
 class StartChooser(QObject):
-    """Fills a list with the models of a kind; only their headers are read."""
+    """Fills a list with the models that a kind can go on from; only their headers are read."""
 
     def __init__(self, box: Choice) -> None:
         super().__init__(box)
         self._box = box
-        self._models: list[str | None] = []
+        self._models: list[Start | None] = []
 
     @property
-    def current(self) -> str | None:
-        """The model to go on from, by name or path; None for a new network."""
+    def current(self) -> Start | None:
+        """The model to go on from; None for a new network."""
         return self._models[max(0, self._box.currentIndex())]
 
     def list_models(self, family: Family) -> None:
-        """Offer the shipped models of a kind."""
+        """Offer the shipped models that fit."""
         self._box.blockSignals(True)
         self._box.clear()
         self._models = []
         self._add(None, SCRATCH, "A new network that knows nothing yet.")
         for entry in available_models():
-            if entry.kind == family.kind:
-                self._add(entry.name, entry.name, entry.summary)
+            if entry.kind in family.begins_from:
+                self._add(Start(entry.name, entry.kind), entry.name, entry.summary)
         self._box.blockSignals(False)
 
     def choose(self, model: str | None) -> None:
         """Choose a model that is offered; scratch if it isn't."""
-        self._box.setCurrentIndex(self._models.index(model) if model in self._models else 0)
+        names = [start.model if start is not None else None for start in self._models]
+        self._box.setCurrentIndex(names.index(model) if model in names else 0)
 
     def use_file(self, path: Path, family: Family) -> None:
         """Go on from a model file; one that can't be gone on from is refused in a sentence."""
         try:
             entry = describe_model(path)
-            if entry.kind != family.kind:
-                raise ModelError(f"{path} is of the kind '{entry.kind}'. Choose a {family.label}.")
+            if entry.kind not in family.begins_from:
+                wanted = " or ".join(FAMILIES[kind].label for kind in family.begins_from)
+                raise ModelError(f"{path} is of the kind '{entry.kind}'. Choose a {wanted}.")
         except ModelError as error:
             show_error(str(error))
             return
-        if str(path) not in self._models:
-            self._add(str(path), f"{path.parent.name}/{path.name}", str(path))
+        start = Start(str(path), entry.kind)
+        if start not in self._models:
+            self._add(start, f"{path.parent.name}/{path.name}", str(path))
         self.choose(str(path))
 
-    def _add(self, model: str | None, label: str, tooltip: str) -> None:
+    def _add(self, model: Start | None, label: str, tooltip: str) -> None:
         self._models.append(model)
         self._box.addItem(label)
         self._box.setItemData(self._box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)

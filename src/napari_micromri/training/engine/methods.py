@@ -1,0 +1,108 @@
+"""What differs between kinds of models while they learn: how a batch is prepared, what is estimated, what is kept.
+
+A further kind of model is a further `Method`; loop, validation, checkpoints and events know nothing of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from napari_micromri.errors import InputError
+from napari_micromri.nn.apddm.network import starting_weights
+from napari_micromri.nn.registry import load_model
+from napari_micromri.nn.unet import UNet
+from napari_micromri.nn.unet_config import UNetConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.data import SlicePair
+    from napari_micromri.training.engine.batches import Batch, Sample
+
+
+class Method(Protocol):
+    """How one kind of model learns. ``note`` says what a person should know of it, in a sentence; mostly nothing."""
+
+    label: str
+    note: str
+
+    def prepare(self, sample: Sample, number: int, stream: Sequence[int], /) -> Sample:
+        """Add what is learned from, in a thread that makes batches; see `training_batches`."""
+        ...
+
+    def learn(self, model: nn.Module, batch: Batch, /) -> Tensor:
+        """Estimate the good slices, (N, 1, H, W), from what `prepare` gave."""
+        ...
+
+    def estimate(self, model: nn.Module, given: Tensor, /) -> Tensor:
+        """Estimate them as in inference, from the fast slices alone, (N, 1, H, W)."""
+        ...
+
+    def provenance(self) -> dict[str, Any]:
+        """Say what else the model file should tell of where the model comes from."""
+        ...
+
+
+class PlainMethod:
+    """A UNet: given the fast slice it estimates the good one."""
+
+    label, note = "UNet", ""
+
+    def prepare(self, sample: Sample, _number: int, _stream: Sequence[int], /) -> Sample:
+        """Leave the sample as it is."""
+        return sample
+
+    def learn(self, model: nn.Module, batch: Batch, /) -> Tensor:
+        """Estimate the good slices."""
+        return self.estimate(model, batch.points)
+
+    def estimate(self, model: nn.Module, given: Tensor, /) -> Tensor:
+        """Estimate the good slices."""
+        estimated: Tensor = model(given.contiguous(memory_format=torch.channels_last))
+        return estimated
+
+    def provenance(self) -> dict[str, Any]:
+        """Nothing more than the configuration says."""
+        return {}
+
+
+def make_method(config: TrainConfig, slices: Sequence[SlicePair]) -> Method:
+    """Choose how to learn; ``slices`` are those of training."""
+    if config.kind == "unet":
+        return PlainMethod()
+    from napari_micromri.training.engine.path_method import PathMethod
+
+    return PathMethod(config, slices)
+
+
+def new_network(config: TrainConfig) -> UNet:
+    """Make the network of the configuration, with random weights."""
+    model = config.model
+    return UNet(model if isinstance(model, UNetConfig) else model.unet)
+
+
+def first_network(config: TrainConfig, factor: int) -> UNet:
+    """Make the network to start with: new, or with the weights of ``init_from``.
+
+    Raises
+    ------
+    InputError
+        The model of ``init_from`` is for another factor between the grids.
+    """
+    network = new_network(config)
+    if config.init_from is None:
+        return network
+    restorer: Any = load_model(config.init_from)
+    if restorer.spec.factor != factor:
+        raise InputError(
+            f"The model {restorer.spec.name} makes {restorer.spec.factor} HR pixels of an LR pixel, but the study has "
+            f"{factor}. Start from another model, or from none."
+        )
+    # settle_config has seen that the shapes fit
+    network.load_state_dict(starting_weights(network, restorer.network.state_dict()))
+    return network
