@@ -162,6 +162,7 @@ def make_tuning(path: Path, storage: BaseStorage | None = None, **fields: Any) -
     """Make a tuning without trials; ``fields`` are those of its `TuneConfig`."""
     config = make_tuning_config(**fields)
     folder = TuneFolder(path)
+    folder.prepare()
     folder.create(config, None)
     with quiet():
         study = optuna.create_study(

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from napari_micromri.training.tuning.state import TuneState
+    from napari_micromri.training.tuning.state import Direction, TuneState
 
 BEST_PART, LEAST_BEST = 0.1, 5
 LEAST_TRIALS = 10
@@ -63,22 +63,26 @@ def importances(state: TuneState, objective: int = 0) -> Importances:
         return Importances(reason=f"Importances need {LEAST_TRIALS} trials that are done; there are {len(judged)}.")
     if len({row.values[objective] for row in judged if row.values is not None}) == 1:
         return Importances(reason="All trials reached the same value, so no parameter makes a difference.")
-    shares = _evaluate(optuna_study(state), objective, -1.0 if state.directions[objective] == "maximize" else 1.0)
+    shares = _evaluate(
+        optuna_study(state.directions, state.frozen),
+        objective,
+        -1.0 if state.directions[objective] == "maximize" else 1.0,
+    )
     if not any(shares.values()):
         return Importances(reason="No parameter differs between the best trials and the others.")
     caution = f"From {len(judged)} trials only; with fewer than {FEW_TRIALS} the order is uncertain."
     return Importances(dict(shares), caution=caution if len(judged) < FEW_TRIALS else "")
 
 
-def optuna_study(state: TuneState) -> Study:
-    """Bring the trials into an Optuna study in memory, for Optuna's own evaluators and plots; numbers stay the same."""
+def optuna_study(directions: Sequence[Direction], trials: Sequence[FrozenTrial]) -> Study:
+    """Bring trials into an Optuna study in memory, for Optuna's own evaluators and plots; numbered from 0."""
     import optuna
 
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        study = optuna.create_study(directions=list(state.directions))
-        study.add_trials(state.frozen)
+        study = optuna.create_study(directions=list(directions))
+        study.add_trials(trials)
     finally:
         optuna.logging.set_verbosity(before)
     return study

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_micromri.errors import TrainingError
 from napari_micromri.training.tuning.folder import TuneFolder
+from napari_micromri.training.tuning.roster import merge, records_in, records_of
 from napari_micromri.training.tuning.rows import Rows
+from napari_micromri.training.tuning.slots import TRIALS
 from napari_micromri.training.tuning.sources import JournalSource, Snapshot, UrlSource
 from napari_micromri.training.tuning.state import TrialRow, TrialState, TuneState, best_trials
 from napari_micromri.training.tuning.storage import ATTRIBUTE, is_url
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_micromri.training.tuning.config import TuneConfig
-    from napari_micromri.training.tuning.process import WorkerRow
+    from napari_micromri.training.tuning.roster import WorkerRow
     from napari_micromri.training.tuning.sources import Source
     from napari_micromri.training.tuning.state import Direction
 
@@ -94,9 +96,10 @@ class TuneReader:
             config=config,
             objectives=objectives,
             directions=directions,
+            planned=_planned(snapshot, config),
             trials=rows,
             best=best_trials(rows, directions),
-            workers=_workers(self._folder),
+            workers=_workers(snapshot, self._folder),
             time=now,
             frozen=trials,
         )
@@ -119,8 +122,16 @@ def read_tuning(where: Path | str) -> TuneState:
         return reader.read()
 
 
-def _workers(folder: TuneFolder | None) -> tuple[WorkerRow, ...]:
-    return ()
+def _workers(snapshot: Snapshot | None, folder: TuneFolder | None) -> tuple[WorkerRow, ...]:
+    """Read what workers tell of themselves, in the storage and in the folder."""
+    far = records_of(snapshot.user_attrs) if snapshot is not None else {}
+    near = records_in(folder) if folder is not None else {}
+    return tuple(record.row() for _, record in sorted(merge(far, near).items()))
+
+
+def _planned(snapshot: Snapshot | None, config: TuneConfig | None) -> int:
+    wanted = snapshot.user_attrs.get(TRIALS) if snapshot is not None else None
+    return int(wanted) if wanted is not None else (config.trials if config is not None else 0)
 
 
 def _told(snapshot: Snapshot) -> tuple[TuneConfig | None, TuneFolder | None]:

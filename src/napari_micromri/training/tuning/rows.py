@@ -76,7 +76,7 @@ def make_row(trial: FrozenTrial, folder: Path | None, config: TuneConfig | None)
         worker=str(attributes.get("worker", "")),
         reason=str(attributes.get("reason", "")),
         curve=curve,
-        retry_of=trial.system_attrs.get("failed_trial"),
+        retry_of=_retried(trial),
         settings=settings,
     )
 
@@ -94,8 +94,7 @@ def find_origins(trials: Sequence[FrozenTrial], config: TuneConfig | None) -> li
     needed = start_up_trials(config)
     origins: list[Origin] = []
     for trial in trials:
-        again = trial.system_attrs.get("failed_trial")
-        if isinstance(again, int) and again < len(origins):
+        if (again := _retried(trial)) is not None and again < len(origins):
             origins.append(origins[again])
         elif "fixed_params" in trial.system_attrs:
             origins.append("given")
@@ -115,6 +114,12 @@ def start_up_trials(config: TuneConfig | None) -> int | None:
     named = (config.sampler_options.get(option) for option in START_UP_OPTIONS)
     given = next((value for value in named if isinstance(value, int)), None)
     return START_UP.get(config.sampler, 0) if given is None else given
+
+
+def _retried(trial: FrozenTrial) -> int | None:
+    """Give the trial before this one of the same settings, by the signs of Optuna's own retries."""
+    history = trial.system_attrs.get("retry_history") or [trial.system_attrs.get("failed_trial")]
+    return history[-1] if isinstance(history[-1], int) else None
 
 
 def _seconds(moment: datetime | None) -> float | None:

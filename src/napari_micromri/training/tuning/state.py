@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from napari_micromri.training.tuning.config import TuneConfig
-    from napari_micromri.training.tuning.process import WorkerRow
+    from napari_micromri.training.tuning.roster import WorkerRow
 
 TrialState: TypeAlias = Literal["waiting", "running", "done", "pruned", "failed"]
 STATES: tuple[TrialState, ...] = get_args(TrialState)
@@ -49,7 +49,7 @@ class TrialRow:
     curve
         The first objective after each epoch, as (epoch, value).
     retry_of
-        The trial that it does again, since its worker died.
+        The trial that it goes on with, since the worker of that one died or was stopped.
     settings
         All settings of its training, as in the ``config`` of a run.
     """
@@ -85,6 +85,8 @@ class TuneState:
         What is judged, such as ``mse``, and whether less or more is better.
     trials
         By number, without gaps.
+    planned
+        Finished trials that are wanted.
     best
         Numbers of the best trials: one, or with several objectives the Pareto front, ordered by the first one.
     time
@@ -99,6 +101,7 @@ class TuneState:
     config: TuneConfig | None
     objectives: tuple[str, ...]
     directions: tuple[Direction, ...]
+    planned: int
     trials: tuple[TrialRow, ...]
     best: tuple[int, ...]
     workers: tuple[WorkerRow, ...]
@@ -118,7 +121,7 @@ class TuneState:
 
     @property
     def retried(self) -> int:
-        """How many trials do again what a worker that died had begun."""
+        """How many trials go on with what a worker had begun that died or was stopped."""
         return sum(row.retry_of is not None for row in self.trials)
 
     @property
