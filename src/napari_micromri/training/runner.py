@@ -7,6 +7,7 @@ import signal
 import threading
 import traceback
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from napari_micromri.training.run import read_run
 from napari_micromri.training.words import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from napari_micromri.progress import ShouldStop
@@ -80,6 +81,7 @@ def run_training(
     *,
     config: TrainConfig | None = None,
     data: TrainingData | None = None,
+    why_stopped: Callable[[], str] = str,
 ) -> Iterator[Event]:
     """Train in a run directory that `create_run` or `reopen_run` gave, and record what happens.
 
@@ -92,6 +94,8 @@ def run_training(
         That of the folder, for processes which may be there before the first one has written it.
     data
         Slices to train on, instead of those of the study.
+    why_stopped
+        Sentence that stands before the words of a stop; by default none.
 
     Raises
     ------
@@ -104,7 +108,11 @@ def run_training(
     with ExitStack() as stack:
         _claim(folder, stack)
         heartbeat = stack.enter_context(Heartbeat(folder.presence))
-        for event in _until_the_end(folder, config, data, lambda: should_stop() or folder.stop.exists()):
+
+        def asked() -> bool:
+            return should_stop() or folder.stop.exists()
+
+        for event in _until_the_end(folder, config, data, should_stop=asked, why_stopped=why_stopped):
             if isinstance(event, Batch):
                 heartbeat.tell(event.epoch, event.batch, event.batches, event.loss)
             yield event
@@ -148,13 +156,20 @@ def _claim(folder: RunFolder, stack: ExitStack) -> None:
 
 
 def _until_the_end(
-    folder: RunFolder, config: TrainConfig | None, data: TrainingData | None, should_stop: ShouldStop
+    folder: RunFolder,
+    config: TrainConfig | None,
+    data: TrainingData | None,
+    *,
+    should_stop: ShouldStop,
+    why_stopped: Callable[[], str],
 ) -> Iterator[Event]:
     """Record every event; whatever happens, the last one is an end."""
     place: tuple[int, int] = (0, 0)
     ending: Terminal | None = None
     try:
         for event in _train(folder, config, data, should_stop):
+            if isinstance(event, Stopped):
+                event = replace(event, message=f"{why_stopped()} {event.message}".lstrip())
             if isinstance(event, Stopped | Done):
                 ending = event
                 break
