@@ -14,14 +14,27 @@ import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from napari_micromri import __version__
-from napari_micromri.cli import convert, denoise, evaluate, export, info, measure, models, runs, simulate, study, train
+from napari_micromri.cli import (
+    convert,
+    denoise,
+    evaluate,
+    export,
+    info,
+    measure,
+    models,
+    runs,
+    simulate,
+    study,
+    train,
+    tune,
+)
 from napari_micromri.errors import CancelledError, MicroMRIError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-COMMANDS = (info, convert, simulate, study, train, runs, denoise, measure, evaluate, models, export)
+COMMANDS = (info, convert, simulate, study, train, runs, tune, denoise, measure, evaluate, models, export)
 
 GOOD, REFUSED, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 

@@ -58,18 +58,30 @@ class TuneFolder:
         """Place of a trial's run directory."""
         return self.runs / f"trial-{number:04}"
 
-    def create(self, config: TuneConfig, storage: str | None) -> None:
-        """Make the folder and write ``tune.json``; also over the one that is there.
+    def prepare(self) -> None:
+        """Make the folder, if it is not there.
 
         Raises
         ------
         TrainingError
-            The folder holds something else, or can't be made.
+            It holds something else than a tuning, or can't be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not self.exists and any(file != self.lock for file in self.path.iterdir()):
                 raise TrainingError(f"{self.path} holds other files. Choose a new folder for the tuning.")
+        except OSError as error:
+            raise TrainingError(describe_os_error(error, self.path)) from error
+
+    def create(self, config: TuneConfig, storage: str | None) -> None:
+        """Write ``tune.json``, also over the one that is there, in a folder that `prepare` has made.
+
+        Raises
+        ------
+        TrainingError
+            It can't be written.
+        """
+        try:
             for folder in (self.runs, self.workers):
                 folder.mkdir(exist_ok=True)
             content = {

@@ -136,11 +136,12 @@ class TrialRun:
             return run.end
         ending: Event | None = None
         try:
-            for ending in run_training(folder, lambda: bool(self._pruned) or should_stop()):
+            events = run_training(folder, lambda: bool(self._pruned) or should_stop(), why_stopped=lambda: self._pruned)
+            for ending in events:
                 if isinstance(ending, Epoch):
                     self._report(ending)
                     if ending.epoch < config.epochs:
-                        self._ask_pruner(ending, folder)
+                        self._ask_pruner(ending)
         except MicroMRIError:
             raise
         except Exception as error:  # the run's log has the traceback; other settings may do better
@@ -156,13 +157,10 @@ class TrialRun:
         storage, number = self._tuning.storage, self._trial._trial_id
         self._patiently(lambda: storage.set_trial_intermediate_value(number, epoch.epoch, value))
 
-    def _ask_pruner(self, epoch: Epoch, folder: RunFolder) -> None:
+    def _ask_pruner(self, epoch: Epoch) -> None:
         if self._tuning.config.prunes and not self._pruned and self._patiently(self._trial.should_prune):
-            self._pruned = (
-                f"Pruned after epoch {epoch.epoch}: its {self._tuning.config.curve.upper()} fell behind that of other "
-                "trials."
-            )
-            folder.write_log(self._pruned)
+            figure = self._tuning.config.curve.upper()
+            self._pruned = f"Pruned after epoch {epoch.epoch}: its {figure} fell behind that of other trials."
 
     def _outcome(self, folder: RunFolder, ending: Event | None) -> Outcome:
         run = read_run(folder.path)

@@ -47,6 +47,8 @@ __all__ = [
     "stop_tuning",
 ]
 
+GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
+
 _children: list[subprocess.Popen[bytes]] = []
 
 
@@ -87,6 +89,9 @@ def create_tuning(
         folder.path.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.lock):
             _check_the_one_there(folder, config, shown)
+            folder.prepare()
+            if storage is not None:  # one that can't be reached leaves no folder that says otherwise
+                create_study(storage, config, folder)
             folder.create(config, shown)
             tuning = create_study(folder, config, folder)
             tuning.optuna.set_user_attr(slots.TRIALS, config.trials)
@@ -151,9 +156,10 @@ def start_workers(path: Path | str, count: int = 1, *, threads: int | None = Non
     here = [record for record in records_in(folder).values() if record.presence.here and _is_live(record.row())]
     share = threads or max(1, _cores() // (count + len(here)))
     try:
-        folder.stop.unlink(missing_ok=True)
+        if folder.stop.exists():
+            resume_tuning(path)
         folder.workers.mkdir(parents=True, exist_ok=True)
-        return [_spawn(folder, storage, len(here) + k, share) for k in range(count)]
+        return [_spawn(folder, storage, place=len(here) + k, threads=share) for k in range(count)]
     except OSError as error:
         raise TrainingError(describe_os_error(error, folder.path)) from error
 
@@ -246,11 +252,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _spawn(folder: TuneFolder, storage: str | None, place: int, threads: int) -> str:
+def _spawn(folder: TuneFolder, storage: str | None, *, place: int, threads: int) -> str:
     name = new_name(folder)
     command = [sys.executable, "-m", "napari_micromri.training.tuning.process", str(folder.path)]
-    command += ["--name", name, "--threads", str(threads)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), **_gpu(place)}
+    command += ["--name", name, "--threads", str(threads), "--place", str(place)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if storage is not None:  # with its password, which must not stand among the arguments
         environment[VARIABLE] = full_url(storage)
     apart: dict[str, Any] = {"start_new_session": True}
@@ -279,17 +285,15 @@ def new_name(folder: TuneFolder) -> str:
             return name
 
 
-def _gpu(place: int) -> dict[str, str]:
-    """Give each worker one of the GPUs that this process may use, in turn."""
-    variable = "CUDA_VISIBLE_DEVICES"
-    visible = os.environ.get(variable)
-    numbers = visible.split(",") if visible else [str(k) for k in range(_gpu_count())]
-    return {variable: numbers[place % len(numbers)]} if len(numbers) > 1 else {}
+def take_gpu(place: int) -> None:
+    """Let this process see one of the GPUs that it may use: workers take them in turn."""
+    import torch
 
-
-def _gpu_count() -> int:
-    """Count NVIDIA's devices without loading torch."""
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) if sys.platform == "linux" else 0
+    count = torch.cuda.device_count()  # asks the driver without occupying a device
+    if count > 1:
+        visible = os.environ.get(GPU_VARIABLE)
+        numbers = visible.split(",") if visible else [str(k) for k in range(count)]
+        os.environ[GPU_VARIABLE] = numbers[place % count]
 
 
 def run_worker(
@@ -354,6 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("where")
     parser.add_argument("--name")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--place", type=int, default=0)
     options = parser.parse_args(arguments)
     faulthandler.enable()
     if not sys.warnoptions:
@@ -362,6 +367,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.nice(NICENESS)
     logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S", level=logging.WARNING)
     logging.getLogger("napari_micromri").setLevel(logging.INFO)
+    take_gpu(options.place)
     try:
         run_worker(options.where, name=options.name, threads=options.threads)
     except MicroMRIError as error:

@@ -116,16 +116,23 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
             study_name=config.name, storage=storage, directions=list(config.directions), load_if_exists=True
         )
         known = study.user_attrs.get(ATTRIBUTE)
-        if known is None:
-            if study.get_trials(deepcopy=False):
-                raise TrainingError(f"The storage holds another Optuna study '{config.name}'. Choose another name.")
-            content = {"config": config.model_dump(mode="json"), "folder": str(folder.path.resolve())}
-            study.set_user_attr(ATTRIBUTE, content)
-        elif Path(known["folder"]) != folder.path.resolve():
+        content = {"config": config.model_dump(mode="json"), "folder": str(folder.path.resolve())}
+        if known is None and study.get_trials(deepcopy=False):
+            raise TrainingError(f"The storage holds another Optuna study '{config.name}'. Choose another name.")
+        if known is not None and _is_other(where, known["folder"], folder):
             raise TrainingError(
                 f"The storage holds a tuning '{config.name}' already, of {known['folder']}. Choose another name."
             )
+        if known != content:
+            study.set_user_attr(ATTRIBUTE, content)
     return Tuning(study, storage, config, folder)
+
+
+def _is_other(where: TuneFolder | str, known: str, folder: TuneFolder) -> bool:
+    """Tell whether what a storage holds belongs to another folder; a journal belongs to its own, moved or not."""
+    if isinstance(where, TuneFolder) and where.read().storage is None:
+        return False
+    return Path(known) != folder.path.resolve()
 
 
 def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
