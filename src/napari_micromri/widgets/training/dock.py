@@ -12,6 +12,8 @@ from napari_micromri.widgets.training.compare_tab import CompareTab
 from napari_micromri.widgets.training.remembered import remembered_runs
 from napari_micromri.widgets.training.run_tab import RunTab
 from napari_micromri.widgets.training.setup_tab import SetupTab
+from napari_micromri.widgets.training.tuning.filling import fill_set_up
+from napari_micromri.widgets.training.tuning.tab import TuneTab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,15 +21,17 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_micromri.training.run import Run
+    from napari_micromri.widgets.training.tuning.retraining import Retraining
 
 MINIMUM_WIDTH = 320
 PLUGIN, DENOISE = "napari-micromri", "Denoise with UNet/APDDM"
 
 
 class TrainingWidget(QWidget):
-    """Set a training up, watch it, compare runs.
+    """Set a training up, watch it, compare runs, tune.
 
-    Trainings are processes of their own: this reads what they write into their folders, and closing it ends none.
+    Trainings and the workers of tunings are processes of their own: this reads what they write into their folders, and
+    closing it ends none.
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
@@ -35,9 +39,10 @@ class TrainingWidget(QWidget):
         self.viewer = napari_viewer
         self.setMinimumWidth(MINIMUM_WIDTH)
         self.setup, self.run, self.compare = SetupTab(), RunTab(napari_viewer), CompareTab()
+        self.tune = TuneTab(self.setup.config)
         self.tabs = QTabWidget()
         self.tabs.setUsesScrollButtons(False)
-        for title, tab in (("Set up", self.setup), ("Run", self.run), ("Compare", self.compare)):
+        for title, tab in zip(("Set up", "Run", "Compare", "Tune"), self.all_tabs, strict=True):
             self.tabs.addTab(tab, title)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -45,12 +50,27 @@ class TrainingWidget(QWidget):
         self.setup.started.connect(self.watch)
         self.run.listed.connect(self._take_list)
         self.run.used.connect(self.use_in_denoise)
+        self.tune.found.connect(self._show_tuning)
+        self.tune.watch.used.connect(self.use_in_denoise)
+        self.tune.watch.opened.connect(self.watch)
+        self.tune.watch.retrained.connect(self.set_up)
         self.compare.list_beside(remembered_runs())
+
+    @property
+    def all_tabs(self) -> tuple[SetupTab, RunTab, CompareTab, TuneTab]:
+        """The tabs, in their order."""
+        return self.setup, self.run, self.compare, self.tune
 
     def watch(self, path: Path) -> None:
         """Show a run that began, and its validation slice."""
         self.tabs.setCurrentWidget(self.run)
         self.run.open_run(path)
+
+    def set_up(self, wanted: Retraining) -> None:
+        """Fill in the tab Set up with the settings of a trial."""
+        fill_set_up(self.setup, wanted)
+        self.tabs.setCurrentWidget(self.setup)
+        show_info(f"The settings of {wanted.title} are filled in, for {wanted.settings['epochs']} epochs.")
 
     def use_in_denoise(self, model: Path) -> None:
         """Choose a model in the Denoise dock, which is opened for it."""
@@ -72,8 +92,13 @@ class TrainingWidget(QWidget):
 
     def shut_down(self) -> None:
         """Stop looking, and listen to the viewer no more; trainings go on."""
-        for tab in (self.setup, self.run, self.compare):
+        for tab in self.all_tabs:
             tab.shut_down()
+
+    def _show_tuning(self) -> None:
+        """Show a tuning that goes on, when the dock is opened anew, unless a training goes on."""
+        if self.run.run is None or not self.run.run.live:
+            self.tabs.setCurrentWidget(self.tune)
 
     def _take_list(self, runs: list[Run]) -> None:
         """Show the newest run that was shown before, when the dock is opened anew."""

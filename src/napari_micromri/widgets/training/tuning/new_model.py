@@ -1,0 +1,211 @@
+"""What the form for a new tuning decides, without Qt: what is still missing, where it goes, what it is told."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from napari_micromri.errors import InputError, describe_os_error
+from napari_micromri.widgets.training.families import FAMILIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.tuning.config import TuneConfig
+    from napari_micromri.widgets.training.setup_model import StudySummary
+    from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
+
+TUNINGS = "tunings"
+TRIALS = 24
+MOST_WORKERS = 64
+AS_SET_UP = "as in Set up"
+SAMPLERS: Mapping[str, str] = {
+    "tpe": "learns from the trials before (TPE); a good choice",
+    "random": "by chance; for comparison",
+    "gp": "Gaussian process; few parameters, few trials",
+    "cmaes": "evolution of numbers only",
+    "nsgaii": "evolution; for several goals and many trials",
+    "nsgaiii": "evolution; for three goals or more",
+    "qmc": "spreads evenly, learns nothing",
+}
+PRUNERS: Mapping[str, str] = {
+    "median": "end a trial that is worse than half of the others at the same epoch",
+    "hyperband": "give many trials few epochs, and few of them all",
+    "percentile": "end a trial that isn't among the best quarter at the same epoch",
+    "successive_halving": "let the better half go on, again and again",
+    "threshold": "end a trial beyond a limit, which its options give",
+    "none": "every trial runs to its end",
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the person filled in; numbers that can't be wrong are numbers."""
+
+    study: Path
+    base: TrainConfig
+    epochs: int
+    rows: Sequence[SpaceRow]
+    objectives: Sequence[str]
+    trials: int
+    sampler: str
+    pruner: str
+    seed: int
+    timeout_minutes: int
+    folder: Path
+
+
+def presets() -> dict[str, TrainConfig]:
+    """List the settings to begin with, by name; those of the first kind of model go without its name."""
+    found = {}
+    for number, family in enumerate(FAMILIES.values()):
+        for name, preset in family.presets.items():
+            found[name if number == 0 else f"{family.label}: {name}"] = preset.config
+    return found
+
+
+def tune_config(wish: Wish) -> TuneConfig:
+    """Check all that was filled in.
+
+    Raises
+    ------
+    InputError
+        Something makes no sense.
+    """
+    from napari_micromri.training.tuning.config import make_tune_config
+    from napari_micromri.widgets.training.tuning.space_rows import space_of
+
+    if not wish.objectives:
+        raise InputError("Tick at least one goal.")
+    base = wish.base.model_copy(update={"epochs": wish.epochs})
+    return make_tune_config(
+        name=wish.folder.name,
+        study=str(wish.study),
+        base=base,
+        space=space_of(wish.rows, base),
+        objectives=tuple(wish.objectives),
+        sampler=wish.sampler,
+        pruner=wish.pruner,
+        seed=wish.seed,
+        trials=wish.trials,
+        timeout_minutes=wish.timeout_minutes or None,
+    )
+
+
+def advice(wish: Wish, workers: int) -> str:
+    """Say what the person may not expect of what was filled in."""
+    if len(wish.objectives) > 1 and wish.pruner != "none":
+        return "With several goals every trial runs to its end, and there are several best ones (a Pareto front)."
+    if workers > (os.cpu_count() or 1):
+        return f"This computer has {os.cpu_count()} processor cores; more workers than that gain nothing."
+    return ""
+
+
+@dataclass(frozen=True)
+class NewState:
+    """What the start button and the hint depend on."""
+
+    has_study: bool = False
+    summary: StudySummary | None = None
+    study_problem: str | None = None
+    settings_problem: str | None = None
+    storage_problem: str | None = None
+    folder_problem: str | None = None
+    starting: bool = False
+
+    @property
+    def problem(self) -> str | None:
+        """What must be put right first."""
+        if not self.has_study:
+            return "Choose a study. New ones are made in the dock Study and slice curation."
+        if self.study_problem is not None:
+            return self.study_problem
+        if self.summary is None:
+            return "Looking at the study…"
+        return self.summary.problem or self.settings_problem or self.storage_problem or self.folder_problem
+
+    @property
+    def can_start(self) -> bool:
+        """Whether a tuning can begin."""
+        return self.problem is None and not self.starting
+
+    @property
+    def hint(self) -> str:
+        """Say what to do next."""
+        return self.problem or ("Starting…" if self.starting else "")
+
+
+def propose_folder(study: Path) -> Path:
+    """Name the first folder beside the study that isn't there yet: ``tunings/mice-1``."""
+    name = re.sub(r"[^\w.-]+", "-", study.name.removesuffix(".mri.zarr")).strip("-") or "tuning"
+    number, folder = 1, study.parent / TUNINGS
+    while (folder / f"{name}-{number}").exists():
+        number += 1
+    return folder / f"{name}-{number}"
+
+
+def folder_problem(text: str) -> str | None:
+    """Say why a tuning can't go into a folder; what only the disk knows is found out at the start."""
+    if not text.strip():
+        return "Choose a folder for the tuning."
+    try:
+        path = Path(text.strip()).expanduser()
+        taken, filled = (path / "tune.json").exists(), path.is_dir() and any(path.iterdir())
+    except OSError as error:
+        return describe_os_error(error, text.strip())
+    except RuntimeError:
+        return f"There is no home folder for '{text.strip()}'."
+    if not path.is_absolute():
+        return "Give the whole path of the tuning's folder."
+    if taken:
+        return "That folder holds a tuning already. Choose another, or open that one above."
+    if filled:
+        return "That folder holds other files. Choose a new one."
+    if path.name.endswith(".zarr"):
+        return "The tuning needs a folder of its own, not one that ends in .zarr."
+    return None
+
+
+def split_password(url: str) -> tuple[str, str]:
+    """Take the password out of a URL: gives the URL without it, and the password."""
+    try:
+        parts = urlsplit(url.strip())
+        password = parts.password
+    except ValueError:
+        return url.strip(), ""
+    if password is None:
+        return url.strip(), ""
+    user, _, host = parts.netloc.rpartition("@")
+    netloc = f"{user.partition(':')[0]}@{host}"
+    return urlunsplit(parts._replace(netloc=netloc)), unquote(password)
+
+
+def with_password(url: str, password: str) -> str:
+    """Put a password into the URL of a storage."""
+    parts = urlsplit(url.strip())
+    user, at, host = parts.netloc.rpartition("@")
+    if not password or not at:
+        return url.strip()
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def storage_problem(url: str, password: str) -> str | None:
+    """Say what is wrong with the address of a storage; whether it answers is found out at the start."""
+    example = "for example postgresql://anna@server/tuning"
+    try:
+        parts = urlsplit(url.strip())
+        user = parts.username
+    except ValueError:
+        return f"'{url}' is no address of a storage. Write one, {example}."
+    if not url.strip():
+        return f"Give the address of the storage, {example}."
+    if not parts.scheme or "://" not in url:
+        return f"'{url}' is no address of a storage. Write one, {example}."
+    if password and not user:
+        return f"A password needs the name of a user in the address, {example}."
+    return None

@@ -1,0 +1,298 @@
+"""From a study to a tuning that goes on in the background."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_micromri.errors import InputError, WriteError
+from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.training.remembered import remember_study, remember_workers, remembered_workers
+from napari_micromri.widgets.training.study_chooser import StudyChooser
+from napari_micromri.widgets.training.tuning import starting
+from napari_micromri.widgets.training.tuning.new_form import NewForm
+from napari_micromri.widgets.training.tuning.new_model import (
+    AS_SET_UP,
+    PRUNERS,
+    SAMPLERS,
+    NewState,
+    Wish,
+    advice,
+    folder_problem,
+    presets,
+    propose_folder,
+    split_password,
+    storage_problem,
+    tune_config,
+    with_password,
+)
+from napari_micromri.widgets.training.tuning.space_rows import addable, is_brought, new_row, rows_of, space_of
+from napari_micromri.widgets.training.tuning.words import setting_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qtpy.QtGui import QAction  # type: ignore[attr-defined,unused-ignore]
+
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.tuning.config import TuneConfig
+    from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
+
+
+class NewPage(QWidget):
+    """Chooses what to search; ``started`` is sent with the folder of a tuning that began.
+
+    Parameters
+    ----------
+    set_up
+        Gives the settings that are filled in in the tab Set up; raises `InputError` when they make no sense.
+    """
+
+    started = Signal(object)
+
+    def __init__(self, set_up: Callable[[], TrainConfig]) -> None:
+        super().__init__()
+        self._set_up = set_up
+        self.form = form = NewForm()
+        self.studies = StudyChooser(form.study)
+        self._starting: Looking | None = None
+        self._proposed = self._said = ""
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(form)
+        self._explain_choices()
+        form.workers.setValue(remembered_workers())
+        self._connect()
+        self.reset_space()
+        self._base_chosen()
+        self.studies.refresh()
+
+    def _explain_choices(self) -> None:
+        for box, words in ((self.form.sampler, SAMPLERS), (self.form.pruner, PRUNERS)):
+            for number, said in enumerate(words.values()):
+                box.setItemData(number, f"{said[:1].upper()}{said[1:]}.", Qt.ItemDataRole.ToolTipRole)
+
+    def _connect(self) -> None:
+        form = self.form
+        self.studies.chosen.connect(self._study_chosen)
+        self.studies.changed.connect(self._update)
+        form.browse_study.clicked.connect(self._ask_study)
+        form.base.currentIndexChanged.connect(self._base_chosen)
+        form.space.changed.connect(self._update)
+        form.space.described.connect(form.about.setText)
+        form.load.clicked.connect(self._ask_space)
+        form.save.clicked.connect(self._ask_space_to_save)
+        form.usual.clicked.connect(self.reset_space)
+        form.addable.triggered.connect(self._add)
+        form.storage.currentIndexChanged.connect(self._update)
+        form.url.editingFinished.connect(self._hide_password)
+        form.browse_folder.clicked.connect(self._ask_folder)
+        form.start.clicked.connect(self.start)
+        for line in (form.url, form.password, form.folder):
+            line.textChanged.connect(self._update)
+        for box in (form.sampler, form.pruner):
+            box.currentIndexChanged.connect(self._update)
+        for count in form.counts:
+            count.valueChanged.connect(self._update)
+        for tick in form.objectives.values():
+            tick.toggled.connect(self._update)
+
+    def shut_down(self) -> None:
+        """Stop what runs in threads; a tuning that began goes on."""
+        self.studies.stop()
+        if self._starting is not None:
+            self._starting.stop()
+
+    def base(self) -> TrainConfig:
+        """Give the settings of what isn't searched.
+
+        Raises
+        ------
+        InputError
+            Those of the tab Set up make no sense.
+        """
+        name = self.form.base.currentText()
+        return self._set_up() if name == AS_SET_UP else presets()[name]
+
+    def config(self) -> TuneConfig:
+        """Make what the fields describe.
+
+        Raises
+        ------
+        InputError
+            Something makes no sense.
+        """
+        return tune_config(self._wish())
+
+    # Choices
+
+    def _study_chosen(self) -> None:
+        study = self.studies.current
+        if study is not None and self.form.folder.text() == self._proposed:
+            self._proposed = str(propose_folder(study))
+            self.form.folder.setText(self._proposed)
+        self._update()
+
+    def _base_chosen(self) -> None:
+        try:
+            base = self.base()
+        except InputError:  # told by the hint
+            self._update()
+            return
+        self.form.epochs.setValue(base.epochs)
+        self._show_rows(self.form.space.rows)
+
+    def reset_space(self) -> None:
+        """Search what is searched by default."""
+        from napari_micromri.training.tuning.space import default_space
+
+        self._show_rows(rows_of(default_space()))
+
+    def load_space(self, path: Path) -> None:
+        """Search what a file says; one that makes no sense is told."""
+        from napari_micromri.training.tuning.space_file import read_space
+
+        try:
+            self._show_rows(rows_of(read_space(path)))
+        except InputError as error:
+            show_error(str(error))
+
+    def save_space(self, path: Path) -> None:
+        """Write the search space."""
+        from napari_micromri.training.tuning.space_file import write_space
+
+        try:
+            write_space(space_of(self.form.space.rows, self.base()), path, overwrite=True)
+        except (InputError, WriteError) as error:
+            show_error(str(error))
+        else:
+            show_info(f"The search space is in {path}.")
+
+    def _show_rows(self, rows: Sequence[SpaceRow]) -> None:
+        form = self.form
+        form.space.show_rows(rows, self._brought(rows))
+        form.offer((key, setting_label(key)) for key in addable(form.space.rows))
+        self._update()
+
+    def _brought(self, rows: Sequence[SpaceRow]) -> list[str]:
+        try:
+            from_model = self.base().init_from is not None
+        except InputError:
+            from_model = False
+        return [row.key for row in rows if from_model and is_brought(row.key)]
+
+    def _add(self, action: QAction) -> None:
+        row = new_row(action.data(), self.base())
+        self._show_rows([*self.form.space.rows, row])
+        self.form.space.scrollToBottom()
+
+    def _ask_study(self) -> None:
+        if (path := self.form.ask_study()) is not None:
+            self.studies.use(path)
+
+    def _ask_space(self) -> None:
+        if (path := self.form.ask_space()) is not None:
+            self.load_space(path)
+
+    def _ask_space_to_save(self) -> None:
+        if (path := self.form.ask_space_to_save()) is not None:
+            self.save_space(path)
+
+    def _ask_folder(self) -> None:
+        if (path := self.form.ask_folder()) is not None:
+            self.form.folder.setText(str(path))
+
+    def _hide_password(self) -> None:
+        """Move a password that was typed with the address to where it isn't seen."""
+        url, password = split_password(self.form.url.text())
+        if password:
+            self.form.password.setText(password)
+            self.form.url.setText(url)
+
+    # Start
+
+    def start(self) -> None:
+        """Make the tuning and start its workers."""
+        self._hide_password()
+        study, form = self.studies.current, self.form
+        if study is None or not self._state().can_start:
+            return
+        url = with_password(form.url.text(), form.password.text()) if form.in_database else None
+        work = partial(starting.begin, self._folder(), self.config(), form.workers.value(), url)
+        self._starting = Looking(work, self)
+        self._starting.seen.connect(self._began)
+        self._starting.failed.connect(self._not_begun)
+        self._starting.look()
+        remember_study(study)
+        remember_workers(form.workers.value())
+        self._say("")
+
+    def _began(self, folder: Path) -> None:
+        self._starting = None
+        self._proposed = self.form.folder.text()  # it is taken now: name the next one
+        self._study_chosen()
+        self.started.emit(folder)
+
+    def _not_begun(self, sentence: str) -> None:
+        self._starting = None
+        self._say(sentence)
+        show_error(sentence)
+
+    # Showing
+
+    def _say(self, text: str) -> None:
+        self._said = text
+        self._update()
+
+    def _folder(self) -> Path:
+        return Path(self.form.folder.text().strip()).expanduser()
+
+    def _wish(self) -> Wish:
+        form = self.form
+        return Wish(
+            study=self.studies.current or Path(),
+            base=self.base(),
+            epochs=form.epochs.value(),
+            rows=form.space.rows,
+            objectives=[name for name, box in form.objectives.items() if box.isChecked()],
+            trials=form.trials.value(),
+            sampler=form.sampler.currentText(),
+            pruner=form.pruner.currentText(),
+            seed=form.seed.value(),
+            timeout_minutes=form.timeout.value(),
+            folder=self._folder(),
+        )
+
+    def _settings_problem(self) -> str | None:
+        try:
+            self.config()
+        except InputError as error:
+            return str(error)
+        return None
+
+    def _state(self) -> NewState:
+        form = self.form
+        folder = folder_problem(form.folder.text())
+        return NewState(
+            has_study=self.studies.current is not None,
+            summary=self.studies.summary,
+            study_problem=self.studies.problem,
+            settings_problem=self._settings_problem() if folder is None else None,
+            storage_problem=storage_problem(form.url.text(), form.password.text()) if form.in_database else None,
+            folder_problem=folder,
+            starting=self._starting is not None,
+        )
+
+    def _update(self) -> None:
+        state, form, summary = self._state(), self.form, self.studies.summary
+        warning = summary.warning if summary is not None else None
+        form.warning.setText(warning or "")
+        form.warning.setVisible(bool(warning))
+        form.start.setEnabled(state.can_start)
+        tip = advice(self._wish(), form.workers.value()) if state.problem is None else ""
+        form.hint.setText(state.hint or self._said or tip)

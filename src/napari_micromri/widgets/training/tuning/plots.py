@@ -1,0 +1,154 @@
+"""The plots of a tuning: dots that can be clicked, and bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
+
+from napari_micromri.widgets.training.lazy_plot import LazyPlot
+from napari_micromri.widgets.training.tuning.points import Scatter
+from napari_micromri.widgets.training.tuning.words import COLOURS, setting_label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_micromri.widgets.training.tuning.points import Dot, Look
+
+HEIGHT = 190
+BAR_HEIGHT = 20
+LABEL_WIDTH = 118
+BEST, LINE = "#fc8d62", "#a8a8a8"
+SYMBOLS: Mapping[Look, tuple[str, int, str, bool]] = {
+    "pruned": ("x", 9, COLOURS["pruned"], True),
+    "running": ("o", 9, COLOURS["running"], False),
+    "done": ("o", 9, COLOURS["done"], True),
+    "best": ("star", 15, BEST, True),
+}
+"""Symbol, size, colour and whether it is filled; later ones lie on top."""
+
+
+class ScatterPlot(LazyPlot[Scatter]):
+    """Shows trials as dots; ``clicked`` brings the number of one.
+
+    Parameters
+    ----------
+    whole
+        The axis below counts.
+    """
+
+    clicked = Signal(int)
+
+    def __init__(self, title: str, tooltip: str, *, whole: bool = False, after_ms: int = 0) -> None:
+        super().__init__(title, tooltip, height=HEIGHT, after_ms=after_ms)
+        self._whole = whole
+        self._items: dict[Look, Any] = {}
+        self._line: Any = None
+        self._ring: Any = None
+
+    @property
+    def shown(self) -> Scatter | None:
+        """What is drawn."""
+        return self._shown
+
+    def show_scatter(self, scatter: Scatter) -> None:
+        """Show these dots and no others; without any, nothing at all."""
+        self.setVisible(bool(scatter.dots))
+        if scatter.dots or self._plot is not None:
+            self._show(scatter)
+
+    def _draw(self, before: Scatter | None, content: Scatter) -> None:
+        plot = self._plot
+        if self._line is None:
+            self._make_items()
+        plot.setTitle(f"{self._title or content.left}", size="9pt")
+        plot.setLogMode(x=content.log_x, y=content.log_y)
+        plot.getAxis("bottom").setLabel(content.bottom)
+        plot.getAxis("bottom").setTicks([list(content.ticks)] if content.ticks else None)
+        self._line.setData([x for x, _ in content.line], [y for _, y in content.line])
+        for look, item in self._items.items():
+            _put(item, [dot for dot in content.dots if dot.look == look])
+        _put(self._ring, [dot for dot in content.dots if dot.trial == content.chosen])
+        if content.ticks:
+            plot.setXRange(-0.5, len(content.ticks) - 0.5, padding=0)
+        else:
+            plot.enableAutoRange(x=True)
+
+    def _make_items(self) -> None:
+        from pyqtgraph import mkPen
+
+        self._line = self._plot.plot(pen=mkPen(LINE, width=1))
+        for number, (look, (symbol, size, colour, filled)) in enumerate(SYMBOLS.items()):
+            item = self._items[look] = self._plot.plot(
+                pen=None,
+                symbol=symbol,
+                symbolSize=size,
+                symbolPen=mkPen(colour, width=1 if filled else 2),
+                symbolBrush=colour if filled else None,
+            )
+            item.setZValue(number + 1)
+            item.sigPointsClicked.connect(self._take_click)
+            item.scatter.opts.update(hoverable=True, tip=lambda x, y, data: data.text)
+        text = self.palette().text().color()
+        self._ring = self._plot.plot(
+            pen=None, symbol="o", symbolSize=17, symbolPen=mkPen(text, width=2), symbolBrush=None
+        )
+
+    def _take_click(self, item: object, points: Sequence[Any]) -> None:
+        del item
+        if len(points):
+            self.clicked.emit(points[0].data().trial)
+
+    def _axes(self) -> dict[str, Any]:
+        from napari_micromri.widgets.training.axes import EpochAxis, FigureAxis
+
+        return {"bottom": EpochAxis("bottom") if self._whole else FigureAxis("bottom"), "left": FigureAxis("left")}
+
+
+def _put(item: Any, dots: Sequence[Dot]) -> None:
+    # An item without points keeps nothing to click on, so it is given its data even when there are none.
+    item.setData([dot.x for dot in dots], [dot.y for dot in dots], data=list(dots))
+
+
+Bars: TypeAlias = "tuple[tuple[str, float], ...]"
+
+
+class ImportancePlot(LazyPlot[Bars]):
+    """Shows how much each parameter matters, the most important on top."""
+
+    def __init__(self, title: str, tooltip: str, *, after_ms: int = 0) -> None:
+        super().__init__(title, tooltip, height=HEIGHT, after_ms=after_ms)
+        self._bars: Any = None
+
+    @property
+    def shown(self) -> Bars | None:
+        """What is drawn."""
+        return self._shown
+
+    def show_importances(self, importances: Mapping[str, float]) -> None:
+        """Show bars, as shares of the whole; without any, nothing at all."""
+        bars = tuple(sorted(importances.items(), key=lambda item: -item[1]))
+        self.setVisible(bool(bars))
+        if bars:
+            self.setFixedHeight(56 + BAR_HEIGHT * len(bars))
+            self._show(bars)
+
+    def _draw(self, before: Bars | None, content: Bars) -> None:
+        from pyqtgraph import BarGraphItem
+
+        plot = self._plot
+        if self._bars is None:
+            plot.setTitle(self._title, size="9pt")
+            plot.getAxis("left").setWidth(LABEL_WIDTH)
+            plot.showGrid(x=True, y=False, alpha=0.2)
+        else:
+            plot.removeItem(self._bars)
+        rows = range(len(content), 0, -1)
+        self._bars = BarGraphItem(
+            x0=0, y=list(rows), height=0.7, width=[share for _, share in content], brush=BEST, pen=None
+        )
+        plot.addItem(self._bars)
+        labels = [(row, setting_label(key)) for row, (key, _) in zip(rows, content, strict=True)]
+        plot.getAxis("left").setTicks([labels])
+        plot.setYRange(0.4, len(content) + 0.6, padding=0)
+        plot.setXRange(0, max(share for _, share in content) or 1, padding=0.02)

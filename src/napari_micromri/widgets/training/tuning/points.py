@@ -1,0 +1,174 @@
+"""What the plots of a tuning show, as numbers, without Qt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from napari_micromri.widgets.training.tuning.words import (
+    LOGARITHMIC,
+    OBJECTIVES_AT_LENGTH,
+    objective_text,
+    setting_label,
+    value_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_micromri.training.tuning.state import TrialRow, TuneState, Value
+
+Look: TypeAlias = Literal["done", "pruned", "running", "best"]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A trial in a plot."""
+
+    trial: int
+    x: float
+    y: float
+    look: Look
+    text: str
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Dots, and maybe a line; ``ticks`` name places on the axis below where it has no numbers."""
+
+    dots: tuple[Dot, ...]
+    bottom: str
+    left: str
+    line: tuple[tuple[float, float], ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()
+    log_x: bool = False
+    log_y: bool = False
+    chosen: int | None = None
+
+
+def history(state: TuneState, objective: int, chosen: int | None = None) -> Scatter:
+    """Show the objective of each trial in their order, and the best so far as a line."""
+    dots = _dots(state, objective, lambda row: float(row.number))
+    return Scatter(
+        dots,
+        bottom="Trial",
+        left=_title(state, objective),
+        line=_best_so_far(state, objective),
+        log_y=_logarithmic(state, objective, dots),
+        chosen=chosen,
+    )
+
+
+def front(state: TuneState, first: int, second: int, chosen: int | None = None) -> Scatter:
+    """Show two objectives of each finished trial against each other."""
+    dots = tuple(
+        dot for dot in _dots(state, second, lambda row: _value(row, first), pruned=False) if math.isfinite(dot.x)
+    )
+    return Scatter(
+        dots,
+        bottom=_title(state, first),
+        left=_title(state, second),
+        log_x=state.objectives[first] in LOGARITHMIC and all(dot.x > 0 for dot in dots),
+        log_y=_logarithmic(state, second, dots),
+        chosen=chosen,
+    )
+
+
+def against(state: TuneState, key: str, objective: int, chosen: int | None = None) -> Scatter:
+    """Show the objective over one parameter; the trials that had none of it are left out."""
+    rows = [row for row in state.trials if key in row.parameters]
+    values = [row.parameters[key] for row in rows]
+    numbers = all(_is_number(value) for value in values)
+    names = [] if numbers else _in_order(values)
+    place = {name: float(number) for number, name in enumerate(names)}
+    dots = _dots(
+        state,
+        objective,
+        lambda row: _place(row.parameters[key], place) if key in row.parameters else math.nan,
+    )
+    dots = tuple(dot for dot in dots if math.isfinite(dot.x))
+    return Scatter(
+        dots,
+        bottom=setting_label(key),
+        left=_title(state, objective),
+        ticks=tuple((number, name) for name, number in place.items()),
+        log_x=numbers and _spans_decades([dot.x for dot in dots]),
+        log_y=_logarithmic(state, objective, dots),
+        chosen=chosen,
+    )
+
+
+def searched(state: TuneState) -> list[str]:
+    """List the parameters that any trial has, in the order in which they came up."""
+    return list(dict.fromkeys(key for row in state.trials for key in row.parameters))
+
+
+def _dots(state: TuneState, objective: int, x: Callable[[TrialRow], float], *, pruned: bool = True) -> tuple[Dot, ...]:
+    dots = []
+    for row in state.trials:
+        value = _value(row, objective)
+        if not math.isfinite(value) or (row.state != "done" and (not pruned or objective > 0)):
+            continue
+        look = _look(state, row)
+        if look is not None:
+            dots.append(Dot(row.number, x(row), value, look, _text(state, row, objective, value)))
+    return tuple(dots)
+
+
+def _look(state: TuneState, row: TrialRow) -> Look | None:
+    if row.number in state.best:
+        return "best"
+    return row.state if row.state in ("done", "pruned", "running") else None
+
+
+def _value(row: TrialRow, objective: int) -> float:
+    """Give the objective of a trial; of one that isn't finished, what it reported last."""
+    if row.values is not None and objective < len(row.values):
+        return row.values[objective]
+    return row.curve[-1][1] if row.curve and objective == 0 else math.nan
+
+
+def _text(state: TuneState, row: TrialRow, objective: int, value: float) -> str:
+    at = "" if row.state == "done" else f" after epoch {row.epoch}, {row.state}"
+    return f"Trial {row.number}: {objective_text(state.objectives[objective], value)}{at}"
+
+
+def _best_so_far(state: TuneState, objective: int) -> tuple[tuple[float, float], ...]:
+    """Draw a staircase through the best of all finished trials up to each."""
+    better = min if state.directions[objective] == "minimize" else max
+    steps: list[tuple[float, float]] = []
+    for row in state.done():
+        value = _value(row, objective)
+        if math.isfinite(value):
+            before = steps[-1][1] if steps else value
+            steps += [(float(row.number), before), (float(row.number), better(before, value))]
+    if steps:
+        newest = max(row.number for row in state.trials if row.state != "waiting")
+        steps.append((float(newest), steps[-1][1]))
+    return tuple(dict.fromkeys(steps))
+
+
+def _title(state: TuneState, objective: int) -> str:
+    name = state.objectives[objective]
+    return OBJECTIVES_AT_LENGTH.get(name, name)
+
+
+def _logarithmic(state: TuneState, objective: int, dots: tuple[Dot, ...]) -> bool:
+    return state.objectives[objective] in LOGARITHMIC and all(dot.y > 0 for dot in dots)
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _in_order(values: list[Value]) -> list[str]:
+    return sorted({value_text(value) for value in values})
+
+
+def _place(value: Value, places: dict[str, float]) -> float:
+    return places[value_text(value)] if places else float(value)  # type: ignore[arg-type]
+
+
+def _spans_decades(values: list[float]) -> bool:
+    return bool(values) and min(values) > 0 and max(values) >= 10 * min(values)

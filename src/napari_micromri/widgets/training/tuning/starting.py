@@ -1,0 +1,76 @@
+"""Begin a tuning, and what can be done to one that goes on; made for threads, without Qt.
+
+A password stays in this process and those that it starts, and in no file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_micromri.widgets.training.tuning.new_model import with_password
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_micromri.training.tuning.config import TuneConfig
+
+
+def begin(path: Path, config: TuneConfig, workers: int, storage: str | None) -> Path:
+    """Make a tuning and start its workers; gives its folder.
+
+    Raises
+    ------
+    MicroMRIError
+        The folder is taken, the storage can't be reached, a worker can't be started.
+    """
+    from napari_micromri.training.tuning import process
+
+    process.create_tuning(path, config, storage=storage)
+    process.start_workers(path, workers)
+    return path
+
+
+def add_workers(path: Path, count: int) -> None:
+    """Start more workers on this computer."""
+    from napari_micromri.training.tuning import process
+
+    process.start_workers(path, count)
+
+
+def pause(path: Path) -> None:
+    """Let the workers finish their trials and begin no other."""
+    from napari_micromri.training.tuning import process
+
+    process.pause_tuning(path)
+
+
+def go_on(path: Path, workers: int) -> None:
+    """Go on after a pause or a stop; ``workers`` is how many to start, 0 when they are there and wait."""
+    from napari_micromri.training.tuning import process
+
+    process.resume_tuning(path)
+    if workers:
+        process.start_workers(path, workers)
+
+
+def stop(path: Path, *, kill: bool = False) -> None:
+    """Ask the workers to end; with ``kill`` end them at once."""
+    from napari_micromri.training.tuning import process
+
+    process.stop_tuning(path, kill=kill)
+
+
+def give_password(path: Path, password: str) -> None:
+    """Take the password of a tuning's storage from the person.
+
+    Raises
+    ------
+    TrainingError
+        The folder is no tuning.
+    """
+    from napari_micromri.training.tuning.folder import TuneFolder
+    from napari_micromri.training.tuning.storage import remember
+
+    url = TuneFolder(path).read().storage
+    if url is not None:
+        remember(with_password(url, password))

@@ -1,0 +1,173 @@
+"""What the tab "Tune" says of a tuning and what can be clicked, without Qt."""
+
+from __future__ import annotations
+
+import math
+import platform
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_micromri.training.words import duration
+from napari_micromri.widgets.training.run_model import PER_MILLE
+from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, STATE_WORDS, objective_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_micromri.training.tuning.process import WorkerRow
+    from napari_micromri.training.tuning.state import TrialRow, TuneState
+
+AT_WORK = ("working", "waiting", "stopping")
+TITLE_COLOURS: Mapping[str, str] = {
+    "Running": "#6db3f2",
+    "Done": "#66c2a5",
+    "Died": "#ff6b6b",
+    "Starting": "#8da0cb",
+}
+OTHER_COLOUR = "#e0a33a"
+
+
+@dataclass(frozen=True)
+class TuneStatus:
+    """What is shown of a tuning; ``part`` is how much of it is done, in thousandths."""
+
+    title: str
+    sentence: str
+    best: str
+    workers: str
+    part: int
+    can_pause: bool
+    can_go_on: bool
+    can_stop: bool
+    can_kill: bool
+    can_add: bool
+
+    @property
+    def colour(self) -> str:
+        """Colour of the title."""
+        return TITLE_COLOURS.get(self.title, OTHER_COLOUR)
+
+
+def describe_tuning(state: TuneState, *, paused: bool = False, stopping: bool = False) -> TuneStatus:
+    """Say how a tuning stands; ``paused`` and ``stopping`` tell what its workers were asked."""
+    at_work = [worker for worker in state.workers if worker.state in AT_WORK]
+    over = is_complete(state)
+    return TuneStatus(
+        title=_title(state, at_work, paused=paused, stopping=stopping),
+        sentence=_sentence(state, at_work),
+        best=best_sentence(state),
+        workers=workers_line(state),
+        part=round(PER_MILLE * min(1.0, state.finished / max(1, planned(state)))),
+        can_pause=bool(at_work) and not paused and not stopping,
+        can_go_on=not over and (paused or not at_work) and not (stopping and bool(at_work)),
+        can_stop=bool(at_work) and not stopping,
+        can_kill=bool(at_work) and stopping,
+        can_add=not over and bool(at_work) and not paused and not stopping,
+    )
+
+
+def planned(state: TuneState) -> int:
+    """How many trials shall be finished; 0 when that isn't known."""
+    return state.config.trials if state.config is not None else 0
+
+
+def is_complete(state: TuneState) -> bool:
+    """Tell whether all trials that were asked for are finished."""
+    return 0 < planned(state) <= state.finished
+
+
+def _title(state: TuneState, at_work: list[WorkerRow], *, paused: bool, stopping: bool) -> str:
+    busy = any(worker.state != "waiting" for worker in at_work)
+    if at_work and stopping:
+        return "Stopping…"
+    if at_work and paused:
+        return "Pausing after these trials…" if busy else "Paused"
+    if is_complete(state) and not busy:
+        return "Done"
+    if at_work:
+        return "Running" if any(row.state != "waiting" for row in state.trials) else "Starting"
+    if any(worker.state == "died" for worker in state.workers) and not stopping:
+        return "Died"
+    return "Stopped"
+
+
+def _sentence(state: TuneState, at_work: list[WorkerRow]) -> str:
+    counts, whole = state.counts, planned(state)
+    text = f"{state.finished} of {whole} trials finished" if whole else f"{state.finished} trials finished"
+    parts = [text + (f", {counts['pruned']} of them pruned" if counts["pruned"] else "")]
+    parts += [f"{counts[name]} {name}" for name in ("running", "failed") if counts[name]]
+    if (left := seconds_left(state, len(at_work))) is not None:
+        parts.append(f"about {duration(left)} left")
+    return "; ".join(parts) + "."
+
+
+def seconds_left(state: TuneState, workers: int) -> float | None:
+    """Guess how long the rest takes, from the trials so far; None where nothing can be said."""
+    took = [row.seconds for row in state.trials if row.state in ("done", "pruned") and row.seconds is not None]
+    rest = planned(state) - state.finished
+    if not workers or not took or rest <= 0:
+        return None
+    pace = statistics.fmean(took)
+    going_on = sum(min(row.seconds or 0.0, pace) for row in state.trials if row.state == "running")
+    return max(0.0, rest * pace - going_on) / min(workers, rest)
+
+
+def best_row(state: TuneState, objective: int = 0) -> TrialRow | None:
+    """Give the best trial by one of the objectives."""
+    rows = [row for row in state.best_rows if row.values is not None and math.isfinite(row.values[objective])]
+    sign = 1 if state.directions[objective] == "minimize" else -1
+    return min(rows, key=lambda row: sign * row.values[objective], default=None)  # type: ignore[index]
+
+
+def best_sentence(state: TuneState, objective: int = 0) -> str:
+    """Say which trial is best; empty before the first one is done."""
+    row = best_row(state, objective)
+    if row is None or row.values is None:
+        return ""
+    figures = [
+        f"{_at_length(name)} {objective_text(name, value)}"
+        for name, value in zip(state.objectives, row.values, strict=True)
+    ]
+    if len(state.objectives) == 1:
+        return f"Best: trial {row.number}, {figures[0]}."
+    number = len(state.best)
+    others = f" {number} trials are beaten by none in all objectives (★)." if number > 1 else ""
+    return f"Best by {_at_length(state.objectives[objective])}: trial {row.number}, {', '.join(figures)}.{others}"
+
+
+def _at_length(name: str) -> str:
+    said = OBJECTIVES_AT_LENGTH.get(name, name)
+    return said[:1].lower() + said[1:]
+
+
+def workers_line(state: TuneState) -> str:
+    """Say who works on which trial, and who died."""
+    here = platform.node()
+    lines = []
+    for worker in state.workers:
+        where = "" if worker.host == here else f" on {worker.host}"
+        if worker.state in AT_WORK:
+            doing = f"trial {worker.trial}" if worker.trial is not None else worker.state
+            lines.append(f"{worker.name}{where}: {doing}{' (stopping)' if worker.state == 'stopping' else ''}")
+        elif worker.state == "died":
+            lines.append(f"{worker.name}{where} died{f': {worker.message}' if worker.message else ''}")
+    if not lines:
+        return "No worker is there."
+    return "; ".join(lines) + ("" if lines[-1].endswith(".") else ".")
+
+
+def trial_sentence(state: TuneState, row: TrialRow) -> str:
+    """Say how one trial went."""
+    parts = [f"Trial {row.number}: {STATE_WORDS[row.state].lower()}"]
+    if row.values is not None and row.state == "done":
+        pairs = zip(state.objectives, row.values, strict=True)
+        parts += [f"{_at_length(name)} {objective_text(name, value)}" for name, value in pairs]
+    if row.epoch:
+        parts.append(f"epoch {row.epoch}" + (f" of {row.epochs_planned}" if row.epochs_planned else ""))
+    if row.seconds is not None:
+        parts.append(duration(row.seconds))
+    if row.worker:
+        parts.append(row.worker)
+    again = f" It does trial {row.retry_of} again." if row.retry_of is not None else ""
+    return f"{', '.join(parts)}.{again}{f' {row.reason}' if row.reason else ''}"

@@ -1,0 +1,92 @@
+"""The trial that is chosen: how it went, and its own curves as its run directory has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_micromri.widgets.training.curve_lines import VALIDATION, Line, loss_lines
+from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.training.tuning.looks import model_of
+from napari_micromri.widgets.training.tuning.status import trial_sentence
+from napari_micromri.widgets.training.tuning.words import LOGARITHMIC, OBJECTIVES_AT_LENGTH, setting_label, value_text
+from napari_micromri.widgets.training.watching import RunLook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_micromri.training.tuning.state import TrialRow, TuneState
+    from napari_micromri.widgets.training.tuning.watch_form import WatchForm
+    from napari_micromri.widgets.training.watching import Snapshot
+
+LOOK_AGAIN_MS = 1000
+
+
+class TrialDetails(QObject):
+    """Shows one trial at a time, and follows its run while it goes on."""
+
+    def __init__(self, form: WatchForm) -> None:
+        super().__init__(form)
+        self._form = form
+        self._looking: Looking | None = None
+        self._run: Path | None = None
+        self._known = False
+        self.row: TrialRow | None = None
+        form.details.hide()
+
+    def show(self, state: TuneState | None, row: TrialRow | None) -> None:
+        """Show a trial as the tuning has it; nothing without one."""
+        form, before = self._form, self.row
+        self.row = row
+        form.details.setVisible(row is not None)
+        if state is None or row is None:
+            self.stop()
+            return
+        if before is None or before.number != row.number or self._run != row.run:
+            self._follow(row.run)
+        parameters = "; ".join(f"{setting_label(key)} {value_text(value)}" for key, value in row.parameters.items())
+        form.trial.setText("\n".join(text for text in (trial_sentence(state, row), parameters) if text))
+        if not self._known:
+            form.curve.set_title(_figure(state))
+            form.curve.show_lines(_reported(state, row), logarithmic=state.objectives[0] in LOGARITHMIC)
+        form.use_trial.setEnabled(model_of(row) is not None)
+        form.retrain_trial.setEnabled(bool(row.parameters))
+        form.open_trial.setEnabled(self._known)
+
+    def stop(self) -> None:
+        """Follow no run."""
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking.deleteLater()
+            self._looking = None
+        self._run, self._known = None, False
+
+    def _follow(self, run: Path | None) -> None:
+        self.stop()
+        self._run = run
+        if run is not None:
+            self._looking = Looking(RunLook(run), self, every_ms=LOOK_AGAIN_MS)
+            self._looking.seen.connect(self._take)  # one that is elsewhere shows what the tuning knows of it
+            self._looking.look()
+
+    def _take(self, snapshot: Snapshot) -> None:
+        form, run = self._form, snapshot.run
+        self._known = True
+        form.open_trial.setEnabled(True)
+        form.curve.set_title("Loss")
+        form.curve.show_lines(loss_lines(run))
+        if not run.live and self._looking is not None:
+            self._looking.stop()  # all is known
+
+
+def _figure(state: TuneState) -> str:
+    name = state.objectives[0]
+    return OBJECTIVES_AT_LENGTH.get(name, name)
+
+
+def _reported(state: TuneState, row: TrialRow) -> list[Line]:
+    """Draw what a trial reported after each epoch."""
+    if not row.curve:
+        return []
+    return [Line(_figure(state), VALIDATION, tuple(float(x) for x, _ in row.curve), tuple(y for _, y in row.curve))]

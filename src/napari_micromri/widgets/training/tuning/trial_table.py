@@ -1,0 +1,183 @@
+"""The table of trials: sorted by a click on a head, filtered, and changed in place while trials go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
+    QAbstractTableModel,
+    QModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QTableView
+
+from napari_micromri.widgets.study.parts import pass_on_text
+from napari_micromri.widgets.training.tuning.trial_rows import Table
+from napari_micromri.widgets.training.tuning.words import COLOURS
+
+if TYPE_CHECKING:
+    from qtpy.QtCore import QPersistentModelIndex
+    from qtpy.QtGui import QKeyEvent
+
+    from napari_micromri.widgets.training.tuning.trial_rows import Cell, Row, Wanted
+
+    Index = QModelIndex | QPersistentModelIndex
+
+HEIGHT = 190
+MOST_WIDTH = 130
+STATE_COLUMN = 1
+Role = Qt.ItemDataRole
+NOWHERE = QModelIndex()
+
+
+class TrialModel(QAbstractTableModel):
+    """Holds a `Table`; rows are added at the end and changed, never taken away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = Table((), ())
+
+    def show_table(self, table: Table) -> None:
+        """Change to another table; what stays the same isn't drawn again."""
+        before, known = self.table, len(self.table.rows)
+        if table.heads != before.heads or len(table.rows) < known:
+            self.beginResetModel()
+            self.table = table
+            self.endResetModel()
+            return
+        changed = [row for row in range(known) if table.rows[row] != before.rows[row]]
+        if len(table.rows) > known:
+            self.beginInsertRows(QModelIndex(), known, len(table.rows) - 1)
+            self.table = table
+            self.endInsertRows()
+        self.table = table
+        if changed:
+            last = len(table.heads) - 1
+            self.dataChanged.emit(self.index(changed[0], 0), self.index(changed[-1], last))
+
+    def rowCount(self, parent: Index = NOWHERE) -> int:
+        """Count the trials."""
+        return 0 if parent.isValid() else len(self.table.rows)
+
+    def columnCount(self, parent: Index = NOWHERE) -> int:
+        """Count the columns."""
+        return 0 if parent.isValid() else len(self.table.heads)
+
+    def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
+        """Give a cell."""
+        row = self.table.rows[index.row()]
+        if role == Role.DisplayRole:
+            return row.cells[index.column()].text
+        if role == Role.ToolTipRole:
+            return row.tooltip
+        if role == Role.ForegroundRole and index.column() == STATE_COLUMN:
+            return QColor(COLOURS[row.state])
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:
+        """Give the head of a column."""
+        if orientation == Qt.Orientation.Horizontal and section < len(self.table.heads):
+            short, long = self.table.heads[section]
+            return {Role.DisplayRole: short, Role.ToolTipRole: f"{long}. A click sorts."}.get(Role(role))
+        return None
+
+
+class TrialOrder(QSortFilterProxyModel):
+    """Sorts by figures, those that are missing last; lists only the trials that are wanted."""
+
+    def __init__(self, model: TrialModel) -> None:
+        super().__init__()
+        self._model = model
+        self._wanted: Wanted = "all"
+        self._words = ""
+        self.setSourceModel(model)
+        self.setDynamicSortFilter(True)
+
+    def choose(self, wanted: Wanted, words: str) -> None:
+        """List only these."""
+        self._wanted, self._words = wanted, words
+        self.invalidate()
+
+    def row(self, index: Index) -> Row:
+        """Give what stands at a place."""
+        return self._model.table.rows[self.mapToSource(index).row()]
+
+    def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
+        """Tell whether a trial is wanted."""
+        return self._model.table.rows[source_row].passes(self._wanted, self._words)
+
+    def lessThan(self, source_left: Index, source_right: Index) -> bool:
+        """Compare two cells."""
+        descending = self.sortOrder() == Qt.SortOrder.DescendingOrder
+        return _key(self._cell(source_left), descending) < _key(self._cell(source_right), descending)
+
+    def _cell(self, index: Index) -> Cell:
+        return self._model.table.rows[index.row()].cells[index.column()]
+
+
+def _key(cell: Cell, descending: bool) -> tuple[int, float, str]:
+    if cell.order is None:
+        return (-1 if descending else 2), 0.0, ""
+    return (0, cell.order, "") if isinstance(cell.order, int | float) else (1, 0.0, cell.order)
+
+
+class TrialTable(QTableView):
+    """Shows the trials; ``chosen`` brings the number of the one that is selected, or None."""
+
+    chosen = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trials = TrialModel()
+        self.order = TrialOrder(self.trials)
+        self.setModel(self.order)
+        self.setSortingEnabled(True)
+        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setTabKeyNavigation(False)
+        self.setWordWrap(False)
+        self.setFixedHeight(HEIGHT)
+        self.setToolTip("The trials. One that is chosen shows its curves below.")
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(20)
+        self.horizontalHeader().setMinimumSectionSize(24)
+        self.selectionModel().selectionChanged.connect(self._tell)
+
+    def show_table(self, table: Table) -> None:
+        """Show these trials; what is selected and where it is scrolled to stay."""
+        columns, rows = self.trials.columnCount(), self.trials.rowCount()
+        self.trials.show_table(table)
+        if (columns, rows == 0) != (self.trials.columnCount(), False):
+            self._fit_columns()
+
+    def selected(self) -> int | None:
+        """Give the trial that is selected."""
+        rows = self.selectionModel().selectedRows()
+        return self.order.row(rows[0]).trial if rows else None
+
+    def select(self, trial: int) -> None:
+        """Select a trial, if it is listed."""
+        for place in range(self.order.rowCount()):
+            index = self.order.index(place, 0)
+            if self.order.row(index).trial == trial:
+                self.selectRow(place)
+                self.scrollTo(index)
+                return
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Take only the keys that steer."""
+        pass_on_text(event, super().keyPressEvent)
+
+    def _fit_columns(self) -> None:
+        self.resizeColumnsToContents()
+        for column in range(self.trials.columnCount()):
+            self.setColumnWidth(column, min(self.columnWidth(column), MOST_WIDTH))
+
+    def _tell(self) -> None:
+        self.chosen.emit(self.selected())

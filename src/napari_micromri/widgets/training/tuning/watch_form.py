@@ -1,0 +1,192 @@
+"""The widgets that show a tuning; what they show is decided in `watch_page` and the modules without Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_micromri.widgets.study.parts import button, column, row, text_line
+from napari_micromri.widgets.training.curves import SMALL, CurvePlot
+from napari_micromri.widgets.training.fields import Choice
+from napari_micromri.widgets.training.run_model import PER_MILLE
+from napari_micromri.widgets.training.tuning.dashboard import is_installed
+from napari_micromri.widgets.training.tuning.plots import ImportancePlot, ScatterPlot
+from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
+from napari_micromri.widgets.training.tuning.trial_table import TrialTable
+
+if TYPE_CHECKING:
+    from napari_micromri.widgets.training.tuning.status import TuneStatus
+
+PAUSE_MS = 60
+"""Between the drawing of two plots."""
+
+
+class WatchForm(QWidget):
+    """Holds the widgets: state and buttons stay in view, trials and plots scroll."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: TuneStatus | None = None
+        self.state = QLabel()
+        self.sentence, self.best, self.workers = text_line(), text_line(), text_line()
+        self.whole = QProgressBar()
+        self.whole.setRange(0, PER_MILLE)
+        self.whole.setTextVisible(False)
+        self.whole.setToolTip("How many of the trials are finished.")
+        self.whole.setFixedHeight(8)
+        self._make_buttons()
+        self._make_trials()
+        self._make_plots()
+        self._lay_out()
+
+    def _make_buttons(self) -> None:
+        self.pause = button("Pause", "Finish the trials that are under way and begin no other.")
+        self.stop = button("Stop", "End the trials after their batches; they are done again when the tuning goes on.")
+        self.add = button("Add worker", "Train one trial more at once on this computer.")
+        self.use = button("Use best in Denoise", "Choose the best trial's model in the dock Denoise with UNet/APDDM.")
+        self.retrain = button(
+            "Retrain best…", "Fill in the tab Set up with the best trial's settings, to train it at full length."
+        )
+        self.folder = button("Open folder", "Show the tuning's files.")
+        self.dashboard = button("Dashboard", "Open optuna-dashboard on this tuning, in the browser.")
+        if not is_installed():
+            self.dashboard.setEnabled(False)
+            self.dashboard.setToolTip("optuna-dashboard isn't installed: pip install optuna-dashboard")
+        self.password = QLineEdit()
+        self.password.setEchoMode(QLineEdit.EchoMode.Password)
+        self.password.setPlaceholderText("Password of the database")
+        self.password.setToolTip("Only kept in memory, for as long as napari is open.")
+        self.give_password = button("Read", "Read the tuning with this password.")
+
+    def _make_trials(self) -> None:
+        self.goal = Choice("By which goal the trials are judged in the plots, and which one is the best.")
+        self.filter = Choice("Which trials are listed.", tuple(FILTERS.values()))
+        self.words = QLineEdit()
+        self.words.setPlaceholderText("Filter, e.g. adam")
+        self.words.setClearButtonEnabled(True)
+        self.words.setToolTip("List only trials with these words among their figures and settings.")
+        self.table = TrialTable()
+        self.trial = text_line()
+        self.curve = CurvePlot(
+            "Loss", "Loss of the chosen trial over its epochs; the dashed line is the input.", height=SMALL, named=True
+        )
+        self.use_trial = button("Use in Denoise", "Choose this trial's model in the dock Denoise with UNet/APDDM.")
+        self.retrain_trial = button("Retrain…", "Fill in the tab Set up with this trial's settings.")
+        self.open_trial = button("Open run", "Show this trial in the tab Run.")
+        self.details = column(self.trial, self.curve, row(self.use_trial, self.retrain_trial, self.open_trial))
+
+    def _make_plots(self) -> None:
+        self.history = ScatterPlot(
+            "",
+            "Each trial in its order. ★ best, ● done, ○ running, × pruned; the line is the best so far. "
+            "A click chooses a trial.",
+            whole=True,
+            after_ms=PAUSE_MS,
+        )
+        self.front = ScatterPlot(
+            "Goals against each other",
+            "★ trials that no other one beats in all goals. A click chooses a trial.",
+            after_ms=2 * PAUSE_MS,
+        )
+        self.importance = ImportancePlot(
+            "Importance of the settings",
+            "How much each setting decides whether a trial is among the best (Optuna's PED-ANOVA).",
+            after_ms=3 * PAUSE_MS,
+        )
+        self.importance_note = text_line()
+        self.against = Choice("Which setting to plot the trials over.")
+        self.slices = ScatterPlot("", "Each trial over one setting. A click chooses a trial.", after_ms=4 * PAUSE_MS)
+
+    @property
+    def plots(self) -> tuple[CurvePlot | ScatterPlot | ImportancePlot, ...]:
+        """All plots."""
+        return self.curve, self.history, self.front, self.importance, self.slices
+
+    def wait_for_answer(self) -> None:
+        """Let nothing be clicked twice; the next look enables what can be done then."""
+        self._shown = None
+        for one in (self.pause, self.stop, self.add):
+            one.setEnabled(False)
+
+    def show_problem(self, sentence: str, *, ask_password: bool = False) -> None:
+        """Say what is wrong, until the tuning can be read again."""
+        self._shown = None
+        self.problem.setText(sentence)
+        self.problem.setVisible(bool(sentence))
+        self._ask.setVisible(ask_password)
+
+    def show_status(self, status: TuneStatus | None) -> None:
+        """Show how the tuning stands."""
+        if status is not None and self._shown == status:
+            return
+        self._shown = status
+        self._present.setVisible(status is not None)
+        self._scroll.setVisible(status is not None)
+        if status is None:
+            return
+        self.show_problem("")
+        self._shown = status
+        self.state.setText(status.title)
+        self.state.setStyleSheet(f"color: {status.colour}; font-weight: bold; font-size: 14px;")
+        for label, text in ((self.sentence, status.sentence), (self.workers, status.workers)):
+            label.setText(text)
+        self.whole.setValue(status.part)
+        self.pause.setText("Go on" if status.can_go_on else "Pause")
+        self.pause.setEnabled(status.can_pause or status.can_go_on)
+        self.stop.setText("End at once" if status.can_kill else "Stop")
+        self.stop.setEnabled(status.can_stop or status.can_kill)
+        self.add.setEnabled(status.can_add)
+
+    def _lay_out(self) -> None:
+        self.problem = text_line()
+        self._ask = row(self.password, self.give_password, stretch=(1, 0))
+        self._ask.hide()
+        self._present = column(
+            self.state,
+            self.sentence,
+            self.whole,
+            self.best,
+            self.workers,
+            row(self.pause, self.stop, self.add),
+            row(self.use, self.retrain),
+            row(self.folder, self.dashboard),
+        )
+        inside = column(
+            self.goal,
+            self.history,
+            row(self.filter, self.words),
+            self.table,
+            self.details,
+            self.front,
+            self.importance,
+            self.importance_note,
+            self.against,
+            self.slices,
+            QWidget(),
+            stretch=(0,) * 10 + (1,),
+        )
+        inside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._scroll = QScrollArea()
+        self._scroll.setWidget(inside)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.problem)
+        layout.addWidget(self._ask)
+        layout.addWidget(self._present)
+        layout.addWidget(self._scroll, 1)
+        layout.addStretch()

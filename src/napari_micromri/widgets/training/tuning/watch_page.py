@@ -1,0 +1,230 @@
+"""Watch a tuning, steer its workers, take its best trial."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.training.remembered import remembered_workers
+from napari_micromri.widgets.training.tuning import starting
+from napari_micromri.widgets.training.tuning.dashboard import Dashboard, is_installed
+from napari_micromri.widgets.training.tuning.looks import TuneWatch, has_storage, model_of
+from napari_micromri.widgets.training.tuning.retraining import retraining
+from napari_micromri.widgets.training.tuning.status import AT_WORK, best_row, best_sentence
+from napari_micromri.widgets.training.tuning.trial_details import TrialDetails
+from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
+from napari_micromri.widgets.training.tuning.watch_form import WatchForm
+from napari_micromri.widgets.training.tuning.watch_plots import WatchPlots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_micromri.training.tuning.state import TrialRow
+    from napari_micromri.widgets.training.tuning.looks import TuneLook
+    from napari_micromri.widgets.training.tuning.trial_rows import Wanted
+
+LOOK_AGAIN_MS = 1000
+
+
+class WatchPage(QWidget):
+    """Shows one tuning at a time.
+
+    ``used`` is sent with the file of the model that is to be used, ``retrained`` with a `Retraining`, ``opened`` with
+    the run of a trial that is to be shown, ``changed`` when workers came or went.
+    """
+
+    used = Signal(object)
+    retrained = Signal(object)
+    opened = Signal(object)
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form = WatchForm()
+        self.path: Path | None = None
+        self.look: TuneLook | None = None
+        self.details = TrialDetails(self.form)
+        self.plots = WatchPlots(self.form)
+        self._chosen: int | None = None
+        self._looking: Looking | None = None
+        self._doing: Looking | None = None
+        self._dashboard: Dashboard | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form)
+        self._connect()
+        self.form.show_status(None)
+
+    def _connect(self) -> None:
+        form = self.form
+        form.pause.clicked.connect(self.pause_or_go_on)
+        form.stop.clicked.connect(self.stop)
+        form.add.clicked.connect(self.add_worker)
+        form.use.clicked.connect(lambda: self._use(self.best))
+        form.retrain.clicked.connect(lambda: self._retrain(self.best))
+        form.folder.clicked.connect(self._open_folder)
+        form.dashboard.clicked.connect(self._open_dashboard)
+        form.password.returnPressed.connect(self._take_password)
+        form.give_password.clicked.connect(self._take_password)
+        form.filter.currentIndexChanged.connect(self._filter)
+        form.words.textChanged.connect(self._filter)
+        form.goal.currentIndexChanged.connect(self._show_best)
+        form.table.chosen.connect(self._choose)
+        for plot in (form.history, form.front, form.slices):
+            plot.clicked.connect(form.table.select)
+        form.use_trial.clicked.connect(lambda: self._use(self.details.row))
+        form.retrain_trial.clicked.connect(lambda: self._retrain(self.details.row))
+        form.open_trial.clicked.connect(self._open_trial)
+
+    @property
+    def best(self) -> TrialRow | None:
+        """The best trial, by the goal that is looked at."""
+        return best_row(self.look.state, self.plots.objective) if self.look is not None else None
+
+    def open(self, path: Path) -> None:
+        """Show a tuning."""
+        self._forget()
+        self.path = path
+        self._looking = Looking(TuneWatch(path), self, every_ms=LOOK_AGAIN_MS)
+        self._looking.seen.connect(self._take)
+        self._looking.failed.connect(self._take_problem)
+        self._looking.look()
+        self.form.show_problem("Looking at the tuning…")
+
+    def shut_down(self) -> None:
+        """Look no more; the workers go on."""
+        self._forget()
+        if self._doing is not None:
+            self._doing.stop()
+
+    def _forget(self) -> None:
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking.deleteLater()
+            self._looking = None
+        if self._dashboard is not None:
+            self._dashboard.close()
+            self._dashboard = None
+        self.details.show(None, None)
+        self.plots.forget()
+        self.path, self.look, self._chosen = None, None, None
+        self.form.table.clearSelection()
+        self.form.show_status(None)
+
+    # Showing
+
+    def _take(self, look: TuneLook) -> None:
+        before, self.look = self.look, look
+        self.form.show_status(look.status)
+        if before is None or before.table != look.table:
+            self.form.table.show_table(look.table)
+        self.details.show(look.state, self._row(self._chosen))
+        self.plots.show(look, self._chosen)
+        self._show_best()
+        if before is None or before.status.title != look.status.title:
+            self.changed.emit()
+
+    def _take_problem(self, sentence: str) -> None:
+        self.form.show_problem(sentence, ask_password=self.path is not None and has_storage(self.path))
+
+    def _show_best(self) -> None:
+        form, best = self.form, self.best
+        found = best is not None and self.look is not None and best.number in self.look.models
+        text = best_sentence(self.look.state, self.plots.objective) if self.look is not None and best else ""
+        form.best.setText(text)
+        form.best.setVisible(bool(text))
+        form.use.setEnabled(found)
+        form.retrain.setEnabled(best is not None)
+
+    def _row(self, number: int | None) -> TrialRow | None:
+        trials = self.look.state.trials if self.look is not None else ()
+        return trials[number] if number is not None and number < len(trials) else None
+
+    def _choose(self, number: int | None) -> None:
+        self._chosen = number
+        if self.look is not None:
+            self.details.show(self.look.state, self._row(number))
+            self.plots.show(self.look, number)
+
+    def _filter(self) -> None:
+        wanted: Wanted = list(FILTERS)[max(0, self.form.filter.currentIndex())]
+        self.form.table.order.choose(wanted, self.form.words.text())
+
+    # Steering
+
+    def pause_or_go_on(self) -> None:
+        """Pause the workers, or let the tuning go on, with as many workers as were started last if none is there."""
+        if self.path is None or self.look is None:
+            return
+        if self.look.status.can_pause:
+            self._do(partial(starting.pause, self.path))
+        elif self.look.status.can_go_on:
+            at_work = any(worker.state in AT_WORK for worker in self.look.state.workers)
+            self._do(partial(starting.go_on, self.path, 0 if at_work else remembered_workers()))
+
+    def stop(self) -> None:
+        """Ask the workers to end; those that were asked already are ended at once."""
+        if self.path is not None and self.look is not None:
+            self._do(partial(starting.stop, self.path, kill=self.look.status.can_kill))
+
+    def add_worker(self) -> None:
+        """Start one worker more."""
+        if self.path is not None:
+            self._do(partial(starting.add_workers, self.path, 1))
+
+    def _do(self, work: Callable[[], object]) -> None:
+        """Do something to the tuning in a thread, and look at what became of it."""
+        if self._doing is not None:
+            if self._doing.busy:
+                return
+            self._doing.deleteLater()
+        self._doing = Looking(work, self)
+        self._doing.failed.connect(show_error)
+        self._doing.seen.connect(self._look_now)
+        self._doing.failed.connect(self._look_now)
+        self._doing.look()
+        self.form.wait_for_answer()
+
+    def _look_now(self) -> None:
+        if self._looking is not None:
+            self._looking.look()
+
+    def _take_password(self) -> None:
+        if self.path is not None:
+            self._do(partial(starting.give_password, self.path, self.form.password.text()))
+            self.form.password.clear()
+
+    # Using
+
+    def _use(self, row: TrialRow | None) -> None:
+        model = model_of(row) if row is not None else None
+        if model is not None:
+            self.used.emit(model)
+
+    def _retrain(self, row: TrialRow | None) -> None:
+        if row is not None and self.look is not None and (wanted := retraining(self.look.state, row)) is not None:
+            self.retrained.emit(wanted)
+
+    def _open_trial(self) -> None:
+        if self.details.row is not None and self.details.row.run is not None:
+            self.opened.emit(self.details.row.run)
+
+    def _open_folder(self) -> None:
+        if self.path is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.path)))
+
+    def _open_dashboard(self) -> None:
+        if self.path is None or not is_installed():
+            return
+        self._dashboard = self._dashboard or Dashboard(self.path)
+        opening = Looking(self._dashboard.open, self)
+        opening.seen.connect(lambda url: QDesktopServices.openUrl(QUrl(url)))
+        opening.failed.connect(show_error)
+        opening.look()

@@ -1,0 +1,133 @@
+"""Which plots of a tuning are shown, and bringing them up to date."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.training.tuning.points import against, front, history
+from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, setting_label
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QComboBox
+
+    from napari_micromri.training.tuning.importance import Importances
+    from napari_micromri.training.tuning.state import TuneState
+    from napari_micromri.widgets.training.tuning.looks import TuneLook
+    from napari_micromri.widgets.training.tuning.watch_form import WatchForm
+
+
+class WatchPlots(QObject):
+    """Draws the history, importances, and the trials over one setting; importances are judged in a thread."""
+
+    def __init__(self, form: WatchForm) -> None:
+        super().__init__(form)
+        self._form = form
+        self._look: TuneLook | None = None
+        self._chosen: int | None = None
+        self._judging: Looking | None = None
+        self._judged: tuple[int, int] | None = None
+        self._keys: tuple[str, ...] = ()
+        self._goals: tuple[str, ...] = ()
+        form.against.currentIndexChanged.connect(self._draw_against)
+        form.goal.currentIndexChanged.connect(self._draw)
+
+    @property
+    def objective(self) -> int:
+        """The goal that is plotted, by its place among the objectives."""
+        return max(0, self._form.goal.currentIndex())
+
+    def show(self, look: TuneLook, chosen: int | None) -> None:
+        """Show a tuning; the trial that is chosen has a ring around it."""
+        self._look, self._chosen = look, chosen
+        self._list_goals(look.state)
+        self._list_keys(look.searched)
+        self._draw()
+
+    def forget(self) -> None:
+        """Show nothing of another tuning."""
+        self.stop()
+        self._look, self._judged, self._keys, self._goals = None, None, (), ()
+        self._form.goal.clear()
+        self._form.against.clear()
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        if self._judging is not None:
+            self._judging.stop()
+            self._judging.deleteLater()
+            self._judging = None
+        for plot in self._form.plots:
+            plot.stop()
+
+    def _list_goals(self, state: TuneState) -> None:
+        form = self._form
+        form.goal.setVisible(len(state.objectives) > 1)
+        if state.objectives != self._goals:
+            self._goals = state.objectives
+            _refill(form.goal, [f"Judge by: {OBJECTIVES_AT_LENGTH.get(name, name)}" for name in state.objectives])
+
+    def _list_keys(self, keys: tuple[str, ...]) -> None:
+        form = self._form
+        form.against.setVisible(bool(keys))
+        if keys != self._keys:
+            self._keys = keys
+            _refill(form.against, [f"Over: {setting_label(key)}" for key in keys])
+
+    def _draw(self) -> None:
+        if self._look is None or not self._look.state.objectives:
+            return
+        state, objective, chosen = self._look.state, self.objective, self._chosen
+        self._form.history.show_scatter(history(state, objective, chosen))
+        if len(state.objectives) > 1:
+            self._form.front.show_scatter(front(state, *_pair(objective), chosen))
+        else:
+            self._form.front.hide()
+        self._draw_against()
+        self._judge(state, objective)
+
+    def _draw_against(self) -> None:
+        if self._look is None or not self._keys:
+            self._form.slices.hide()
+            return
+        key = self._keys[max(0, self._form.against.currentIndex())]
+        self._form.slices.show_scatter(against(self._look.state, key, self.objective, self._chosen))
+
+    def _judge(self, state: TuneState, objective: int) -> None:
+        """Judge importances anew when another trial is done."""
+        now = (state.counts["done"], objective)
+        if now == self._judged or (self._judging is not None and self._judging.busy):
+            return
+        self._judged = now
+        if self._judging is not None:
+            self._judging.deleteLater()
+        self._judging = Looking(partial(_importances, state, objective), self)
+        self._judging.seen.connect(self._show_importances)
+        self._judging.look()
+
+    def _show_importances(self, found: Importances) -> None:
+        self._form.importance.show_importances(found.shares)
+        said = found.reason or found.caution
+        self._form.importance_note.setText(said)
+        self._form.importance_note.setVisible(bool(said))
+
+
+def _importances(state: TuneState, objective: int) -> Importances:
+    from napari_micromri.training.tuning.importance import importances
+
+    return importances(state, objective)
+
+
+def _pair(objective: int) -> tuple[int, int]:
+    """Choose what stands below and at the left: the first goal, and the one that is looked at."""
+    return (0, objective) if objective else (1, 0)
+
+
+def _refill(box: QComboBox, labels: list[str]) -> None:
+    box.blockSignals(True)
+    box.clear()
+    box.addItems(labels)
+    box.blockSignals(False)
