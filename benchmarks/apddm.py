@@ -45,10 +45,11 @@ DIAL = {
     "10 steps": Sampling(steps=10),
     "20 steps": Sampling(steps=20),
     "50 steps": Sampling(steps=50),
+    "50 steps, eta 0.15": Sampling(steps=50, eta=0.15, seed=1),
     "10 steps, eta 0.3": Sampling(steps=10, eta=0.3, seed=1),
     "mean of 8 draws of 5 steps": Sampling(steps=5, draws=8, eta=1.0, seed=1),
 }
-TEXTURED = "50 steps"
+TEXTURED = "50 steps, eta 0.15"
 ENSEMBLE = "mean of 8 draws of 5 steps"
 BINS = 10
 PARTS = ("dial", "time", "rivals")

@@ -28,8 +28,9 @@ from napari_micromri.training.config import TrainConfig, make_config
 from napari_micromri.training.data import Budget, CheckedSlices, TrainingData
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric
-from napari_micromri.training.engine.loop import first_network, train
+from napari_micromri.training.engine.loop import train
 from napari_micromri.training.engine.losses import batch_loss
+from napari_micromri.training.engine.methods import first_network
 from napari_micromri.training.engine.state import Learner
 from napari_micromri.training.events import Epoch
 from napari_micromri.training.folder import RunFolder
