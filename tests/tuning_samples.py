@@ -176,7 +176,7 @@ def make_tuning(path: Path, storage: BaseStorage | None = None, **fields: Any) -
 
 def make_full_tuning(path: Path, trials: int = 24, **fields: Any) -> Sample:
     """Make a tuning with trials in every state; the first has the settings that it began with, one was tried again."""
-    sample = make_tuning(path, **fields)
+    sample = make_tuning(path, **{"trials": trials + 3} | fields)
     sample.add(given=True)
     for number in range(1, trials):
         state = "pruned" if number % 5 == 4 and len(sample.config.objectives) == 1 else "done"

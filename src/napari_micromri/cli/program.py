@@ -27,6 +27,7 @@ from napari_micromri.cli import (
     study,
     train,
     tune,
+    tune_report,
 )
 from napari_micromri.errors import CancelledError, MicroMRIError
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-COMMANDS = (info, convert, simulate, study, train, runs, tune, denoise, measure, evaluate, models, export)
+COMMANDS = (info, convert, simulate, study, train, runs, tune, tune_report, denoise, measure, evaluate, models, export)
 
 GOOD, REFUSED, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 

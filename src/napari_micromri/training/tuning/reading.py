@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_micromri.errors import TrainingError
@@ -16,8 +17,6 @@ from napari_micromri.training.tuning.state import TrialRow, TrialState, TuneStat
 from napari_micromri.training.tuning.storage import ATTRIBUTE, is_url
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_micromri.training.tuning.config import TuneConfig
     from napari_micromri.training.tuning.roster import WorkerRow
     from napari_micromri.training.tuning.sources import Source
@@ -33,6 +32,8 @@ class TuneReader:
     ----------
     where
         Folder of the tuning, or URL of its storage.
+    name
+        Of the tuning, where a storage holds several.
 
     Raises
     ------
@@ -40,15 +41,15 @@ class TuneReader:
         The folder is no tuning.
     """
 
-    def __init__(self, where: Path | str) -> None:
+    def __init__(self, where: Path | str, *, name: str | None = None) -> None:
         self._lock = threading.Lock()
         self._folder: TuneFolder | None = None
         self._config: TuneConfig | None = None
         self._source: Source
         if is_url(where):
-            self._source = UrlSource(str(where))
+            self._source = UrlSource(str(where), name)
         else:
-            self._folder = TuneFolder(where)
+            self._folder = TuneFolder(Path(where).absolute())
             settings = self._folder.read()
             self._config = settings.config
             self._source = (
@@ -105,20 +106,22 @@ class TuneReader:
         )
 
 
-def read_tuning(where: Path | str) -> TuneState:
+def read_tuning(where: Path | str, *, name: str | None = None) -> TuneState:
     """Read a tuning once.
 
     Parameters
     ----------
     where
         Its folder, or the URL of its storage.
+    name
+        Of the tuning, where a storage holds several.
 
     Raises
     ------
     TrainingError
         The folder is no tuning, it is damaged, or its storage can't be reached.
     """
-    with TuneReader(where) as reader:
+    with TuneReader(where, name=name) as reader:
         return reader.read()
 
 
