@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.widgets.training.looking import Looking
@@ -52,6 +52,21 @@ class LazyPlot(QWidget, Generic[T]):
         self._library.stop()
         self._soon.stop()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        if self._plot is not None and event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self._take_colours()
+
+    def _take_colours(self) -> None:
+        colour = self.palette().text().color()
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(colour)
+            axis.setTextPen(colour)
+        self._plot.resetCachedContent()  # the background is drawn once only
+        self._plot.viewport().update()
+
     def _show(self, content: T) -> None:
         self._wanted = content
         if self._plot is not None:
@@ -90,13 +105,10 @@ class LazyPlot(QWidget, Generic[T]):
         plot.hideButtons()
         plot.setMenuEnabled(False)
         plot.showGrid(y=True, alpha=0.2)
-        colour = self.palette().text().color()
         for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.setPen(colour)
-            axis.setTextPen(colour)
-            axis.enableAutoSIPrefix(False)
+            plot.getAxis(side).enableAutoSIPrefix(False)
         plot.getAxis("left").setWidth(AXIS_WIDTH)
+        self._take_colours()
         layout = self.layout()
         assert layout is not None  # noqa: S101
         layout.addWidget(plot)

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_micromri.errors import InputError, WriteError
+from napari_micromri.errors import InputError
 from napari_micromri.widgets.training.looking import Looking
 from napari_micromri.widgets.training.remembered import remember_study, remember_workers, remembered_workers
 from napari_micromri.widgets.training.study_chooser import StudyChooser
@@ -31,17 +31,13 @@ from napari_micromri.widgets.training.tuning.new_model import (
     tune_config,
     with_password,
 )
-from napari_micromri.widgets.training.tuning.space_rows import addable, is_brought, new_row, rows_of, space_of
-from napari_micromri.widgets.training.tuning.words import setting_label
+from napari_micromri.widgets.training.tuning.space_editor import SpaceEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from qtpy.QtGui import QAction  # type: ignore[attr-defined,unused-ignore]
+    from collections.abc import Callable
 
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.tuning.config import TuneConfig
-    from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
 
 class NewPage(QWidget):
@@ -60,6 +56,7 @@ class NewPage(QWidget):
         self._set_up = set_up
         self.form = form = NewForm()
         self.studies = StudyChooser(form.study)
+        self.space = SpaceEditor(form, self.base)
         self._starting: Looking | None = None
         self._proposed = self._said = ""
         layout = QVBoxLayout(self)
@@ -68,7 +65,7 @@ class NewPage(QWidget):
         self._explain_choices()
         form.workers.setValue(remembered_workers())
         self._connect()
-        self.reset_space()
+        self.space.reset()
         self._base_chosen()
         self.studies.refresh()
 
@@ -83,12 +80,7 @@ class NewPage(QWidget):
         self.studies.changed.connect(self._update)
         form.browse_study.clicked.connect(self._ask_study)
         form.base.currentIndexChanged.connect(self._base_chosen)
-        form.space.changed.connect(self._update)
-        form.space.described.connect(form.about.setText)
-        form.load.clicked.connect(self._ask_space)
-        form.save.clicked.connect(self._ask_space_to_save)
-        form.usual.clicked.connect(self.reset_space)
-        form.addable.triggered.connect(self._add)
+        self.space.changed.connect(self._update)
         form.storage.currentIndexChanged.connect(self._update)
         form.url.editingFinished.connect(self._hide_password)
         form.browse_folder.clicked.connect(self._ask_folder)
@@ -145,63 +137,11 @@ class NewPage(QWidget):
             self._update()
             return
         self.form.epochs.setValue(base.epochs)
-        self._show_rows(self.form.space.rows)
-
-    def reset_space(self) -> None:
-        """Search what is searched by default."""
-        from napari_micromri.training.tuning.space import default_space
-
-        self._show_rows(rows_of(default_space()))
-
-    def load_space(self, path: Path) -> None:
-        """Search what a file says; one that makes no sense is told."""
-        from napari_micromri.training.tuning.space_file import read_space
-
-        try:
-            self._show_rows(rows_of(read_space(path)))
-        except InputError as error:
-            show_error(str(error))
-
-    def save_space(self, path: Path) -> None:
-        """Write the search space."""
-        from napari_micromri.training.tuning.space_file import write_space
-
-        try:
-            write_space(space_of(self.form.space.rows, self.base()), path, overwrite=True)
-        except (InputError, WriteError) as error:
-            show_error(str(error))
-        else:
-            show_info(f"The search space is in {path}.")
-
-    def _show_rows(self, rows: Sequence[SpaceRow]) -> None:
-        form = self.form
-        form.space.show_rows(rows, self._brought(rows))
-        form.offer((key, setting_label(key)) for key in addable(form.space.rows))
-        self._update()
-
-    def _brought(self, rows: Sequence[SpaceRow]) -> list[str]:
-        try:
-            from_model = self.base().init_from is not None
-        except InputError:
-            from_model = False
-        return [row.key for row in rows if from_model and is_brought(row.key)]
-
-    def _add(self, action: QAction) -> None:
-        row = new_row(action.data(), self.base())
-        self._show_rows([*self.form.space.rows, row])
-        self.form.space.scrollToBottom()
+        self.space.refresh()
 
     def _ask_study(self) -> None:
         if (path := self.form.ask_study()) is not None:
             self.studies.use(path)
-
-    def _ask_space(self) -> None:
-        if (path := self.form.ask_space()) is not None:
-            self.load_space(path)
-
-    def _ask_space_to_save(self) -> None:
-        if (path := self.form.ask_space_to_save()) is not None:
-            self.save_space(path)
 
     def _ask_folder(self) -> None:
         if (path := self.form.ask_folder()) is not None:
@@ -258,7 +198,7 @@ class NewPage(QWidget):
             study=self.studies.current or Path(),
             base=self.base(),
             epochs=form.epochs.value(),
-            rows=form.space.rows,
+            rows=self.space.rows,
             objectives=[name for name, box in form.objectives.items() if box.isChecked()],
             trials=form.trials.value(),
             sampler=form.sampler.currentText(),

@@ -89,10 +89,15 @@ class ScatterPlot(LazyPlot[Scatter]):
             item.setZValue(number + 1)
             item.sigPointsClicked.connect(self._take_click)
             item.scatter.opts.update(hoverable=True, tip=lambda x, y, data: data.text)
-        text = self.palette().text().color()
-        self._ring = self._plot.plot(
-            pen=None, symbol="o", symbolSize=17, symbolPen=mkPen(text, width=2), symbolBrush=None
-        )
+        self._ring = self._plot.plot(pen=None, symbol="o", symbolSize=17, symbolBrush=None)
+        self._take_colours()
+
+    def _take_colours(self) -> None:
+        super()._take_colours()
+        if self._ring is not None:
+            from pyqtgraph import mkPen
+
+            self._ring.setSymbolPen(mkPen(self.palette().text().color(), width=2))
 
     def _take_click(self, item: object, points: Sequence[Any]) -> None:
         del item
@@ -130,7 +135,7 @@ class ImportancePlot(LazyPlot[Bars]):
         bars = tuple(sorted(importances.items(), key=lambda item: -item[1]))
         self.setVisible(bool(bars))
         if bars:
-            self.setFixedHeight(56 + BAR_HEIGHT * len(bars))
+            self.setFixedHeight(70 + BAR_HEIGHT * len(bars))
             self._show(bars)
 
     def _draw(self, before: Bars | None, content: Bars) -> None:
@@ -140,7 +145,9 @@ class ImportancePlot(LazyPlot[Bars]):
         if self._bars is None:
             plot.setTitle(self._title, size="9pt")
             plot.getAxis("left").setWidth(LABEL_WIDTH)
-            plot.showGrid(x=True, y=False, alpha=0.2)
+            plot.showGrid(x=False, y=False)
+            plot.getAxis("left").setStyle(tickLength=0)
+            plot.getAxis("bottom").setLabel("Share")
         else:
             plot.removeItem(self._bars)
         rows = range(len(content), 0, -1)

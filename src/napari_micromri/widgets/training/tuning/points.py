@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from napari_micromri.training.tuning.state import TrialRow, TuneState, Value
 
+FEW = 6
+"""So many values of a setting, each tried at least twice on average, are shown beside each other."""
+
 Look: TypeAlias = Literal["done", "pruned", "running", "best"]
 
 
@@ -79,9 +82,7 @@ def against(state: TuneState, key: str, objective: int, chosen: int | None = Non
     """Show the objective over one parameter; the trials that had none of it are left out."""
     rows = [row for row in state.trials if key in row.parameters]
     values = [row.parameters[key] for row in rows]
-    numbers = all(_is_number(value) for value in values)
-    names = [] if numbers else _in_order(values)
-    place = {name: float(number) for number, name in enumerate(names)}
+    place = {name: float(number) for number, name in enumerate(_names(values))}
     dots = _dots(
         state,
         objective,
@@ -93,7 +94,7 @@ def against(state: TuneState, key: str, objective: int, chosen: int | None = Non
         bottom=setting_label(key),
         left=_title(state, objective),
         ticks=tuple((number, name) for name, number in place.items()),
-        log_x=numbers and _spans_decades([dot.x for dot in dots]),
+        log_x=not place and _spans_decades([dot.x for dot in dots]),
         log_y=_logarithmic(state, objective, dots),
         chosen=chosen,
     )
@@ -162,8 +163,13 @@ def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _in_order(values: list[Value]) -> list[str]:
-    return sorted({value_text(value) for value in values})
+def _names(values: list[Value]) -> list[str]:
+    """Name the values in their order where there are few; none where they are many numbers."""
+    numbers = [value for value in values if _is_number(value)]
+    if len(numbers) < len(values):
+        return sorted({value_text(value) for value in values})
+    few = sorted(set(numbers))  # type: ignore[type-var]
+    return [value_text(value) for value in few] if len(few) <= FEW and 2 * len(few) <= len(values) else []
 
 
 def _place(value: Value, places: dict[str, float]) -> float:

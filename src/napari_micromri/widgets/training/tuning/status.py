@@ -30,9 +30,13 @@ OTHER_COLOUR = "#e0a33a"
 
 @dataclass(frozen=True)
 class TuneStatus:
-    """What is shown of a tuning; ``part`` is how much of it is done, in thousandths."""
+    """What is shown of a tuning.
+
+    ``live`` tells that workers are there, ``part`` how much is done, in thousandths.
+    """
 
     title: str
+    live: bool
     sentence: str
     best: str
     workers: str
@@ -55,10 +59,11 @@ def describe_tuning(state: TuneState, *, paused: bool = False, stopping: bool = 
     over = is_complete(state)
     return TuneStatus(
         title=_title(state, at_work, paused=paused, stopping=stopping),
+        live=bool(at_work),
         sentence=_sentence(state, at_work),
         best=best_sentence(state),
-        workers=workers_line(state),
-        part=round(PER_MILLE * min(1.0, state.finished / max(1, planned(state)))),
+        workers="" if over and not at_work else workers_line(state),
+        part=round(PER_MILLE * min(1.0, state.finished / max(1, state.planned))),
         can_pause=bool(at_work) and not paused and not stopping,
         can_go_on=not over and (paused or not at_work) and not (stopping and bool(at_work)),
         can_stop=bool(at_work) and not stopping,
@@ -67,14 +72,9 @@ def describe_tuning(state: TuneState, *, paused: bool = False, stopping: bool = 
     )
 
 
-def planned(state: TuneState) -> int:
-    """How many trials shall be finished; 0 when that isn't known."""
-    return state.config.trials if state.config is not None else 0
-
-
 def is_complete(state: TuneState) -> bool:
     """Tell whether all trials that were asked for are finished."""
-    return 0 < planned(state) <= state.finished
+    return 0 < state.planned <= state.finished
 
 
 def _title(state: TuneState, at_work: list[WorkerRow], *, paused: bool, stopping: bool) -> str:
@@ -93,10 +93,11 @@ def _title(state: TuneState, at_work: list[WorkerRow], *, paused: bool, stopping
 
 
 def _sentence(state: TuneState, at_work: list[WorkerRow]) -> str:
-    counts, whole = state.counts, planned(state)
+    counts, whole = state.counts, state.planned
     text = f"{state.finished} of {whole} trials finished" if whole else f"{state.finished} trials finished"
     parts = [text + (f", {counts['pruned']} of them pruned" if counts["pruned"] else "")]
-    parts += [f"{counts[name]} {name}" for name in ("running", "failed") if counts[name]]
+    failed = counts["failed"] - state.retried  # those that are gone on with aren't lost
+    parts += [f"{number} {word}" for number, word in ((counts["running"], "running"), (failed, "failed")) if number > 0]
     if (left := seconds_left(state, len(at_work))) is not None:
         parts.append(f"about {duration(left)} left")
     return "; ".join(parts) + "."
@@ -105,7 +106,7 @@ def _sentence(state: TuneState, at_work: list[WorkerRow]) -> str:
 def seconds_left(state: TuneState, workers: int) -> float | None:
     """Guess how long the rest takes, from the trials so far; None where nothing can be said."""
     took = [row.seconds for row in state.trials if row.state in ("done", "pruned") and row.seconds is not None]
-    rest = planned(state) - state.finished
+    rest = state.planned - state.finished
     if not workers or not took or rest <= 0:
         return None
     pace = statistics.fmean(took)
@@ -132,7 +133,7 @@ def best_sentence(state: TuneState, objective: int = 0) -> str:
     if len(state.objectives) == 1:
         return f"Best: trial {row.number}, {figures[0]}."
     number = len(state.best)
-    others = f" {number} trials are beaten by none in all objectives (★)." if number > 1 else ""
+    others = f" ★: {number} trials that no other one beats in all goals." if number > 1 else ""
     return f"Best by {_at_length(state.objectives[objective])}: trial {row.number}, {', '.join(figures)}.{others}"
 
 
@@ -148,13 +149,19 @@ def workers_line(state: TuneState) -> str:
     for worker in state.workers:
         where = "" if worker.host == here else f" on {worker.host}"
         if worker.state in AT_WORK:
-            doing = f"trial {worker.trial}" if worker.trial is not None else worker.state
-            lines.append(f"{worker.name}{where}: {doing}{' (stopping)' if worker.state == 'stopping' else ''}")
+            lines.append(f"{worker.name}{where}: {_doing(worker)}")
         elif worker.state == "died":
             lines.append(f"{worker.name}{where} died{f': {worker.message}' if worker.message else ''}")
     if not lines:
         return "No worker is there."
     return "; ".join(lines) + ("" if lines[-1].endswith(".") else ".")
+
+
+def _doing(worker: WorkerRow) -> str:
+    said = (worker.message[:1].lower() + worker.message[1:]).rstrip(".")
+    if worker.trial is None:
+        return said or worker.state
+    return f"trial {worker.trial}{' (stopping)' if worker.state == 'stopping' else ''}{f' ({said})' if said else ''}"
 
 
 def trial_sentence(state: TuneState, row: TrialRow) -> str:
@@ -169,5 +176,5 @@ def trial_sentence(state: TuneState, row: TrialRow) -> str:
         parts.append(duration(row.seconds))
     if row.worker:
         parts.append(row.worker)
-    again = f" It does trial {row.retry_of} again." if row.retry_of is not None else ""
+    again = f" It goes on with trial {row.retry_of}." if row.retry_of is not None else ""
     return f"{', '.join(parts)}.{again}{f' {row.reason}' if row.reason else ''}"

@@ -33,6 +33,9 @@ FILTERS: Mapping[Wanted, str] = {
     "waiting": "Waiting",
 }
 
+INTERRUPTED = "Interrupted"
+"""A trial that another one goes on with, since its worker was stopped or died."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -73,15 +76,16 @@ class Table:
 def make_table(state: TuneState) -> Table:
     """List the trials by their numbers."""
     keys = searched(state)
+    interrupted = {row.retry_of for row in state.trials}
     heads = [("#", "Number of the trial"), ("State", "Pruned: ended early, since others were better at that epoch")]
     heads += [(OBJECTIVES.get(name, name), OBJECTIVES_AT_LENGTH.get(name, name)) for name in state.objectives]
     heads += [("Took", "How long it has been trained"), *((setting_label(key), f"Setting: {key}") for key in keys)]
-    return Table(tuple(heads), tuple(_row(state, row, keys) for row in state.trials))
+    return Table(tuple(heads), tuple(_row(state, row, keys, row.number in interrupted) for row in state.trials))
 
 
-def _row(state: TuneState, row: TrialRow, keys: list[str]) -> Row:
+def _row(state: TuneState, row: TrialRow, keys: list[str], interrupted: bool) -> Row:
     best = row.number in state.best
-    word = STATE_WORDS[row.state]
+    word = INTERRUPTED if interrupted else STATE_WORDS[row.state]
     cells = [Cell(f"{row.number}", float(row.number)), Cell(f"★ {word}" if best else word, word)]
     cells += [_figure(name, row, place) for place, name in enumerate(state.objectives)]
     cells.append(Cell(duration(row.seconds), row.seconds) if row.seconds is not None else Cell("", None))

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
     QAbstractTableModel,
+    QEvent,
     QModelIndex,
     QSortFilterProxyModel,
     Qt,
     Signal,
 )
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
 from napari_micromri.widgets.study.parts import pass_on_text
+from napari_micromri.widgets.training.tuning.theme import readable
 from napari_micromri.widgets.training.tuning.trial_rows import Table
 from napari_micromri.widgets.training.tuning.words import COLOURS
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QPersistentModelIndex
-    from qtpy.QtGui import QKeyEvent
+    from qtpy.QtGui import QColor, QKeyEvent
 
     from napari_micromri.widgets.training.tuning.trial_rows import Cell, Row, Wanted
 
@@ -39,6 +40,14 @@ class TrialModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self.table = Table((), ())
+        self.colours: dict[str, QColor] = {}
+
+    def take_colours(self, colours: dict[str, QColor]) -> None:
+        """Show the states in other colours."""
+        if colours != self.colours:
+            self.colours = colours
+            last = self.index(self.rowCount() - 1, STATE_COLUMN)
+            self.dataChanged.emit(self.index(0, STATE_COLUMN), last, [Role.ForegroundRole])
 
     def show_table(self, table: Table) -> None:
         """Change to another table; what stays the same isn't drawn again."""
@@ -74,7 +83,7 @@ class TrialModel(QAbstractTableModel):
         if role == Role.ToolTipRole:
             return row.tooltip
         if role == Role.ForegroundRole and index.column() == STATE_COLUMN:
-            return QColor(COLOURS[row.state])
+            return self.colours.get(row.state)
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:
@@ -148,13 +157,15 @@ class TrialTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(20)
         self.horizontalHeader().setMinimumSectionSize(24)
         self.selectionModel().selectionChanged.connect(self._tell)
+        self._take_colours()
 
     def show_table(self, table: Table) -> None:
         """Show these trials; what is selected and where it is scrolled to stay."""
         columns, rows = self.trials.columnCount(), self.trials.rowCount()
         self.trials.show_table(table)
-        if (columns, rows == 0) != (self.trials.columnCount(), False):
-            self._fit_columns()
+        if columns != self.trials.columnCount() or (rows == 0 and table.rows):
+            self.resizeColumnsToContents()
+        self._widen_columns()
 
     def selected(self) -> int | None:
         """Give the trial that is selected."""
@@ -174,10 +185,21 @@ class TrialTable(QTableView):
         """Take only the keys that steer."""
         pass_on_text(event, super().keyPressEvent)
 
-    def _fit_columns(self) -> None:
-        self.resizeColumnsToContents()
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self._take_colours()
+
+    def _take_colours(self) -> None:
+        self.trials.take_colours({state: readable(colour, self) for state, colour in COLOURS.items()})
+
+    def _widen_columns(self) -> None:
+        """Make room for figures that came; what the person made wider stays."""
         for column in range(self.trials.columnCount()):
-            self.setColumnWidth(column, min(self.columnWidth(column), MOST_WIDTH))
+            needed = min(self.sizeHintForColumn(column), MOST_WIDTH)
+            if needed > self.columnWidth(column):
+                self.setColumnWidth(column, needed)
 
     def _tell(self) -> None:
         self.chosen.emit(self.selected())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QFrame,
     QLabel,
@@ -22,6 +22,7 @@ from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.run_model import PER_MILLE
 from napari_micromri.widgets.training.tuning.dashboard import is_installed
 from napari_micromri.widgets.training.tuning.plots import ImportancePlot, ScatterPlot
+from napari_micromri.widgets.training.tuning.theme import readable
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
 from napari_micromri.widgets.training.tuning.trial_table import TrialTable
 
@@ -52,7 +53,9 @@ class WatchForm(QWidget):
 
     def _make_buttons(self) -> None:
         self.pause = button("Pause", "Finish the trials that are under way and begin no other.")
-        self.stop = button("Stop", "End the trials after their batches; they are done again when the tuning goes on.")
+        self.stop = button(
+            "Stop", "End the trials after their batches. They go on where they were when the tuning goes on."
+        )
         self.add = button("Add worker", "Train one trial more at once on this computer.")
         self.use = button("Use best in Denoise", "Choose the best trial's model in the dock Denoise with UNet/APDDM.")
         self.retrain = button(
@@ -138,15 +141,28 @@ class WatchForm(QWidget):
         self.show_problem("")
         self._shown = status
         self.state.setText(status.title)
-        self.state.setStyleSheet(f"color: {status.colour}; font-weight: bold; font-size: 14px;")
-        for label, text in ((self.sentence, status.sentence), (self.workers, status.workers)):
-            label.setText(text)
+        self._take_colours()
+        self.sentence.setText(status.sentence)
+        self.workers.setText(status.workers)
+        self.workers.setVisible(bool(status.workers))
         self.whole.setValue(status.part)
         self.pause.setText("Go on" if status.can_go_on else "Pause")
         self.pause.setEnabled(status.can_pause or status.can_go_on)
         self.stop.setText("End at once" if status.can_kill else "Stop")
         self.stop.setEnabled(status.can_stop or status.can_kill)
         self.add.setEnabled(status.can_add)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self._take_colours()
+
+    def _take_colours(self) -> None:
+        if self._shown is not None:
+            style = f"color: {readable(self._shown.colour, self).name()}; font-weight: bold; font-size: 14px;"
+            if style != self.state.styleSheet():
+                self.state.setStyleSheet(style)
 
     def _lay_out(self) -> None:
         self.problem = text_line()

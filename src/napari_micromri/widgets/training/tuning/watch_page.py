@@ -16,7 +16,7 @@ from napari_micromri.widgets.training.tuning import starting
 from napari_micromri.widgets.training.tuning.dashboard import Dashboard, is_installed
 from napari_micromri.widgets.training.tuning.looks import TuneWatch, has_storage, model_of
 from napari_micromri.widgets.training.tuning.retraining import retraining
-from napari_micromri.widgets.training.tuning.status import AT_WORK, best_row, best_sentence
+from napari_micromri.widgets.training.tuning.status import best_row, best_sentence
 from napari_micromri.widgets.training.tuning.trial_details import TrialDetails
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
 from napari_micromri.widgets.training.tuning.watch_form import WatchForm
@@ -128,7 +128,7 @@ class WatchPage(QWidget):
         self.details.show(look.state, self._row(self._chosen))
         self.plots.show(look, self._chosen)
         self._show_best()
-        if before is None or before.status.title != look.status.title:
+        if before is None or before.status.live != look.status.live:
             self.changed.emit()
 
     def _take_problem(self, sentence: str) -> None:
@@ -166,8 +166,7 @@ class WatchPage(QWidget):
         if self.look.status.can_pause:
             self._do(partial(starting.pause, self.path))
         elif self.look.status.can_go_on:
-            at_work = any(worker.state in AT_WORK for worker in self.look.state.workers)
-            self._do(partial(starting.go_on, self.path, 0 if at_work else remembered_workers()))
+            self._do(partial(starting.go_on, self.path, 0 if self.look.status.live else remembered_workers()))
 
     def stop(self) -> None:
         """Ask the workers to end; those that were asked already are ended at once."""
