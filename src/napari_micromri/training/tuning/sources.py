@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_micromri.errors import TrainingError, describe_os_error
-from napari_micromri.training.tuning.storage import hide_password, open_storage, reachable
+from napari_micromri.training.tuning.storage import ATTRIBUTE, hide_password, open_storage, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,12 +146,16 @@ class UrlSource:
 def _load(storage: BaseStorage, name: str | None, label: str) -> Study | None:
     import optuna
 
-    names = optuna.get_all_study_names(storage)
+    studies = storage.get_all_studies()
+    names = [study.study_name for study in studies if ATTRIBUTE in study.user_attrs]
+    names = names or [study.study_name for study in studies]
     if name is None and len(names) > 1:
         listed = ", ".join(f"'{known}'" for known in names)
         raise TrainingError(f"{label} holds several tunings, {listed}. Say which one.")
-    chosen = name or next(iter(names), None)
-    if chosen not in names:
+    if name is None and not names:
+        return None
+    chosen = name or names[0]
+    if all(study.study_name != chosen for study in studies):
         return None
     # A sampler that costs nothing: it is never asked.
     return optuna.load_study(study_name=chosen, storage=storage, sampler=optuna.samplers.RandomSampler())
