@@ -39,6 +39,7 @@ clean: ## Remove the environment and everything that was built
 
 system:
 	@tools/system-libraries
+	@tools/system-libraries postgresql || echo "Tests of tunings in PostgreSQL are skipped without it." >&2
 
 $(PYTHON):
 	@tools/make-venv $(VENV)

@@ -57,6 +57,14 @@ def test_root_gets_the_missing_packages_and_only_them(debian: System) -> None:
     assert line.endswith(" xvfb libxcb-cursor0")
 
 
+def test_other_packages_can_be_asked_for(debian: System) -> None:
+    debian.command("id", "echo 0")
+    debian.command("dpkg-query", "exit 1")
+    assert debian.run("system-libraries", "postgresql").returncode == 0
+    [line] = debian.log.read_text().splitlines()
+    assert line.endswith(" --no-install-recommends postgresql")
+
+
 def test_lists_are_updated_when_packages_are_unknown(debian: System) -> None:
     debian.command("id", "echo 0")
     debian.command("apt-get", 'echo "$1" >> "$LOG"; [ "$1" = update ] || [ "$(cat "$LOG")" != install ]')
