@@ -46,7 +46,7 @@ def study(made_study: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_config(study: Path) -> Callable[..., TuneConfig]:
-    """What a tuning is told whose trials take a moment; ``base`` are settings over small ones, any field can be given."""
+    """What a tuning is told with trials of a moment; ``base`` goes over their settings, any field can be given."""
 
     def make(base: dict[str, Any] | None = None, **fields: Any) -> TuneConfig:
         content: dict[str, Any] = {"name": "blobs", "study": str(study), "trials": 4, "pruner": "none"}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import importlib
 import logging
 import os
 import subprocess
@@ -91,12 +90,12 @@ def create_tuning(
             _check_the_one_there(folder, config, shown)
             folder.prepare()
             if storage is not None:  # one that can't be reached leaves no folder that says otherwise
-                create_study(storage, config, folder)
+                create_study(storage, config, folder).close()
             folder.create(config, shown)
-            tuning = create_study(folder, config, folder)
-            tuning.optuna.set_user_attr(slots.TRIALS, config.trials)
-            slots.enqueue(tuning, first)
-            slots.fill(tuning)
+            with create_study(folder, config, folder) as tuning:
+                tuning.optuna.set_user_attr(slots.TRIALS, config.trials)
+                slots.enqueue(tuning, first)
+                slots.fill(tuning)
     except OSError as error:
         raise TrainingError(describe_os_error(error, folder.path)) from error
     return folder
@@ -216,7 +215,8 @@ def _wish(path: Path | str, wish: str) -> None:
     except OSError as error:
         raise TrainingError(describe_os_error(error, folder.path)) from error
     if storage is not None:  # for workers that don't see the folder
-        open_tuning(folder.path).optuna.set_user_attr(WISH, wish)
+        with open_tuning(folder.path) as tuning:
+            tuning.optuna.set_user_attr(WISH, wish)
 
 
 def read_workers(path: Path | str) -> list[WorkerRow]:
@@ -328,17 +328,15 @@ def run_worker(
     from napari_micromri.training.tuning.objective import Workplace, check_data
     from napari_micromri.training.tuning.worker import Worker
 
-    tuning = open_tuning(where, tuning_name)
-    if runs is None and not tuning.shares_folder:
-        raise TrainingError(
-            f"This machine doesn't see the tuning's folder {tuning.folder.path}. Say with --runs where its runs go."
-        )
-    importlib.import_module("napari_micromri.training.engine.loop")  # takes its time, which no trial should be charged
-    workplace = Workplace(Path(study or tuning.config.study), Path(runs or tuning.folder.runs), threads)
-    check_data(workplace.study)
-    far = is_url(where) or tuning.folder.read().storage is not None
-    minutes = timeout_minutes or tuning.config.timeout_minutes
-    with stop_on_signals() as should_stop:
+    with open_tuning(where, tuning_name) as tuning, stop_on_signals() as should_stop:
+        if runs is None and not tuning.shares_folder:
+            raise TrainingError(
+                f"This machine doesn't see the tuning's folder {tuning.folder.path}. Say with --runs where its runs go."
+            )
+        workplace = Workplace(Path(study or tuning.config.study), Path(runs or tuning.folder.runs), threads)
+        check_data(workplace.study)
+        far = is_url(where) or tuning.folder.read().storage is not None
+        minutes = timeout_minutes or tuning.config.timeout_minutes
         worker = Worker(tuning, name or _own_name(tuning), workplace, should_stop, far=far, timeout_minutes=minutes)
         return worker.work()
 
@@ -367,7 +365,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.nice(NICENESS)
     logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S", level=logging.WARNING)
     logging.getLogger("napari_micromri").setLevel(logging.INFO)
-    take_gpu(options.place)
+    if options.place:  # the first one takes the first GPU anyway
+        take_gpu(options.place)
     try:
         run_worker(options.where, name=options.name, threads=options.threads)
     except MicroMRIError as error:

@@ -180,12 +180,14 @@ class Roster:
     @property
     def asked_to_stop(self) -> bool:
         """Whether workers are asked to end."""
-        return self._tuning.folder.stop.exists() or self._wish == "stop"
+        folder = self._tuning.folder
+        return folder.stop.exists() if folder.exists else self._wish == "stop"
 
     @property
     def asked_to_pause(self) -> bool:
         """Whether workers are asked to begin nothing new."""
-        return self._tuning.folder.pause.exists() or self._wish == "pause"
+        folder = self._tuning.folder
+        return folder.pause.exists() if folder.exists else self._wish == "pause"
 
     def others(self) -> dict[str, Record]:
         """Read what all workers tell."""

@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from napari_micromri.errors import InputError, TrainingError, describe_os_error
 from napari_micromri.training.tuning.folder import TuneFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from optuna import Study
     from optuna.storages import BaseStorage
 
@@ -45,6 +48,16 @@ class Tuning:
     def shares_folder(self) -> bool:
         """Whether this machine sees the tuning's folder."""
         return self.folder.exists
+
+    def close(self) -> None:
+        """Close the connections to a database."""
+        close_storage(self.storage)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def hide_password(url: str) -> str:
@@ -100,6 +113,17 @@ def open_storage(where: TuneFolder | str, *, look_only: bool = False) -> BaseSto
     return _open_grpc(url) if url.startswith("grpc://") else _open_database(url, look_only=look_only)
 
 
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections to a database; a journal has none."""
+    from optuna.storages import GrpcStorageProxy, RDBStorage
+
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+    elif isinstance(storage, GrpcStorageProxy):
+        storage.close()
+
+
 def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder) -> Tuning:
     """Make the Optuna study of a tuning, or find the one that is there.
 
@@ -111,7 +135,7 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
     import optuna
 
     storage = open_storage(where)
-    with reachable(where):
+    with _closed_on_failure(storage), reachable(where):
         study = optuna.create_study(
             study_name=config.name, storage=storage, directions=list(config.directions), load_if_exists=True
         )
@@ -156,7 +180,7 @@ def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
         storage = open_storage(folder)
     else:
         storage = open_storage(str(where))
-    with reachable(where):
+    with _closed_on_failure(storage), reachable(where):
         name = name or _only_tuning(storage, str(where))
         try:
             study = optuna.load_study(study_name=name, storage=storage)
@@ -242,6 +266,16 @@ def _open_grpc(url: str) -> BaseStorage:
     except ConnectionError as error:
         raise TrainingError(f"No gRPC proxy answers at {hide_password(url)}.") from error
     return storage
+
+
+@contextmanager
+def _closed_on_failure(storage: BaseStorage) -> Iterator[None]:
+    """Close the connections when the block fails."""
+    try:
+        yield
+    except BaseException:
+        close_storage(storage)
+        raise
 
 
 class reachable:  # reads as a statement

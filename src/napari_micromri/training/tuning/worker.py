@@ -6,6 +6,7 @@ training, too, so that no training goes on unseen.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -104,6 +105,7 @@ class Worker:
         if self._roster.asked_to_pause:
             self._roster.say("waiting", "Paused.")
             return False
+        importlib.import_module("napari_micromri.training.engine.loop")  # seconds that no trial should be charged
         trial = self._patiently(lambda: slots.take(self._tuning, self._roster.name))
         if trial is None:
             self._roster.say("waiting", "Others are at work on the last trials.")
