@@ -126,7 +126,7 @@ class Facts:
         """List the trials that are done, the best first: by value, or first the Pareto front and then by number."""
         if len(self.state.objectives) == 1:
             return _ordered(self.state, 0)
-        return sorted(self.state.done(), key=lambda row: (row.number not in self.state.best, row.number))
+        return [*self.state.best_rows, *(row for row in self.state.done() if row.number not in self.state.best)]
 
     def top(self) -> list[TrialRow]:
         """List the best trials: the first ten, or the Pareto front."""
