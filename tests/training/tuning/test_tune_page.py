@@ -105,7 +105,7 @@ def test_the_history_shows_every_trial_by_where_it_came_from(state: TuneState, p
     shown = {name: list(trace["x"]) for name, trace in traces(plot).items()}
     assert shown["pruned"] == [row.number for row in state.trials if row.state == "pruned"]
     assert shown["given, not searched"] == [0]
-    assert shown["random start-up"] == [row.number for row in state.done() if row.origin == "random"]
+    assert shown["drawn at random"] == [row.number for row in state.done() if row.origin == "random"]
     assert shown["suggested by the sampler"] == [row.number for row in state.done() if row.origin == "suggested"]
     assert shown["best"] == list(state.best)
     line = traces(plot)["best so far"]
@@ -129,7 +129,8 @@ def test_optunas_plots_have_the_trials_that_are_done(state: TuneState, page: Pag
 
 def test_the_table_has_a_row_per_trial(state: TuneState, page: Page) -> None:
     head, *lines = page.tables["trials"]
-    assert [int(line[0]) for line in lines] == [row.number for row in state.trials]
+    assert [int(line[0]) for line in lines] == [row.number for row in state.trials if row.state != "waiting"]
+    assert "1 more waits to be begun" in "".join(page.text)
     assert head[:3] == ["trial", "state", "validation MSE"]
     assert {len(line) for line in lines} == {len(head)}
     assert "The loss is no longer a number." in lines[24][-1]
@@ -178,7 +179,7 @@ def test_values_of_settings_are_only_text_in_plots_too(tmp_path: Path) -> None:
     text = render(read_tuning(tmp_path / "tuning"))
     page = Page(text)
     assert len(page.with_tag("script")) == len(page.plots) + 2
-    hover = traces(page.plots["history-0"])["random start-up"]["text"]
+    hover = traces(page.plots["history-0"])["drawn at random"]["text"]
     assert all("<b>" not in told and "<img" not in told for told in hover)
 
 
@@ -190,7 +191,7 @@ def test_before_the_first_trial_is_done(tmp_path: Path, state: str) -> None:
     page = Page(render(read_tuning(tmp_path / "tuning")))
     assert page.plots == {}
     assert "No trial is done yet." in "".join(page.text)
-    assert len(page.tables.get("trials", [[]])) == 1 + bool(state)
+    assert len(page.tables.get("trials", [[]])) == 1 + (state not in ("", "waiting"))
 
 
 def test_one_trial_is_enough_for_a_page(tmp_path: Path) -> None:

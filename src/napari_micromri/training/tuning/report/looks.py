@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 GREY, SKY, ORANGE, BLUE, GREEN, SAND = "#7a7a7a", "#56b4e9", "#d55e00", "#0072b2", "#009e73", "#b89c70"
 """Okabe and Ito's, which most colour-blind people tell apart, and one that stands back."""
 
+LEGEND: dict[str, Any] = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+
+MOST_LINES = 200
+"""More lines in a plot are a felt, and slow."""
+
 WIDE_RANGE = 20.0
 """From this ratio of the largest to the smallest value on an axis is logarithmic."""
 
@@ -73,6 +78,6 @@ def layout(x: str, y: str, *, log_y: bool) -> dict[str, Any]:
         "margin": {"l": 70, "r": 20, "t": 20, "b": 46},
         "xaxis": {"title": {"text": x}},
         "yaxis": grid | {"title": {"text": y}, "type": "log" if log_y else "linear"},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "legend": LEGEND,
         "hovermode": "closest",
     }

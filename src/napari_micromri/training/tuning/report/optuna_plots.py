@@ -8,8 +8,17 @@ import warnings
 from typing import TYPE_CHECKING
 
 from napari_micromri.training.tuning.importance import optuna_study
-from napari_micromri.training.tuning.report.looks import Plot, is_wide, plain, short_names
-from napari_micromri.training.tuning.report.words import heading
+from napari_micromri.training.tuning.report.looks import (
+    GREY,
+    LEGEND,
+    MOST_LINES,
+    ORANGE,
+    Plot,
+    is_wide,
+    plain,
+    short_names,
+)
+from napari_micromri.training.tuning.report.words import axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,9 +29,6 @@ if TYPE_CHECKING:
 
     from napari_micromri.training.tuning.report.facts import Facts
     from napari_micromri.training.tuning.state import TrialRow, TuneState
-
-MOST_LINES = 200
-"""Parallel coordinates of more trials are a felt, and slow."""
 
 SLICES_IN_A_ROW = 4
 
@@ -36,7 +42,7 @@ def parallel_coordinates(facts: Facts) -> Plot | None:
     if len(rows) < 2:
         return None
     study = _plot_study(state, rows)
-    names = [heading(objective) for objective in state.objectives]
+    names = [axis(objective) for objective in state.objectives]
     if len(names) > 1:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna calls names of objectives experimental
@@ -68,7 +74,7 @@ def slices(facts: Facts, place: int) -> list[Plot]:
             study,
             params=names,
             target=lambda trial: float(trial.values[place]),
-            target_name=heading(state.objectives[place]),
+            target_name=axis(state.objectives[place]),
         )
         figure.update_layout(**plain(), title=None, width=None, margin={"l": 70, "r": 20, "t": 20, "b": 60})
         figure.for_each_xaxis(_decades)
@@ -85,11 +91,13 @@ def pareto_front(facts: Facts) -> Plot | None:
     state = facts.state
     if len(state.objectives) not in (2, 3) or not state.done():
         return None
-    figure = plot_pareto_front(
-        _plot_study(state, state.trials), target_names=[heading(name) for name in state.objectives]
-    )
-    figure.update_layout(**plain(), title=None, margin={"l": 70, "r": 20, "t": 20, "b": 60})
-    figure.update_traces(marker_showscale=False)  # two scales of trial numbers that lie over each other
+    study = _plot_study(state, state.trials)
+    figure = plot_pareto_front(study, target_names=[axis(name) for name in state.objectives])
+    figure.update_layout(**plain(), title=None, margin={"l": 70, "r": 20, "t": 20, "b": 60}, legend=LEGEND)
+    # Optuna tells them apart by two scales of colours for their numbers, which lie over each other.
+    looks = {"other trials": {"color": GREY, "size": 6}, "Pareto front": {"color": ORANGE, "size": 11}}
+    for trace, (name, look) in zip(figure.data, looks.items(), strict=False):
+        trace.update(name=name, showlegend=True, marker=look | {"showscale": False})
     return Plot("pareto", figure, height=440)
 
 

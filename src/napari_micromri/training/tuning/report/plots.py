@@ -13,6 +13,7 @@ from napari_micromri.training.tuning.report.looks import (
     BLUE,
     GREEN,
     GREY,
+    MOST_LINES,
     ORANGE,
     SAND,
     SKY,
@@ -22,7 +23,7 @@ from napari_micromri.training.tuning.report.looks import (
     layout,
     short_names,
 )
-from napari_micromri.training.tuning.report.words import ORIGINS, heading
+from napari_micromri.training.tuning.report.words import ORIGINS, axis, heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,7 +55,7 @@ def history(facts: Facts, place: int) -> Plot:
         )
     )
     shown = [row.values[place] for row in state.trials if _has(row, place) and row.values is not None]
-    figure.update_layout(**layout("trial", heading(state.objectives[place]), log_y=is_wide(shown)))
+    figure.update_layout(**layout("trial", axis(state.objectives[place]), log_y=is_wide(shown)))
     return Plot(f"history-{place}", figure)
 
 
@@ -64,8 +65,8 @@ def curves(facts: Facts) -> Plot | None:
 
     state = facts.state
     groups: list[tuple[str, list[TrialRow], dict[str, Any]]] = [
-        ("pruned", [row for row in state.trials if row.state == "pruned"], {"color": SAND, "width": 1}),
-        ("done", [row for row in state.trials if row.state == "done"], {"color": SKY, "width": 1}),
+        ("pruned", [row for row in state.trials if row.state == "pruned"][:MOST_LINES], {"color": SAND, "width": 1}),
+        ("done", facts.ranked()[:MOST_LINES], {"color": SKY, "width": 1}),
         ("best", list(state.best_rows), {"color": ORANGE, "width": 2.5}),
     ]
     figure = go.Figure()
@@ -77,7 +78,7 @@ def curves(facts: Facts) -> Plot | None:
     if not figure.data:
         return None
     values = [value for row in state.trials for _, value in row.curve]
-    figure.update_layout(**layout("epoch", heading(_curve_of(state)), log_y=is_wide(values)))
+    figure.update_layout(**layout("epoch", axis(_curve_of(state)), log_y=is_wide(values)))
     return Plot("curves", figure)
 
 

@@ -22,7 +22,7 @@ HEADINGS = {
 }
 ORIGINS = {
     "given": "given, not searched",
-    "random": "random start-up",
+    "random": "drawn at random",
     "suggested": "suggested by the sampler",
 }
 
@@ -30,6 +30,11 @@ ORIGINS = {
 def heading(objective: str) -> str:
     """Name an objective for people."""
     return HEADINGS.get(objective, objective)
+
+
+def axis(objective: str) -> str:
+    """Name an objective on an axis, with its unit."""
+    return f"{heading(objective)} (s)" if objective == "latency" else heading(objective)
 
 
 def figure(objective: str, value: float | None) -> str:
