@@ -27,6 +27,9 @@ from quality import HERE, LEFT_OUT, REAL, fast_slice, load
 from scipy.stats import spearmanr
 
 from napari_micromri.measure.image_quality import assess
+from napari_micromri.nn.apddm.network import estimate
+from napari_micromri.nn.apddm.sampler import sample
+from napari_micromri.nn.normalisation import normalise, restore
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling
 
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from napari_micromri.nn.apddm.sampler import Rule
 
     Volume = NDArray[np.float32]
     Row = dict[str, Any]
@@ -52,7 +57,9 @@ DIAL = {
 TEXTURED = "50 steps, eta 0.15"
 ENSEMBLE = "mean of 8 draws of 5 steps"
 BINS = 10
-PARTS = ("dial", "time", "rivals")
+RULES: dict[str, Rule] = {"posterior (this model's)": "posterior", "InDI": "indi", "cold diffusion": "cold"}
+RULE_STEPS = (5, 20)
+PARTS = ("dial", "rules", "time", "rivals")
 MOST_OVERHEAD = 0.15
 TIMED_STEPS = (1, 5, 10)
 
@@ -67,6 +74,8 @@ def main() -> None:
         for name, rows in zip(("dial", "calibration"), measure_dial(options), strict=True):
             kept = [row for row in results.get(name, []) if row["source"] not in options.sources]
             results[name] = sorted(kept + rows, key=lambda row: REAL.index(row["source"]))
+    if "rules" in options.parts:
+        results["rules"] = list(measure_rules(options.every))
     if "time" in options.parts:
         results["time"] = list(measure_time(options.rounds))
     if "rivals" in options.parts and options.rivals:
@@ -139,6 +148,33 @@ def calibrated(sampled: Any, good: Volume) -> Row:
     predicted = [float(np.sqrt(np.mean(spread[part] ** 2))) for part in np.array_split(order, BINS)]
     real = [float(np.sqrt(np.mean(error[part] ** 2))) for part in np.array_split(order, BINS)]
     return {"predicted": predicted, "real": real, "rank_correlation": float(spearmanr(predicted, real)[0])}
+
+
+def measure_rules(every: int) -> Iterator[Row]:
+    """Walk back along the path by three rules with the same network, without any chance."""
+    for source in REAL:
+        good = load(source)[::every]
+        unet, apddm = models_for(source)
+        for snr in SNR:
+            fast = fast_slices(good, snr)
+            yield judged(source, snr, "UNet", unet.restore(fast), good)
+            for name, rule in RULES.items():
+                for steps in RULE_STEPS:
+                    found = walked(apddm, fast, rule, steps)
+                    yield judged(source, snr, f"{name}, {steps} steps", found, good)
+
+
+@torch.inference_mode()
+def walked(model: Any, fast: torch.Tensor, rule: Rule, steps: int) -> torch.Tensor:
+    """Denoise by one of the rules."""
+    statistics = model.spec.normalisation.statistics(fast)
+
+    def predict(x: torch.Tensor, anchor: torch.Tensor, t: int) -> torch.Tensor:
+        with model.autocast():
+            return estimate(model.network, model.config, x, anchor, torch.full((len(x),), t)).float()
+
+    anchor = normalise(model.upsample(fast), statistics)
+    return restore(sample(model.path, predict, anchor, steps=steps, rule=rule), statistics)
 
 
 def measure_time(rounds: int) -> Iterator[Row]:
@@ -254,7 +290,13 @@ def time_table(rows: list[Row]) -> str:
     return "\n".join([*lines, *(f"| {r['method']} | {r['calls']} | {r['ratio']:.2f} |" for r in rows)])
 
 
-TABLES = {"dial": dial_table, "calibration": calibration_table, "time": time_table, "rivals": dial_table}
+TABLES = {
+    "dial": dial_table,
+    "rules": dial_table,
+    "calibration": calibration_table,
+    "time": time_table,
+    "rivals": dial_table,
+}
 
 
 def draw_calibration(rows: list[Row], path: Path) -> None:

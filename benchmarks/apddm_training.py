@@ -1,9 +1,9 @@
 """What the variants of the diffusion model reach in equal time through `micromri train`, beside the UNet.
 
-A study is simulated from the two real scans: the mouse trunk is learned from, the rat head judges. Each variant is a run
-of its own from scratch, with as many epochs as fit into the time; what is judged is ``best.safetensors``, as a person
-would use it. It shows that all variants train, and how they stand to each other; it says nothing of models that
-learn for hours from many scans (see ``apddm.py`` for those).
+A study is simulated from the two real scans: the mouse trunk is learned from, the rat head judges. Each variant is a
+run of its own from scratch, with as many epochs as fit into the time; what is judged is ``best.safetensors``, as a
+person would use it. It shows that all variants train, and how they stand to each other; it says nothing of models
+that learn for hours from many scans (see ``apddm.py`` for those).
 
     python benchmarks/apddm_training.py --minutes 4 --results benchmarks/apddm_training.json --update docs/apddm.md
 """
@@ -49,6 +49,7 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
     "UNet": ("quick", ["ema=0.99", "patience=none"]),
     "simplified": ("apddm-quick", ["apddm.parameterisation=simplified"]),
     "residual": ("apddm-quick", []),
+    "residual, f of a Brownian bridge": ("apddm-quick", ["apddm.schedule=bridge"]),
     "paper": ("apddm-quick", ["apddm.parameterisation=paper", "apddm.judged_steps=5"]),
 }
 STEPS = (1, 5, 20)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from make_screenshots import SIZE, save, wait
 from make_study_screenshots import make_study
+from qtpy.QtWidgets import QScrollArea
 
 from napari_micromri.study.model import Assign
 from napari_micromri.study.store import Study
@@ -45,8 +46,9 @@ def take(output: Path) -> None:
             take_to_the_end(viewer, dock, path, output)
             take_killed(viewer, dock, output)
             take_failed(viewer, dock, output)
+            take_diffusion(viewer, dock, output)
             dock.tabs.setCurrentWidget(dock.compare)
-            wait(lambda: dock.compare.table.topLevelItemCount() == 3)
+            wait(lambda: dock.compare.table.topLevelItemCount() == 4)
             for _, item in dock.compare._items():
                 item.setCheckState(0, Qt.CheckState.Checked)
             save(viewer, output / "training_compare.png")
@@ -91,6 +93,21 @@ def take_failed(viewer: object, dock: TrainingWidget, output: Path) -> None:
     tab = start(dock, epochs=EPOCHS, device="cuda:7")
     wait(lambda: tab.form.state.text() == "Failed")
     save(viewer, output / "training_failed.png")
+
+
+def take_diffusion(viewer: object, dock: TrainingWidget, output: Path) -> None:
+    dock.tabs.setCurrentWidget(dock.setup)
+    dock.setup.form.family.setCurrentText("APDDM")
+    dock.setup.fields.more.setChecked(True)
+    wait(dock.setup.fields.fields["apddm.steps"].isVisible)
+    scroll = dock.setup.form.findChild(QScrollArea)
+    wait(lambda: scroll.verticalScrollBar().maximum() > scroll.height())
+    scroll.ensureWidgetVisible(dock.setup.fields.fields["apddm.judged_steps"])
+    save(viewer, output / "training_diffusion.png")
+    dock.setup.fields.more.setChecked(False)
+    tab = start(dock, epochs=EPOCHS // 2)
+    wait(lambda: tab.form.state.text() == "Done")
+    save(viewer, output / "training_diffusion_after.png")
 
 
 def start(dock: TrainingWidget, **settings: object) -> RunTab:

@@ -152,8 +152,13 @@ def test_texture_and_draws_are_offered_only_for_diffusion_models(apddm, viewer, 
     sampling.slider.setValue(4)
     assert sampling.words.text().startswith("10 steps")
     run(qtbot, dock)
-    asked = [(call["options"].steps, call["options"].draws) for call in denoiser.calls]
-    assert asked == [(None, None), (1, 1), (10, 1)]
+    sampling.slider.setValue(7)
+    assert "a little noise" in sampling.words.text()
+    run(qtbot, dock)
+    sampling.number.setValue(2)
+    run(qtbot, dock)
+    asked = [(call["options"].steps, call["options"].draws, call["options"].eta) for call in denoiser.calls]
+    assert asked == [(None, None, None), (1, 1, None), (10, 1, None), (50, 1, 0.15), (50, 2, None)]
 
 
 def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoiser, qtbot, make_scan):

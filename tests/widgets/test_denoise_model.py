@@ -131,7 +131,8 @@ def test_several_draws_take_at_least_two_steps():
     assert [steps_taken(steps, draws) for steps, draws in ((1, 1), (1, 4), (5, 4), (5, 1))] == [1, 2, 5, 5]
     assert describe_texture(1, 1).startswith("1 step: the most faithful")
     assert describe_texture(1, 4).startswith("2 steps; the mean of 4 draws")
-    assert "invented" in describe_texture(10, 1)
+    assert describe_texture(10, 1) == "10 steps: more texture, a part of it invented."
+    assert "a little noise" in describe_texture(50, 1, some_noise=True)
 
 
 def test_what_speaks_against_a_result_is_said_after_how_it_fits():

@@ -17,6 +17,9 @@ STEPS_FOR_DRAWS = 5
 ETA_FOR_DRAWS = 1.0
 """Share of noise per step of several draws: below 1 they differ too little for the errors that they stand for."""
 
+ETA_FOR_TEXTURE = 0.15
+"""Share of noise with which one draw of all steps has the most texture for at most 1 dB (``benchmarks/apddm.py``)."""
+
 MOST_DRAWS = 1000
 
 

@@ -64,6 +64,7 @@ class DenoiseRequest:
     residual: bool = False
     steps: int | None = None
     draws: int | None = None
+    eta: float | None = None
     uncertainty: bool = False
     keep_finished: bool = False
 
@@ -154,6 +155,7 @@ def _denoised(request: DenoiseRequest, progress: Progress, should_stop: ShouldSt
         device=request.device,
         steps=request.steps,
         draws=request.draws,
+        eta=request.eta,
     )
     how: Any = {"progress": progress, "should_stop": should_stop, "keep_finished": request.keep_finished}
     if request.path is not None:

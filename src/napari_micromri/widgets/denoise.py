@@ -188,6 +188,7 @@ class DenoiseWidget(QWidget):
             residual=not preview and self.form.residual.isChecked(),
             steps=self.form.sampling.steps,
             draws=self.form.sampling.draws,
+            eta=self.form.sampling.eta,
             uncertainty=not preview and self.form.sampling.wants_map,
             keep_finished=not preview and self.form.keep.isChecked(),
         )

@@ -117,12 +117,14 @@ def steps_taken(steps: int, draws: int) -> int:
     return max(steps, 2) if draws > 1 else steps
 
 
-def describe_texture(steps: int, draws: int) -> str:
+def describe_texture(steps: int, draws: int, *, some_noise: bool = False) -> str:
     """Put the position of the slider in words."""
     if draws > 1:
         return f"{steps_taken(steps, draws)} steps; the mean of {draws} draws is smoother than each."
     if steps == 1:
         return "1 step: the most faithful, smooth image."
+    if some_noise:
+        return f"{steps} steps and a little noise: the most texture, a part of it invented."
     return f"{steps} steps: more texture, a part of it invented."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QSpinBox, QVBoxLayout, QWidget
 
+from napari_micromri.inference.sampling import ETA_FOR_TEXTURE
 from napari_micromri.widgets.denoise_model import describe_texture, step_choices, steps_taken
 
 MOST_DRAWS = 64
@@ -50,6 +51,11 @@ class SamplingForm(QWidget):
         return self.number.value() if self._has_choice else None
 
     @property
+    def eta(self) -> float | None:
+        """Share of noise per step; None for the usual. The textured end has some: it brings the most texture back."""
+        return ETA_FOR_TEXTURE if self._has_choice and self._at_end and self.number.value() == 1 else None
+
+    @property
     def wants_map(self) -> bool:
         """The uncertainty was asked for."""
         return self._has_choice and self.uncertainty.isChecked()
@@ -68,6 +74,10 @@ class SamplingForm(QWidget):
     def _has_choice(self) -> bool:
         return len(self._choices) > 1
 
+    @property
+    def _at_end(self) -> bool:
+        return self.slider.value() == self.slider.maximum()
+
     def _toggle_map(self, wanted: bool) -> None:
         """Take several draws for a map; without it one is the usual."""
         self.number.blockSignals(True)
@@ -81,7 +91,8 @@ class SamplingForm(QWidget):
         self.changed.emit()
 
     def _describe(self) -> None:
-        self.words.setText(describe_texture(self._choices[self.slider.value()], self.number.value()))
+        steps = self._choices[self.slider.value()]
+        self.words.setText(describe_texture(steps, self.number.value(), some_noise=self.eta is not None))
 
     def _lay_out(self) -> None:
         slider, draws = QHBoxLayout(), QHBoxLayout()
