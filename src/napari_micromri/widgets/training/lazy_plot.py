@@ -75,7 +75,7 @@ class LazyPlot(QWidget, Generic[T]):
             self._library.look()
 
     def _draw_soon(self) -> None:
-        if self._wanted != self._shown:
+        if self._wanted != self._shown and not self._soon.isActive():  # what comes often is drawn now and then
             self._soon.start()
 
     def _draw_now(self) -> None:
@@ -83,6 +83,8 @@ class LazyPlot(QWidget, Generic[T]):
             return
         if self._plot is None:
             self._make()
+            self._soon.start()  # making it takes long enough for one turn of the window
+            return
         before, self._shown = self._shown, self._wanted
         self._draw(before, self._wanted)
 

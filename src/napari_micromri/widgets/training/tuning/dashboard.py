@@ -52,7 +52,7 @@ class Dashboard:
             command = [sys.executable, "-m", __name__, str(self._path), str(port)]
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=_environment(self._path),
@@ -66,13 +66,14 @@ class Dashboard:
         if self._process is not None:
             self._process.terminate()
             # Waited for elsewhere: a window waits for nothing.
-            threading.Thread(target=self._process.wait, name="dashboard", daemon=True).start()
+            threading.Thread(target=self._process.communicate, name="dashboard", daemon=True).start()
             self._process = None
 
     def _wait(self, process: subprocess.Popen[bytes], port: int) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
             if process.poll() is not None:
+                process.communicate()
                 raise TrainingError("optuna-dashboard couldn't be started on this tuning.")
             try:
                 socket.create_connection((HOST, port), timeout=1).close()
@@ -109,12 +110,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from napari_micromri.training.tuning.folder import TuneFolder
     from napari_micromri.training.tuning.storage import open_storage
 
+    threading.Thread(target=_end_with_starter, daemon=True).start()
     try:
         run_server(open_storage(TuneFolder(options.tuning)), host=HOST, port=options.port)
     except MicroMRIError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
+
+
+def _end_with_starter() -> None:
+    """Wait for the end of the process that holds the other end of our input, however it comes."""
+    sys.stdin.buffer.read()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,9 @@ class NewForm(QWidget):
         self.usual = button("Reset", "Search what the method's report searched.")
 
     def _make_search(self) -> None:
-        self.objectives = {name: QCheckBox(words) for name, words in OBJECTIVES_AT_LENGTH.items()}
+        self.objectives = {
+            name: QCheckBox(words.removeprefix("Validation ")) for name, words in OBJECTIVES_AT_LENGTH.items()
+        }
         for name, box in self.objectives.items():
             box.setToolTip(f"{GOALS[name]} With several goals there are several best trials.")
         self.objectives["mse"].setChecked(True)

@@ -80,6 +80,7 @@ class TuneTab(QWidget):
             self._fresh = False
             self.watch.shut_down()
             self.pages.setCurrentWidget(self.new)
+            self.tunings.setCurrentIndex(0)
         else:
             self.open(self._paths[index - 1])
 

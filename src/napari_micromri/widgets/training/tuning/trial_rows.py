@@ -67,10 +67,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Heads of the columns with what they mean, and the rows."""
+    """Heads of the columns with what they mean, the rows, and the longest text of each column."""
 
     heads: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
+    longest: tuple[str, ...] = ()
 
 
 def make_table(state: TuneState) -> Table:
@@ -80,7 +81,9 @@ def make_table(state: TuneState) -> Table:
     heads = [("#", "Number of the trial"), ("State", "Pruned: ended early, since others were better at that epoch")]
     heads += [(OBJECTIVES.get(name, name), OBJECTIVES_AT_LENGTH.get(name, name)) for name in state.objectives]
     heads += [("Took", "How long it has been trained"), *((setting_label(key), f"Setting: {key}") for key in keys)]
-    return Table(tuple(heads), tuple(_row(state, row, keys, row.number in interrupted) for row in state.trials))
+    rows = tuple(_row(state, row, keys, row.number in interrupted) for row in state.trials)
+    longest = [max((row.cells[place].text for row in rows), key=len, default="") for place in range(len(heads))]
+    return Table(tuple(heads), rows, tuple(longest))
 
 
 def _row(state: TuneState, row: TrialRow, keys: list[str], interrupted: bool) -> Row:

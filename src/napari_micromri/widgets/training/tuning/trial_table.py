@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 HEIGHT = 190
 MOST_WIDTH = 130
+ARROW, AROUND = 14, 12
+"""Pixels for the arrow that tells the order, and beside a text."""
+
 STATE_COLUMN = 1
 Role = Qt.ItemDataRole
 NOWHERE = QModelIndex()
@@ -156,16 +159,15 @@ class TrialTable(QTableView):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(20)
         self.horizontalHeader().setMinimumSectionSize(24)
+        self._longest: dict[int, str] = {}
+        self.trials.modelReset.connect(self._longest.clear)
         self.selectionModel().selectionChanged.connect(self._tell)
         self._take_colours()
 
     def show_table(self, table: Table) -> None:
         """Show these trials; what is selected and where it is scrolled to stay."""
-        columns, rows = self.trials.columnCount(), self.trials.rowCount()
         self.trials.show_table(table)
-        if columns != self.trials.columnCount() or (rows == 0 and table.rows):
-            self.resizeColumnsToContents()
-        self._widen_columns()
+        self._widen_columns(table)
 
     def selected(self) -> int | None:
         """Give the trial that is selected."""
@@ -194,12 +196,14 @@ class TrialTable(QTableView):
     def _take_colours(self) -> None:
         self.trials.take_colours({state: readable(colour, self) for state, colour in COLOURS.items()})
 
-    def _widen_columns(self) -> None:
-        """Make room for figures that came; what the person made wider stays."""
-        for column in range(self.trials.columnCount()):
-            needed = min(self.sizeHintForColumn(column), MOST_WIDTH)
-            if needed > self.columnWidth(column):
-                self.setColumnWidth(column, needed)
+    def _widen_columns(self, table: Table) -> None:
+        """Make room for the longest text of each column; asking Qt for it would take it a while."""
+        font, head = self.fontMetrics(), self.horizontalHeader().fontMetrics()
+        for column, text in enumerate(table.longest):
+            needed = max(font.horizontalAdvance(text), head.horizontalAdvance(table.heads[column][0]) + ARROW) + AROUND
+            if text != self._longest.get(column):  # what the person changed meanwhile stays
+                self._longest[column] = text
+                self.setColumnWidth(column, min(needed, MOST_WIDTH))
 
     def _tell(self) -> None:
         self.chosen.emit(self.selected())

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QTimer, QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -19,7 +19,7 @@ from napari_micromri.widgets.training.tuning.retraining import retraining
 from napari_micromri.widgets.training.tuning.status import best_row, best_sentence
 from napari_micromri.widgets.training.tuning.trial_details import TrialDetails
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
-from napari_micromri.widgets.training.tuning.watch_form import WatchForm
+from napari_micromri.widgets.training.tuning.watch_form import PAUSE_MS, WatchForm
 from napari_micromri.widgets.training.tuning.watch_plots import WatchPlots
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class WatchPage(QWidget):
         self._looking: Looking | None = None
         self._doing: Looking | None = None
         self._dashboard: Dashboard | None = None
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(PAUSE_MS)
+        self._soon.timeout.connect(self._show_rest)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
@@ -112,6 +116,7 @@ class WatchPage(QWidget):
         if self._dashboard is not None:
             self._dashboard.close()
             self._dashboard = None
+        self._soon.stop()
         self.details.show(None, None)
         self.plots.forget()
         self.path, self.look, self._chosen = None, None, None
@@ -125,11 +130,16 @@ class WatchPage(QWidget):
         self.form.show_status(look.status)
         if before is None or before.table != look.table:
             self.form.table.show_table(look.table)
-        self.details.show(look.state, self._row(self._chosen))
-        self.plots.show(look, self._chosen)
         self._show_best()
+        self._soon.start()
         if before is None or before.status.live != look.status.live:
             self.changed.emit()
+
+    def _show_rest(self) -> None:
+        """Show what takes a while a moment later, so that the window isn't held for all of it at once."""
+        if self.look is not None:
+            self.details.show(self.look.state, self._row(self._chosen))
+            self.plots.show(self.look, self._chosen)
 
     def _take_problem(self, sentence: str) -> None:
         self.form.show_problem(sentence, ask_password=self.path is not None and has_storage(self.path))
@@ -149,9 +159,7 @@ class WatchPage(QWidget):
 
     def _choose(self, number: int | None) -> None:
         self._chosen = number
-        if self.look is not None:
-            self.details.show(self.look.state, self._row(number))
-            self.plots.show(self.look, number)
+        self._show_rest()
 
     def _filter(self) -> None:
         wanted: Wanted = list(FILTERS)[max(0, self.form.filter.currentIndex())]
