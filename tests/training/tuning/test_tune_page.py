@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_micromri.training.tuning.reading import read_tuning
+from napari_micromri.training.tuning.report.looks import useful_range
 from napari_micromri.training.tuning.report.page import render
 from napari_micromri.training.tuning.space import Choice, SearchSpace
 from tuning_samples import make_full_tuning, make_tuning
@@ -17,7 +18,7 @@ from tuning_samples import make_full_tuning, make_tuning
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.training.tuning.state import TuneState
+    from napari_micromri.training.tuning.state import Direction, TuneState
 
 NASTY = "<script>alert('x')</script><img src=x onerror=alert(1)> & </title>"
 
@@ -200,3 +201,38 @@ def test_one_trial_is_enough_for_a_page(tmp_path: Path) -> None:
     page = Page(render(read_tuning(tmp_path / "tuning")))
     assert page.plots.keys() == {"history-0", "curves"}
     assert "Importances need 10 trials" in "".join(page.text)
+
+
+def test_trials_far_off_do_not_hide_the_others(tmp_path: Path) -> None:
+    sample = make_tuning(tmp_path / "tuning")
+    for k in range(10):
+        sample.add(values=(0.1 + 0.001 * k,))
+    sample.add(values=(50.0,))
+    sample.add("pruned", values=(40.0,))
+    page = Page(render(read_tuning(tmp_path / "tuning")))
+    plot = page.plots["history-0"]
+    low, high = plot["layout"]["yaxis"]["range"]
+    assert low < 0.1
+    assert 0.109 < high < 0.15
+    off = traces(plot)["off the scale"]
+    assert (list(off["x"]), set(off["y"])) == ([10, 11], {high})
+    assert "validation MSE 50" in off["text"][0]
+    assert list(traces(plot)["drawn at random"]["x"]) == list(range(10))
+    assert len([trace for trace in page.plots["parallel"]["data"] if trace["mode"] == "lines"]) == 10
+    assert "Triangles at the edge" in "".join(page.text)
+
+
+@pytest.mark.parametrize(
+    ("values", "direction", "limits"),
+    [
+        ([], "minimize", None),
+        ([1.0, 1.0, 9.0], "minimize", None),
+        ([1.0, 2.0, 3.0, 4.0], "minimize", None),
+        ([1.0, 2.0, 3.0, 100.0, 1.5], "minimize", (0.75, 6.25)),
+        ([0.9, 0.8, 0.7, -50.0, 0.85], "maximize", (0.375, 0.925)),
+    ],
+)
+def test_the_range_in_which_most_values_lie(
+    values: list[float], direction: Direction, limits: tuple[float, float] | None
+) -> None:
+    assert useful_range(values, direction) == (limits if limits is None else pytest.approx(limits))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError, TrainingError
 from napari_micromri.training.tuning.importance import Importances, importances
+from napari_micromri.training.tuning.report.looks import useful_range
+from napari_micromri.training.tuning.report.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -128,6 +130,11 @@ class Facts:
             return _ordered(self.state, 0)
         return [*self.state.best_rows, *(row for row in self.state.done() if row.number not in self.state.best)]
 
+    def shown(self, place: int) -> tuple[float, float] | None:
+        """Give the range of an objective in which trials that are done can be told apart; None for all of it."""
+        values = [row.values[place] for row in self.state.done() if row.values is not None]
+        return useful_range([value for value in values if math.isfinite(value)], self.state.directions[place])
+
     def top(self) -> list[TrialRow]:
         """List the best trials: the first ten, or the Pareto front."""
         return self.ranked()[: TOP if len(self.state.objectives) == 1 else len(self.state.best)]
@@ -242,7 +249,7 @@ def _cautions(facts: Facts) -> Iterator[str]:
     first = facts.standings[0]
     if len(state.objectives) == 1 and first.spread is not None and first.spread < CLOSE:
         yield (
-            f"The best {TOP} trials differ by {100 * first.spread:.2g} % only. Another seed may change their order, so "
+            f"The best {TOP} trials differ by {percent(first.spread)} only. Another seed may change their order, so "
             "among them the smallest or fastest network is as good a choice as the first."
         )
     if first.given is not None and first.best.origin == "given":

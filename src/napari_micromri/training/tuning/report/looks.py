@@ -5,16 +5,17 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.training.tuning.report.words import figures, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from plotly.graph_objects import Figure
 
-    from napari_micromri.training.tuning.state import TrialRow, TuneState
+    from napari_micromri.training.tuning.state import Direction, TrialRow, TuneState
 
 GREY, SKY, ORANGE, BLUE, GREEN, SAND = "#7a7a7a", "#56b4e9", "#d55e00", "#0072b2", "#009e73", "#b89c70"
 """Okabe and Ito's, which most colour-blind people tell apart, and one that stands back."""
@@ -23,6 +24,9 @@ LEGEND: dict[str, Any] = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x
 
 MOST_LINES = 200
 """More lines in a plot are a felt, and slow."""
+
+FAR, MARGIN = 5, 0.05
+"""So many times the median's distance from the best a value may lie off; part of it that is left empty."""
 
 WIDE_RANGE = 20.0
 """From this ratio of the largest to the smallest value on an axis is logarithmic."""
@@ -54,6 +58,24 @@ def about(state: TuneState, row: TrialRow) -> str:
         lines.append(figures(state.objectives, row.values))
     lines += [settings({name: value}) for name, value in row.parameters.items()]
     return "<br>".join(html.escape(line) for line in lines)
+
+
+def useful_range(values: Sequence[float], direction: Direction) -> tuple[float, float] | None:
+    """Find the range in which most values lie, when some lie so far off that the others could not be told apart.
+
+    A learning rate that is too high gives errors hundreds of times larger than the others. The range reaches from the
+    best value five times as far as the median does; None when that leaves out nothing that is much farther.
+    """
+    if not values:
+        return None
+    sign = 1.0 if direction == "minimize" else -1.0
+    best = sign * min(sign * value for value in values)
+    away = [sign * (value - best) for value in values]
+    reach = FAR * median(away)
+    if reach <= 0 or max(away) < 2 * reach:
+        return None
+    low, high = sorted((best - sign * MARGIN * reach, best + sign * (1 + MARGIN) * reach))
+    return low, high
 
 
 def is_wide(values: Iterable[float]) -> bool:

@@ -38,7 +38,7 @@ def parallel_coordinates(facts: Facts) -> Plot | None:
     from optuna.visualization import plot_parallel_coordinate
 
     state = facts.state
-    rows = sorted(facts.ranked()[:MOST_LINES], key=lambda row: row.number)
+    rows = sorted(_to_compare(facts)[:MOST_LINES], key=lambda row: row.number)
     if len(rows) < 2:
         return None
     study = _plot_study(state, rows)
@@ -78,7 +78,9 @@ def slices(facts: Facts, place: int) -> list[Plot]:
         )
         figure.update_layout(**plain(), title=None, width=None, margin={"l": 70, "r": 20, "t": 20, "b": 60})
         figure.for_each_xaxis(_decades)
-        if is_wide(values):
+        if (limits := facts.shown(place)) is not None:
+            figure.update_yaxes(range=limits)
+        elif is_wide(values):
             figure.update_yaxes(type="log")
         plots.append(Plot(f"slice-{place}-{start // SLICES_IN_A_ROW}", figure, height=300))
     return plots
@@ -99,6 +101,16 @@ def pareto_front(facts: Facts) -> Plot | None:
     for trace, (name, look) in zip(figure.data, looks.items(), strict=False):
         trace.update(name=name, showlegend=True, marker=look | {"showscale": False})
     return Plot("pareto", figure, height=440)
+
+
+def _to_compare(facts: Facts) -> list[TrialRow]:
+    """List the trials that are done, the best first, without those that lie so far off that they hide the others."""
+    limits = facts.shown(0)
+    return [
+        row
+        for row in facts.ranked()
+        if row.values is not None and (limits is None or limits[0] <= row.values[0] <= limits[1])
+    ]
 
 
 def _plot_study(state: TuneState, rows: Iterable[TrialRow]) -> Study:

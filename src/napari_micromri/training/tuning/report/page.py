@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri.errors import InputError
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.training.tuning.report.facts import Facts, baseline, settings_of
+from napari_micromri.training.tuning.report.looks import short_names
 from napari_micromri.training.tuning.report.optuna_plots import parallel_coordinates, pareto_front, slices
 from napari_micromri.training.tuning.report.plots import curves, history, importance_bars
 from napari_micromri.training.tuning.report.table import parameter_names
-from napari_micromri.training.tuning.report.words import ORIGINS, figure, heading, parameter, setting
+from napari_micromri.training.tuning.report.words import ORIGINS, figure, heading, parameter, percent, setting
 from napari_micromri.training.words import duration
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def render(state: TuneState) -> str:
         "heading": heading,
         "parameter": parameter,
         "moment": _moment,
+        "percent": percent,
         "origin": ORIGINS.__getitem__,
     }
     environment.globals["figure"] = figure
@@ -71,6 +73,8 @@ def render(state: TuneState) -> str:
 def _content(facts: Facts) -> dict[str, Any]:
     state = facts.state
     best = state.best_rows[0] if state.best else None
+    names = parameter_names(state)
+    short = short_names(names)
     return {
         "facts": facts,
         "state": state,
@@ -78,7 +82,8 @@ def _content(facts: Facts) -> dict[str, Any]:
         "best": best,
         "top": facts.top(),
         "alone": len(state.objectives) == 1,
-        "names": parameter_names(state),
+        "names": {name: short[name] for name in names},
+        "far": any(facts.shown(place) is not None for place in range(len(facts.standings))),
         "settings": _settings_text(state, best),
         "command": _command(state),
         "baseline": baseline(best) if best is not None else {},

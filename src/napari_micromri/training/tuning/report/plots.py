@@ -35,14 +35,17 @@ if TYPE_CHECKING:
 
 
 def history(facts: Facts, place: int) -> Plot:
-    """Draw what each trial reached, and the best so far."""
+    """Draw what each trial reached, and the best so far; trials far off stand at the edge."""
     import plotly.graph_objects as go
 
-    state = facts.state
+    state, limits = facts.state, facts.shown(place)
     figure = go.Figure()
     for name, rows, look in _groups(state, place):
-        if rows:
-            figure.add_trace(_marks(state, name, rows, place, look))
+        inside = [row for row in rows if _lies_in(limits, row, place)]
+        if inside:
+            figure.add_trace(_marks(state, name, inside, place, look))
+    if limits is not None:
+        figure.add_trace(_off_the_scale(state, place, limits))
     best = _best_so_far(state, place)
     figure.add_trace(
         go.Scatter(
@@ -55,7 +58,8 @@ def history(facts: Facts, place: int) -> Plot:
         )
     )
     shown = [row.values[place] for row in state.trials if _has(row, place) and row.values is not None]
-    figure.update_layout(**layout("trial", axis(state.objectives[place]), log_y=is_wide(shown)))
+    figure.update_layout(**layout("trial", axis(state.objectives[place]), log_y=limits is None and is_wide(shown)))
+    figure.update_yaxes(range=limits)
     return Plot(f"history-{place}", figure)
 
 
@@ -137,6 +141,21 @@ def _marks(state: TuneState, name: str, rows: Sequence[TrialRow], place: int, lo
         text=[about(state, row) for row in rows],
         hovertemplate="%{text}<extra></extra>",
     )
+
+
+def _off_the_scale(state: TuneState, place: int, limits: tuple[float, float]) -> Scatter:
+    """Draw trials that lie beyond the limits at the edge; the mouse tells their figures."""
+    less_is_better = state.directions[place] == "minimize"
+    symbol = "triangle-up-open" if less_is_better else "triangle-down-open"
+    rows = [row for row in state.trials if _has(row, place) and not _lies_in(limits, row, place)]
+    trace = _marks(state, "off the scale", rows, place, {"color": GREY, "symbol": symbol, "size": 8})
+    trace.y = [limits[1] if less_is_better else limits[0]] * len(rows)
+    trace.cliponaxis = False
+    return trace
+
+
+def _lies_in(limits: tuple[float, float] | None, row: TrialRow, place: int) -> bool:
+    return limits is None or (row.values is not None and limits[0] <= row.values[place] <= limits[1])
 
 
 def _has(row: TrialRow, place: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri.errors import InputError
 from napari_micromri.training.tuning.report.facts import TOP, Facts, settings_of
 from napari_micromri.training.tuning.report.table import moment
-from napari_micromri.training.tuning.report.words import figure, figures, heading, setting
+from napari_micromri.training.tuning.report.words import figure, figures, heading, percent, setting
 from napari_micromri.training.words import duration
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def _standing(one: Standing) -> str:
     if one.random:
         said.append(f"median of {len(one.random)} random trials {figure(one.objective, one.random_median)}")
     if one.wins is not None:
-        said.append(f"a suggested trial beats a random one in {100 * one.wins:.0f} % of pairs")
+        said.append(f"a suggested trial beats a random one in {percent(one.wins)} of pairs")
     if one.spread is not None:
-        said.append(f"the best {TOP} lie within {100 * one.spread:.2g} %")
+        said.append(f"the best {TOP} lie within {percent(one.spread)}")
     name = heading(one.objective)
     return f"{name[:1].upper()}{name[1:]}: {'; '.join(said)}."
 

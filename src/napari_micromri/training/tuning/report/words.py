@@ -56,6 +56,14 @@ def figures(objectives: Iterable[str], values: Iterable[float]) -> str:
     return ", ".join(f"{heading(name)} {figure(name, value)}" for name, value in zip(objectives, values, strict=True))
 
 
+def percent(part: float | None) -> str:
+    """Write a part of a whole with two digits."""
+    if part is None or not math.isfinite(part):
+        return "–"
+    value = 100 * part
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"
+
+
 def setting(value: Value | list[Scalar]) -> str:
     """Write a setting's value as ``--set`` takes it."""
     if isinstance(value, str):
