@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 GREY, SKY, ORANGE, BLUE, GREEN, SAND = "#7a7a7a", "#56b4e9", "#d55e00", "#0072b2", "#009e73", "#b89c70"
 """Okabe and Ito's, which most colour-blind people tell apart, and one that stands back."""
 
-LEGEND: dict[str, Any] = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+LEGEND: dict[str, Any] = {"orientation": "h", "y": 1.06, "yanchor": "bottom", "x": 0}
 
 MOST_LINES = 200
 """More lines in a plot are a felt, and slow."""
 
 FAR, MARGIN = 5, 0.05
-"""So many times the median's distance from the best a value may lie off; part of it that is left empty."""
+"""So many times the median's distance from the best a value may lie off; part of the range that is left empty."""
 
 WIDE_RANGE = 20.0
 """From this ratio of the largest to the smallest value on an axis is logarithmic."""
@@ -61,10 +61,10 @@ def about(state: TuneState, row: TrialRow) -> str:
 
 
 def useful_range(values: Sequence[float], direction: Direction) -> tuple[float, float] | None:
-    """Find the range in which most values lie, when some lie so far off that the others could not be told apart.
+    """Find the range of most values, when some lie so far off that the others could not be told apart.
 
-    A learning rate that is too high gives errors hundreds of times larger than the others. The range reaches from the
-    best value five times as far as the median does; None when that leaves out nothing that is much farther.
+    A learning rate that is too high gives errors hundreds of times larger than the others. Left out is what lies more
+    than five times as far from the best as the median does; None when nothing lies much farther than that.
     """
     if not values:
         return None
@@ -74,7 +74,8 @@ def useful_range(values: Sequence[float], direction: Direction) -> tuple[float, 
     reach = FAR * median(away)
     if reach <= 0 or max(away) < 2 * reach:
         return None
-    low, high = sorted((best - sign * MARGIN * reach, best + sign * (1 + MARGIN) * reach))
+    worst = max(distance for distance in away if distance <= reach)
+    low, high = sorted((best - sign * MARGIN * worst, best + sign * (1 + MARGIN) * worst))
     return low, high
 
 
