@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from napari_micromri.cli import main
+from napari_micromri.cli.program import build_parser
 from napari_micromri.training.config import make_config
 from napari_micromri.training.tuning.reading import read_tuning
 from tuning_samples import make_full_tuning, make_tuning
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -98,3 +97,11 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
         error = capsys.readouterr().err
         assert reason in error
         assert error.count("\n") == 1
+
+
+def test_documented_commands_parse() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tuning-report.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^micromri (.+)$", text, flags=re.MULTILINE)
+    assert len(commands) > 5
+    for command in commands:
+        assert build_parser().parse_args(command.split()).run
