@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     MakeScan = Callable[..., Scan]
 
 ROOT = Path(__file__).parents[2]
-NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
 INFO_KEYS = "name shape axes voxel_size_mm dtype subject region plane protocol averages b_values noise snr".split()
 
 
@@ -55,7 +55,7 @@ def test_each_help_has_an_example_that_parses(name: str, capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     text = capsys.readouterr().out
-    examples = re.findall(r"^  micromri (.+)$", text, flags=re.MULTILINE)
+    examples = re.findall(r"^  micromri (.+?)(?: > .+)?$", text, flags=re.MULTILINE)
     assert ended.value.code == 0
     assert examples
     for example in examples:
