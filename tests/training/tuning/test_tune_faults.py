@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_micromri.training.run import read_run
-from napari_micromri.training.tuning.process import create_tuning, read_workers
+from napari_micromri.training.tuning.process import create_tuning, read_workers, stop_tuning
 from napari_micromri.training.tuning.slots import SLOT
 from napari_micromri.training.tuning.storage import open_tuning
 
@@ -79,7 +79,7 @@ def test_workers_that_are_killed_at_random_moments_lose_and_double_nothing(
 ) -> None:
     config = make_config({"epochs": 4, "checkpoint_minutes": 0}, trials=6)
     folder = create_tuning(tmp_path / "tuning", config)
-    command = [sys.executable, "-W", "ignore", "-c", KILLED_AT_RANDOM, str(folder.path), "12", "1"]
+    command = [sys.executable, "-W", "ignore", "-c", KILLED_AT_RANDOM, str(folder.path), "8", "1"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     tuning = open_tuning(folder.path)
@@ -92,7 +92,7 @@ def test_workers_that_are_killed_at_random_moments_lose_and_double_nothing(
 def test_the_tuning_outlives_its_starter_and_a_worker(
     tmp_path: Path, make_config: Callable[..., TuneConfig], study: Path
 ) -> None:
-    config = make_config({"epochs": 40}, trials=3)
+    config = make_config({"epochs": 30}, trials=3)
     folder = create_tuning(tmp_path / "tuning", config)
     command = [sys.executable, "-m", "napari_micromri.cli", "tune", str(study), str(folder.path), "--workers", "2"]
     starter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -102,9 +102,12 @@ def test_the_tuning_outlives_its_starter_and_a_worker(
     finally:
         starter.kill()
         starter.communicate()
-    victim = next(row for row in read_workers(folder.path) if row.state == "working")
-    os.kill(victim.pid, signal.SIGKILL)
-    wait(lambda: all(row.state in ("ended", "died") for row in read_workers(folder.path)))
+    try:
+        victim = next(row for row in read_workers(folder.path) if row.state == "working")
+        os.kill(victim.pid, signal.SIGKILL)
+        wait(lambda: all(row.state in ("ended", "died") for row in read_workers(folder.path)))
+    finally:
+        stop_tuning(folder.path, kill=True)
     assert Counter(row.state for row in read_workers(folder.path)) == {"ended": 1, "died": 1}
     check_that_all_is_done_once(tuning, config.trials)
     [failed] = [trial for trial in tuning.optuna.trials if trial.state.name == "FAIL"]

@@ -153,9 +153,12 @@ class TrialRun:
         if epoch.epoch in self._reported or not math.isfinite(value):
             return
         self._reported.add(epoch.epoch)
-        # By the storage itself: a trial takes no reports when there are several objectives, but people want the curve.
-        storage, number = self._tuning.storage, self._trial._trial_id
-        self._patiently(lambda: storage.set_trial_intermediate_value(number, epoch.epoch, value))
+        trial = self._trial
+        if len(self._tuning.config.objectives) == 1:
+            self._patiently(lambda: trial.report(value, epoch.epoch))
+        else:  # which Optuna's trials refuse; people want the curve all the same
+            storage = self._tuning.storage
+            self._patiently(lambda: storage.set_trial_intermediate_value(trial._trial_id, epoch.epoch, value))
 
     def _ask_pruner(self, epoch: Epoch) -> None:
         if self._tuning.config.prunes and not self._pruned and self._patiently(self._trial.should_prune):

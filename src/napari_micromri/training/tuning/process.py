@@ -46,6 +46,9 @@ __all__ = [
     "stop_tuning",
 ]
 
+BROUGHT = ("network", "upsampling", "normalisation")
+"""Settings that a model to start from brings along."""
+
 GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 _children: list[subprocess.Popen[bytes]] = []
@@ -112,6 +115,9 @@ def _settle(config: TuneConfig) -> TuneConfig:
     study = Path(config.study).resolve()
     check_data(study)
     base = settle_config(config.base.model_copy(update={"monitor": config.curve}))
+    brought = [name for name in config.space.parameters if name.startswith(BROUGHT)]
+    if base.init_from is not None and brought:
+        raise InputError(f"'{brought[0]}' can't be searched, since {base.init_from} brings its own.")
     config = config.model_copy(update={"base": base, "study": str(study)})
     make_sampler(config, 0)
     make_pruner(config)
