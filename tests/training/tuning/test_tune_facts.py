@@ -14,8 +14,8 @@ from napari_micromri.training.config import make_config, parse_config
 from napari_micromri.training.events import Epoch, Metrics, to_line
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.tuning.reading import read_tuning
-from napari_micromri.training.tuning.report.facts import Facts, baseline, settings_of
-from napari_micromri.training.tuning.report.settings_file import write_settings
+from napari_micromri.training.tuning.report.facts import Facts, baseline
+from napari_micromri.training.tuning.report.settings_file import settings_of, write_settings
 from napari_micromri.training.tuning.report.table import write_table
 from napari_micromri.training.tuning.report.text import as_text, summarise
 from napari_micromri.training.tuning.report.words import figure, parameter, settings

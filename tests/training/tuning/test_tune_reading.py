@@ -308,3 +308,25 @@ def test_a_study_of_somebody_else_can_be_looked_at(database: tuple[str, BaseStor
         ("maximize",),
     )
     assert state.best == (study.best_trial.number,)
+
+
+def test_a_study_that_somebody_deletes_is_gone(tmp_path: Path, database: tuple[str, BaseStorage]) -> None:
+    url, storage = database
+    for where, sample in (
+        (tmp_path / "one", make_full_tuning(tmp_path / "one", trials=3)),
+        (url, make_full_tuning(tmp_path / "two", trials=3, storage=storage)),
+    ):
+        with TuneReader(where) as reader:
+            assert reader.read().best
+            with quiet():
+                optuna.delete_study(study_name=sample.study.study_name, storage=sample.study._storage)
+            assert reader.read().trials == ()
+
+
+def test_attributes_that_make_no_sense_are_passed_over(tmp_path: Path) -> None:
+    sample = make_tuning(tmp_path / "tuning")
+    sample.add("waiting", epoch="many", config="none", run=7, worker=None, reason=["x"])
+    sample.study.set_user_attr("trials", "many")
+    state = read_tuning(tmp_path / "tuning")
+    [row] = state.trials
+    assert (row.epoch, row.settings, row.run, state.planned) == (0, None, None, 24)

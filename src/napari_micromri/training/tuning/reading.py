@@ -134,7 +134,7 @@ def _workers(snapshot: Snapshot | None, folder: TuneFolder | None) -> tuple[Work
 
 def _planned(snapshot: Snapshot | None, config: TuneConfig | None) -> int:
     wanted = snapshot.user_attrs.get(TRIALS) if snapshot is not None else None
-    return int(wanted) if wanted is not None else (config.trials if config is not None else 0)
+    return wanted if isinstance(wanted, int) else (config.trials if config is not None else 0)
 
 
 def _told(snapshot: Snapshot) -> tuple[TuneConfig | None, TuneFolder | None]:

@@ -63,6 +63,8 @@ def make_row(trial: FrozenTrial, folder: Path | None, config: TuneConfig | None)
     attributes = trial.user_attrs
     curve = tuple(sorted(trial.intermediate_values.items()))
     settings = attributes.get("config")
+    settings = settings if isinstance(settings, dict) else None
+    epoch = attributes.get("epoch")
     return TrialRow(
         number=trial.number,
         state=STATES[trial.state.name],
@@ -70,7 +72,7 @@ def make_row(trial: FrozenTrial, folder: Path | None, config: TuneConfig | None)
         parameters=dict(trial.params),
         started=_seconds(trial.datetime_start),
         seconds=trial.duration.total_seconds() if trial.duration is not None else None,
-        epoch=int(attributes.get("epoch") or (curve[-1][0] if curve else 0)),
+        epoch=epoch if isinstance(epoch, int) and epoch else (curve[-1][0] if curve else 0),
         epochs_planned=_epochs(trial, settings, config),
         run=_run(attributes.get("run"), folder),
         worker=str(attributes.get("worker", "")),

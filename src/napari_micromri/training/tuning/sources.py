@@ -71,7 +71,7 @@ class JournalSource:
         self._start_over_if_replaced()
         try:
             storage = self._open()
-            self._study = self._study or _load(storage, None, self.label)
+            self._study = _find(storage, self._study, None, self.label)
             return _snapshot(self._study) if self._study is not None else None
         except (KeyError, TypeError, ValueError, AssertionError) as error:  # valid JSON, but no journal of Optuna's
             line = self._tail.lines if self._tail is not None else 0
@@ -131,7 +131,7 @@ class UrlSource:
             if self._storage is None:
                 _refuse_missing_file(self._url)
                 self._storage = open_storage(self._url, look_only=True)
-            self._study = self._study or _load(self._storage, self._name, self.label)
+            self._study = _find(self._storage, self._study, self._name, self.label)
             return _snapshot(self._study) if self._study is not None else None
 
     def close(self) -> None:
@@ -143,19 +143,19 @@ class UrlSource:
         self._study = self._storage = None
 
 
-def _load(storage: BaseStorage, name: str | None, label: str) -> Study | None:
+def _find(storage: BaseStorage, known: Study | None, name: str | None, label: str) -> Study | None:
+    """Find the study again, or for the first time; None when there is none yet, or when somebody has deleted it."""
     import optuna
 
-    studies = storage.get_all_studies()
-    names = [study.study_name for study in studies if ATTRIBUTE in study.user_attrs]
-    names = names or [study.study_name for study in studies]
+    studies = {study.study_name: ATTRIBUTE in study.user_attrs for study in storage.get_all_studies()}
+    if known is not None and known.study_name in studies:
+        return known
+    names = [one for one, is_ours in studies.items() if is_ours] or list(studies)
     if name is None and len(names) > 1:
-        listed = ", ".join(f"'{known}'" for known in names)
+        listed = ", ".join(f"'{one}'" for one in names)
         raise TrainingError(f"{label} holds several tunings, {listed}. Say which one.")
-    if name is None and not names:
-        return None
-    chosen = name or names[0]
-    if all(study.study_name != chosen for study in studies):
+    chosen = name if name is not None else next(iter(names), None)
+    if chosen not in studies:
         return None
     # A sampler that costs nothing: it is never asked.
     return optuna.load_study(study_name=chosen, storage=storage, sampler=optuna.samplers.RandomSampler())

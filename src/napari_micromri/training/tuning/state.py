@@ -78,7 +78,7 @@ class TuneState:
     Parameters
     ----------
     path
-        Its folder; None when it was read from a storage by URL.
+        Its folder, which another machine may not see; None when nothing says it.
     source
         What it was read from, for people: never with a password.
     objectives, directions

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_micromri.errors import InputError, TrainingError
+from napari_micromri.errors import TrainingError
 from napari_micromri.training.tuning.importance import Importances, importances
 from napari_micromri.training.tuning.report.looks import useful_range
 from napari_micromri.training.tuning.report.words import percent
@@ -138,30 +138,6 @@ class Facts:
     def top(self) -> list[TrialRow]:
         """List the best trials: the first ten, or the Pareto front."""
         return self.ranked()[: TOP if len(self.state.objectives) == 1 else len(self.state.best)]
-
-
-def settings_of(state: TuneState, row: TrialRow) -> dict[str, Any]:
-    """Give all settings of a trial's training, to train with them again: see `napari_micromri.training.config`.
-
-    Name and threads are those that the tuning was told, since workers give their own.
-
-    Raises
-    ------
-    InputError
-        Nothing says what they were.
-    """
-    from napari_micromri.training.folder import RunFolder
-
-    base = state.config.base.model_dump(mode="json") if state.config is not None else {}
-    if row.settings is not None:
-        found = dict(row.settings)
-    elif row.run is not None and RunFolder(row.run).exists:
-        found = dict(RunFolder(row.run).read_settings()["config"])
-    elif state.config is not None:
-        found = state.config.space.settings(row.parameters, base)
-    else:
-        raise InputError(f"Nothing says what the settings of trial {row.number} were besides those searched.")
-    return found | {"name": base.get("name", ""), "threads": base.get("threads")}
 
 
 def baseline(row: TrialRow) -> Mapping[str, float]:

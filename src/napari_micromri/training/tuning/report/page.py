@@ -14,12 +14,14 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri import __version__
 from napari_micromri.errors import InputError
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.training.tuning.report.facts import Facts, baseline, settings_of
+from napari_micromri.training.tuning.report.facts import Facts, baseline
 from napari_micromri.training.tuning.report.looks import short_names
 from napari_micromri.training.tuning.report.optuna_plots import parallel_coordinates, pareto_front, slices
 from napari_micromri.training.tuning.report.plots import curves, history, importance_bars
+from napari_micromri.training.tuning.report.settings_file import settings_of
 from napari_micromri.training.tuning.report.table import parameter_names
 from napari_micromri.training.tuning.report.words import ORIGINS, figure, heading, parameter, percent, setting
 from napari_micromri.training.words import duration
@@ -140,5 +142,5 @@ def _moment(seconds: float | None) -> str:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("napari-micromri", "optuna", "torch")
-    return {"Python": platform.python_version()} | {name: version(name) for name in packages}
+    own = {"napari-micromri": __version__, "Python": platform.python_version()}
+    return own | {name: version(name) for name in ("optuna", "torch")}

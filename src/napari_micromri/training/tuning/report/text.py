@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError
-from napari_micromri.training.tuning.report.facts import TOP, Facts, settings_of
+from napari_micromri.training.tuning.report.facts import TOP, Facts
+from napari_micromri.training.tuning.report.settings_file import settings_of
 from napari_micromri.training.tuning.report.table import moment
 from napari_micromri.training.tuning.report.words import figure, figures, heading, percent, setting
 from napari_micromri.training.words import duration
