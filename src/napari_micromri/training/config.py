@@ -82,7 +82,9 @@ class TrainConfig(BaseModel):
     )
 
     monitor: Literal["mse", "loss", "ssim"] = Field(
-        default="mse", description="validation figure that decides which epoch is best"
+        default="mse",
+        description="validation figure that decides which epoch is best; the loss of a diffusion model is that over "
+        "all times of its path",
     )
     patience: int | None = Field(
         default=6, ge=1, description="stop after so many epochs without improvement; none: never"

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 class Metrics:
     """How close images come to the good scans, as means over the validation slices.
 
+    The ``loss`` of a diffusion model is that over points of the path, all other figures are those of denoised slices.
     ``loss``, ``mse`` and ``mae`` are in normalised units (see `napari_micromri.nn.normalisation`), ``psnr`` is in dB
     with the maximum of each good slice as its peak, ``ssim`` as in `napari_micromri.measure.image_quality.ssim`.
     """

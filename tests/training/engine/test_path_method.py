@@ -199,6 +199,22 @@ def test_the_network_has_the_inputs_that_the_path_asks_for(make_apddm: Callable[
     assert first_network(config, 2).config == config.model.unet
 
 
+def test_the_loss_of_validation_is_over_the_path_and_the_same_in_every_epoch(
+    make_config: Callable[..., TrainConfig],
+    make_apddm: Callable[..., TrainConfig],
+    make_run: Callable[..., RunFolder],
+    data: TrainingData,
+) -> None:
+    still = {"epochs": 2, "learning_rate": 1e-12, "threads": 1}
+    config = make_apddm({"at_end": 0.0}, **still)
+    first, second = epochs_of(train(config, data, make_run(config, "path")))
+    assert first.validation.loss == pytest.approx(second.validation.loss, rel=1e-6)
+    assert first.validation.loss < 0.9 * first.validation.mse  # nearer to the good slice than the fast one is
+    plain = epochs_of(train(make_config(**still), data, make_run(make_config(**still), "plain")))
+    assert plain[0].validation.loss == plain[0].validation.mse
+    assert plain[0].baseline == first.baseline
+
+
 def test_an_estimate_counts_what_a_diffusion_model_needs(
     make_apddm: Callable[..., TrainConfig], data: TrainingData
 ) -> None:

@@ -121,22 +121,31 @@ def training_batches(
 
 
 def validation_batches(
-    slices: Sequence[SlicePair], config: TrainConfig, *, rank: int = 0, world: int = 1
+    slices: Sequence[SlicePair],
+    config: TrainConfig,
+    *,
+    prepare: Prepare | None = None,
+    rank: int = 0,
+    world: int = 1,
 ) -> Iterator[Batch]:
-    """Give whole slices without any chance, each batch of one size, so that nothing is padded."""
+    """Give whole slices, the same in every epoch, each batch of one size, so that nothing is padded.
+
+    ``prepare`` adds what a model would learn from; validation slices are numbered below zero for it, since they are
+    none of those that are learned from.
+    """
+
+    def make(number: int) -> Sample:
+        sample = whole_sample(slices[number], config)
+        return prepare(sample, -1 - number, (config.seed, number)) if prepare is not None else sample
+
     samples: list[Sample] = []
-    makers = (partial(_validation_sample, slices, number, config) for number in range(rank, len(slices), world))
-    for sample in ahead(makers, config.workers):
+    for sample in ahead((partial(make, number) for number in range(rank, len(slices), world)), config.workers):
         if samples and (len(samples) == config.batch_size or sample.given.shape != samples[0].given.shape):
             yield collate(samples, len(samples))
             samples = []
         samples.append(sample)
     if samples:
         yield collate(samples, len(samples))
-
-
-def _validation_sample(slices: Sequence[SlicePair], number: int, config: TrainConfig) -> Sample:
-    return whole_sample(slices[number], config)
 
 
 def whole_sample(pair: SlicePair, config: TrainConfig) -> Sample:

@@ -14,7 +14,7 @@ from napari_micromri.training.beginning import settle_config
 from napari_micromri.training.data import Budget, CheckedSlices
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric
-from napari_micromri.training.engine.evaluation import evaluate, predictor
+from napari_micromri.training.engine.evaluation import Judged, evaluate
 from napari_micromri.training.engine.losses import batch_loss
 from napari_micromri.training.engine.methods import first_network, make_method
 from napari_micromri.training.engine.state import Learner
@@ -118,10 +118,10 @@ def _validation_seconds(
     learner: Learner, method: Method, slices: CheckedSlices, config: TrainConfig, fabric: Fabric
 ) -> float:
     some = [slices[number] for number in range(min(VALIDATION_SLICES, len(slices)))]
-    predict = predictor(learner.judged, method, fabric)
-    evaluate(predict, some[:1], config, fabric, never)  # the first time loads what every later time finds loaded
+    judged = Judged(learner.judged, method, fabric)
+    evaluate(judged, some[:1], config, fabric, never)  # the first time loads what every later time finds loaded
     start = time.perf_counter()
-    evaluate(predict, some, config, fabric, never)
+    evaluate(judged, some, config, fabric, never)
     return (time.perf_counter() - start) * len(slices) / len(some)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from napari_micromri.progress import ShouldStop
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair
+    from napari_micromri.training.engine.batches import Batch
     from napari_micromri.training.engine.methods import Method
-
-    Predict = Callable[[Tensor], Tensor]
 
 FIGURES = ("loss", "mse", "mae", "psnr", "ssim")
 
@@ -33,23 +33,38 @@ class Interrupted(Exception):
     """The person asked to stop in the middle."""
 
 
-def predictor(network: UNet, method: Method, fabric: Fabric) -> Predict:
-    """Give the network as a function of fast slices, in the precision of the run."""
+@dataclass(frozen=True)
+class Judged:
+    """A network that is judged: the images that it makes from fast slices, and the loss with which it learns."""
 
-    def predict(given: Tensor) -> Tensor:
-        network.eval()
-        with fabric.autocast():
-            output = method.estimate(network, given)
-        return output.float()
+    network: UNet
+    method: Method
+    fabric: Fabric
 
-    return predict
+    def predict(self, given: Tensor) -> Tensor:
+        """Denoise a batch of fast slices, in the precision of the run."""
+        return self._computed(lambda: self.method.estimate(self.network, given))
+
+    def learn(self, batch: Batch) -> Tensor:
+        """Estimate the good slices as in learning."""
+        return self._computed(lambda: self.method.learn(self.network, batch))
+
+    def _computed(self, estimate: Callable[[], Tensor]) -> Tensor:
+        self.network.eval()
+        with self.fabric.autocast():
+            return estimate().float()
 
 
 @torch.no_grad()
 def evaluate(
-    predict: Predict, slices: Sequence[SlicePair], config: TrainConfig, fabric: Fabric, should_stop: ShouldStop
+    judged: Judged | None, slices: Sequence[SlicePair], config: TrainConfig, fabric: Fabric, should_stop: ShouldStop
 ) -> Metrics:
     """Average all figures over the slices, those of all processes together; constant slices don't count.
+
+    Parameters
+    ----------
+    judged
+        None judges the fast slices themselves.
 
     Raises
     ------
@@ -59,14 +74,17 @@ def evaluate(
         ``should_stop`` said so, in a run of one process.
     """
     alone = fabric.world_size == 1
+    apart = judged if judged is not None and not judged.method.estimates_as_it_learns else None
+    prepare = apart.method.prepare if apart is not None else None
     sums = torch.zeros(len(FIGURES), 2, dtype=torch.float64)
-    for batch in validation_batches(slices, config, rank=fabric.global_rank, world=fabric.world_size):
+    for batch in validation_batches(slices, config, prepare=prepare, rank=fabric.global_rank, world=fabric.world_size):
         if alone and should_stop():
             raise Interrupted
         on_device = batch.map(fabric.to_device)
-        prediction = predict(on_device.given)
+        prediction = on_device.given if judged is None else judged.predict(on_device.given)
+        learned = prediction if apart is None else apart.learn(on_device)
         figures = [
-            losses.slice_losses(prediction, on_device, config),
+            losses.slice_losses(learned, on_device, config),
             *(getattr(losses, name)(prediction, on_device) for name in FIGURES[1:]),
         ]
         values = torch.stack(figures).cpu().double()

@@ -16,7 +16,7 @@ from napari_micromri.training.beginning import settle_config
 from napari_micromri.training.data import Budget, CheckedSlices
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric, precision_of
-from napari_micromri.training.engine.evaluation import Interrupted, evaluate, predictor
+from napari_micromri.training.engine.evaluation import Interrupted, Judged, evaluate
 from napari_micromri.training.engine.losses import batch_loss
 from napari_micromri.training.engine.methods import Method, first_network, make_method, new_network
 from napari_micromri.training.engine.optimisation import monitored
@@ -139,7 +139,7 @@ def _prepare(
         "precision": precision_of(config, fabric.device),
         "processes": fabric.world_size,
         "note": method.note,
-        "baseline": evaluate(lambda given: given, validation, config, fabric, never),
+        "baseline": evaluate(None, validation, config, fabric, never),
     }
     place = learner.place
     beginning = Started(**began)
@@ -231,8 +231,8 @@ def _check_loss(loss: float, learner: Learner, config: TrainConfig) -> None:
 def _judge(work: _Work) -> Iterator[Event]:
     """Judge the epoch; keep the model when it is the best so far, and an image always."""
     config, learner, place, fabric = work.config, work.learner, work.learner.place, work.fabric
-    predict = predictor(learner.judged, work.method, fabric)
-    validation = evaluate(predict, work.validation, config, fabric, work.should_stop)
+    judged = Judged(learner.judged, work.method, fabric)
+    validation = evaluate(judged, work.validation, config, fabric, work.should_stop)
     figure = monitored(validation, config)
     if not math.isfinite(figure):
         raise TrainingError(
@@ -253,7 +253,7 @@ def _judge(work: _Work) -> Iterator[Event]:
         if epoch.best:
             save_model(work.folder, learner.judged.state_dict(), work.method, config, work.data, work.factor, epoch)
             yield Checkpoint(epoch=place.epoch, batch=place.batch, file=work.folder.best.name)
-        file = work.shown.save(place.epoch, predict, fabric.to_device)
+        file = work.shown.save(place.epoch, judged.predict, fabric.to_device)
         yield ValidationImage(epoch=place.epoch, file=file)
     yield epoch
 

@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 
 
 class Method(Protocol):
-    """How one kind of model learns. ``note`` says what a person should know of it, in a sentence; mostly nothing."""
+    """How one kind of model learns. ``note`` says what a person should know of it, in a sentence; mostly nothing.
+
+    ``estimates_as_it_learns`` is False where inference is another thing than learning, so that the loss of validation
+    needs a computation of its own.
+    """
 
     label: str
     note: str
+    estimates_as_it_learns: bool
 
     def prepare(self, sample: Sample, number: int, stream: Sequence[int], /) -> Sample:
         """Add what is learned from, in a thread that makes batches; see `training_batches`."""
@@ -51,7 +56,7 @@ class Method(Protocol):
 class PlainMethod:
     """A UNet: given the fast slice it estimates the good one."""
 
-    label, note = "UNet", ""
+    label, note, estimates_as_it_learns = "UNet", "", True
 
     def prepare(self, sample: Sample, _number: int, _stream: Sequence[int], /) -> Sample:
         """Leave the sample as it is."""

@@ -32,6 +32,7 @@ class PathMethod:
     """See `napari_micromri.nn.apddm`; the noise of the path is drawn from residuals of the training slices."""
 
     label = "APDDM"
+    estimates_as_it_learns = False
 
     def __init__(self, config: TrainConfig, slices: Sequence[SlicePair]) -> None:
         self.settings = config.apddm
