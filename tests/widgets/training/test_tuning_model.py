@@ -102,7 +102,18 @@ def test_what_can_be_done_follows_from_workers_and_wishes(whole, workers, asked,
 
 def test_a_worker_that_died_is_named_with_its_reason(whole):
     state = replace(whole, workers=(worker("died", message="It died without a word."), worker("ended", name="w-2")))
-    assert describe_tuning(state).workers == "worker-01 died: It died without a word."
+    assert describe_tuning(state).workers == ("worker-01 died: it died without a word; w-2 ended: it doesn't say why.")
+
+
+def test_when_nobody_works_the_last_one_says_why(whole):
+    first = replace(worker("ended", message="Stopped."), since=1.0)
+    last = replace(worker("ended", name="worker-02", message="5 trials in a row failed."), since=2.0)
+    assert describe_tuning(replace(whole, workers=(last, first))).workers == (
+        "worker-02 ended: 5 trials in a row failed."
+    )
+    at_work = worker(trial=3, name="worker-03")
+    assert describe_tuning(replace(whole, workers=(first, last, at_work))).workers == "worker-03: trial 3."
+    assert describe_tuning(replace(whole, workers=())).workers == "No worker is there."
 
 
 def test_a_complete_tuning_is_done_and_says_no_more(whole):

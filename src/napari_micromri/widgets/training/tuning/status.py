@@ -143,25 +143,29 @@ def _at_length(name: str) -> str:
 
 
 def workers_line(state: TuneState) -> str:
-    """Say who works on which trial, and who died."""
-    here = platform.node()
-    lines = []
-    for worker in state.workers:
-        where = "" if worker.host == here else f" on {worker.host}"
-        if worker.state in AT_WORK:
-            lines.append(f"{worker.name}{where}: {_doing(worker)}")
-        elif worker.state == "died":
-            lines.append(f"{worker.name}{where} died{f': {worker.message}' if worker.message else ''}")
-    if not lines:
-        return "No worker is there."
-    return "; ".join(lines) + ("" if lines[-1].endswith(".") else ".")
+    """Say who works on which trial, and who died; when nobody works, why the last one ended."""
+    lines = [f"{_name(worker)}: {_doing(worker)}" for worker in state.workers if worker.state in AT_WORK]
+    lines += [f"{_name(worker)} died: {_said(worker)}" for worker in state.workers if worker.state == "died"]
+    ended = [worker for worker in state.workers if worker.state == "ended"]
+    if ended and not any(worker.state in AT_WORK for worker in state.workers):
+        last = max(ended, key=lambda worker: worker.since)
+        lines.append(f"{_name(last)} ended: {_said(last)}")
+    return f"{'; '.join(lines)}." if lines else "No worker is there."
+
+
+def _name(worker: WorkerRow) -> str:
+    return worker.name if worker.host == platform.node() else f"{worker.name} on {worker.host}"
+
+
+def _said(worker: WorkerRow) -> str:
+    return (worker.message[:1].lower() + worker.message[1:]).rstrip(".") or "it doesn't say why"
 
 
 def _doing(worker: WorkerRow) -> str:
-    said = (worker.message[:1].lower() + worker.message[1:]).rstrip(".")
     if worker.trial is None:
-        return said or worker.state
-    return f"trial {worker.trial}{' (stopping)' if worker.state == 'stopping' else ''}{f' ({said})' if said else ''}"
+        return _said(worker) if worker.message else worker.state
+    stopping = " (stopping)" if worker.state == "stopping" else ""
+    return f"trial {worker.trial}{stopping}{f' ({_said(worker)})' if worker.message else ''}"
 
 
 def trial_sentence(state: TuneState, row: TrialRow) -> str:
