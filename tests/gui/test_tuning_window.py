@@ -133,6 +133,5 @@ def test_a_tuning_outlives_the_window_and_a_killed_worker(make_napari_viewer, qt
     assert form.pause.text() == "Go on"
     click(qtbot, form.pause)
     qtbot.waitUntil(lambda: watch.look.state.retried == 1, timeout=PATIENCE)
-    click(qtbot, form.stop)
-    qtbot.waitUntil(lambda: form.state.text() == "Stopped", timeout=PATIENCE)
+    assert form.state.text() == "Running"
     assert watch.look.state.finished == 0

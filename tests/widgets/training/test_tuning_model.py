@@ -223,6 +223,20 @@ def test_a_goal_that_grows_has_a_history_that_goes_up(tmp_path):
     assert not shown.log_y
 
 
+def test_trials_that_are_far_off_stand_at_the_edge_and_hide_no_difference(tmp_path):
+    sample = make_tuning(tmp_path / "far")
+    for value in (0.05, 0.06, 0.07, 0.08, 40.0):
+        sample.add(values=(value,))
+    shown = history(read_tuning(sample.folder.path), 0)
+    low, high = shown.limits
+    assert low < 0.05 < 0.08 < high < 1
+    assert [dot.look for dot in shown.dots] == ["best", "done", "done", "done", "above"]
+    assert shown.dots[-1].y == high
+    assert "40" in shown.dots[-1].text
+    assert not shown.log_y
+    assert all(low <= y <= high for _, y in shown.line)
+
+
 def test_two_goals_are_shown_against_each_other(several):
     shown = front(several, 0, 1)
     assert len(shown.dots) == len(several.done())

@@ -532,7 +532,19 @@ def test_numbers_of_workers_are_remembered_and_nonsense_is_not():
     assert remembered_workers() in (1, 2)
 
 
-# optuna-dashboard
+# Report and optuna-dashboard
+
+
+def test_the_report_opens_in_the_browser(tab, qtbot, sample, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "napari_micromri.widgets.training.tuning.watch_page.QDesktopServices.openUrl",
+        lambda url: seen.append(Path(url.toLocalFile())),
+    )
+    click(qtbot, opened(qtbot, tab, sample).form.report)
+    qtbot.waitUntil(lambda: bool(seen), timeout=30_000)
+    assert seen == [sample.folder.path / "report.html"]
+    assert "blobs" in seen[0].read_text(encoding="utf-8")
 
 
 def test_without_optuna_dashboard_the_button_says_how_to_get_it(make_dock, monkeypatch):

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 HEIGHT = 190
 BAR_HEIGHT = 20
 LABEL_WIDTH = 118
-BEST, LINE = "#fc8d62", "#a8a8a8"
+BEST, LINE, FAR = "#fc8d62", "#a8a8a8", "#a8a8a8"
 SYMBOLS: Mapping[Look, tuple[str, int, str, bool]] = {
+    "above": ("t1", 10, FAR, True),
+    "below": ("t", 10, FAR, True),
     "pruned": ("x", 9, COLOURS["pruned"], True),
     "running": ("o", 9, COLOURS["running"], False),
     "done": ("o", 9, COLOURS["done"], True),
@@ -69,6 +71,10 @@ class ScatterPlot(LazyPlot[Scatter]):
         for look, item in self._items.items():
             _put(item, [dot for dot in content.dots if dot.look == look])
         _put(self._ring, [dot for dot in content.dots if dot.trial == content.chosen])
+        if content.limits is not None:
+            plot.setYRange(*content.limits, padding=0.04)
+        else:
+            plot.enableAutoRange(y=True)
         if content.ticks:
             plot.setXRange(-0.5, len(content.ticks) - 0.5, padding=0)
         else:

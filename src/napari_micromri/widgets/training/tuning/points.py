@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from napari_micromri.widgets.training.tuning.words import (
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 FEW = 6
 """So many values of a setting, each tried at least twice on average, are shown beside each other."""
 
-Look: TypeAlias = Literal["done", "pruned", "running", "best"]
+Look: TypeAlias = Literal["done", "pruned", "running", "best", "above", "below"]
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A trial in a plot."""
+    """A trial in a plot; one that lies far ``above`` or ``below`` all others stands at the edge."""
 
     trial: int
     x: float
@@ -47,18 +47,21 @@ class Scatter:
     ticks: tuple[tuple[float, str], ...] = ()
     log_x: bool = False
     log_y: bool = False
+    limits: tuple[float, float] | None = None
     chosen: int | None = None
 
 
 def history(state: TuneState, objective: int, chosen: int | None = None) -> Scatter:
     """Show the objective of each trial in their order, and the best so far as a line."""
     dots = _dots(state, objective, lambda row: float(row.number))
+    limits = _limits(state, objective)
     return Scatter(
-        dots,
+        _at_edge(dots, limits),
         bottom="Trial",
         left=_title(state, objective),
-        line=_best_so_far(state, objective),
-        log_y=_logarithmic(state, objective, dots),
+        line=tuple((x, _inside(y, limits)) for x, y in _best_so_far(state, objective)),
+        log_y=limits is None and _logarithmic(state, objective, dots),
+        limits=limits,
         chosen=chosen,
     )
 
@@ -89,13 +92,15 @@ def against(state: TuneState, key: str, objective: int, chosen: int | None = Non
         lambda row: _place(row.parameters[key], place) if key in row.parameters else math.nan,
     )
     dots = tuple(dot for dot in dots if math.isfinite(dot.x))
+    limits = _limits(state, objective)
     return Scatter(
-        dots,
+        _at_edge(dots, limits),
         bottom=setting_label(key),
         left=_title(state, objective),
         ticks=tuple((number, name) for name, number in place.items()),
         log_x=not place and _spans_decades([dot.x for dot in dots]),
-        log_y=_logarithmic(state, objective, dots),
+        log_y=limits is None and _logarithmic(state, objective, dots),
+        limits=limits,
         chosen=chosen,
     )
 
@@ -148,6 +153,31 @@ def _best_so_far(state: TuneState, objective: int) -> tuple[tuple[float, float],
         newest = max(row.number for row in state.trials if row.state != "waiting")
         steps.append((float(newest), steps[-1][1]))
     return tuple(dict.fromkeys(steps))
+
+
+def _limits(state: TuneState, objective: int) -> tuple[float, float] | None:
+    """Find the range in which trials can be told apart, where some lie far off; None for all of it."""
+    from napari_micromri.training.tuning.report.looks import useful_range
+
+    values = [_value(row, objective) for row in state.done()]
+    return useful_range([value for value in values if math.isfinite(value)], state.directions[objective])
+
+
+def _at_edge(dots: tuple[Dot, ...], limits: tuple[float, float] | None) -> tuple[Dot, ...]:
+    """Bring dots that lie far off to the edge, and let them look so."""
+    if limits is None:
+        return dots
+    low, high = limits
+    return tuple(
+        replace(dot, y=_inside(dot.y, limits), look="above" if dot.y > high else "below")
+        if not low <= dot.y <= high
+        else dot
+        for dot in dots
+    )
+
+
+def _inside(y: float, limits: tuple[float, float] | None) -> float:
+    return y if limits is None else min(max(y, limits[0]), limits[1])
 
 
 def _title(state: TuneState, objective: int) -> str:

@@ -31,10 +31,11 @@ def retraining(state: TuneState, row: TrialRow) -> Retraining | None:
 
     Early stopping ends it before, when nothing gets better.
     """
+    from napari_micromri.training.tuning.report.settings_file import settings_of
+
     if state.config is None:
         return None
-    base = state.config.base.model_dump(mode="json")
-    tried = row.settings or state.config.space.settings(dict(row.parameters), base)
+    base, tried = state.config.base.model_dump(mode="json"), settings_of(state, row)
     own = {key: base[key] for key in OF_THE_COMPUTER if key in base}
     epochs = max(int(tried.get("epochs", 1)), TrainConfig().epochs)
     settings = dict(tried) | own | {"name": "", "epochs": epochs}

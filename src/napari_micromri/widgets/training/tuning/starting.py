@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_micromri.training.tuning.config import TuneConfig
+    from napari_micromri.training.tuning.state import TuneState
+
+REPORT = "report.html"
 
 
 def begin(path: Path, config: TuneConfig, workers: int, storage: str | None) -> Path:
@@ -58,6 +61,21 @@ def stop(path: Path, *, kill: bool = False) -> None:
     from napari_micromri.training.tuning import process
 
     process.stop_tuning(path, kill=kill)
+
+
+def write_report(state: TuneState, path: Path) -> Path:
+    """Write the report of a tuning into its folder, over the one that is there; gives the page.
+
+    Raises
+    ------
+    MicroMRIError
+        It can't be written.
+    """
+    from napari_micromri.training.tuning.report.page import write_page
+
+    page = path / REPORT
+    write_page(page, state, overwrite=True)
+    return page
 
 
 def give_password(path: Path, password: str) -> None:

@@ -61,7 +61,8 @@ class WatchForm(QWidget):
         self.retrain = button(
             "Retrain best…", "Fill in the tab Set up with the best trial's settings, to train it at full length."
         )
-        self.folder = button("Open folder", "Show the tuning's files.")
+        self.folder = button("Folder", "Show the tuning's files.")
+        self.report = button("Report", "Write what was found into a page, report.html, and open it in the browser.")
         self.dashboard = button("Dashboard", "Open optuna-dashboard on this tuning, in the browser.")
         if not is_installed():
             self.dashboard.setEnabled(False)
@@ -92,7 +93,7 @@ class WatchForm(QWidget):
     def _make_plots(self) -> None:
         self.history = ScatterPlot(
             "",
-            "Each trial in its order. ★ best, ● done, ○ running, × pruned; the line is the best so far. "
+            "Each trial in its order. ★ best, ● done, ○ running, × pruned, ▲ far off; the line is the best so far. "
             "A click chooses a trial.",
             whole=True,
             after_ms=PAUSE_MS,
@@ -176,7 +177,7 @@ class WatchForm(QWidget):
             self.workers,
             row(self.pause, self.stop, self.add),
             row(self.use, self.retrain),
-            row(self.folder, self.dashboard),
+            row(self.folder, self.report, self.dashboard),
         )
         inside = column(
             self.goal,

@@ -74,6 +74,7 @@ class WatchPage(QWidget):
         form.use.clicked.connect(lambda: self._use(self.best))
         form.retrain.clicked.connect(lambda: self._retrain(self.best))
         form.folder.clicked.connect(self._open_folder)
+        form.report.clicked.connect(self._open_report)
         form.dashboard.clicked.connect(self._open_dashboard)
         form.password.returnPressed.connect(self._take_password)
         form.give_password.clicked.connect(self._take_password)
@@ -227,11 +228,24 @@ class WatchPage(QWidget):
         if self.path is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.path)))
 
+    def _open_report(self) -> None:
+        if self.path is not None and self.look is not None:
+            self._open_when_there(partial(starting.write_report, self.look.state, self.path))
+
     def _open_dashboard(self) -> None:
-        if self.path is None or not is_installed():
-            return
-        self._dashboard = self._dashboard or Dashboard(self.path)
-        opening = Looking(self._dashboard.open, self)
-        opening.seen.connect(lambda url: QDesktopServices.openUrl(QUrl(url)))
+        if self.path is not None and is_installed():
+            self._dashboard = self._dashboard or Dashboard(self.path)
+            self._open_when_there(self._dashboard.open)
+
+    def _open_when_there(self, work: Callable[[], object]) -> None:
+        """Open in the browser what ``work`` makes in a thread: a file, or an address."""
+        opening = Looking(work, self)
+        opening.seen.connect(_browse)
         opening.failed.connect(show_error)
+        opening.seen.connect(opening.deleteLater)
+        opening.failed.connect(opening.deleteLater)
         opening.look()
+
+
+def _browse(found: Path | str) -> None:
+    QDesktopServices.openUrl(QUrl(found) if isinstance(found, str) else QUrl.fromLocalFile(str(found)))
