@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_micromri.cli import main
+from napari_micromri.io import open_scan, save_scan
 from napari_micromri.nn.registry import load_model
 from napari_micromri.study.model import Assign
+from napari_micromri.study.store import Study
 from napari_micromri.training.events import Failed
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.run import read_run
@@ -58,6 +60,24 @@ def test_from_a_study_to_a_model_and_its_place_in_the_list(
         error = capsys.readouterr().err
         assert error.startswith("micromri: ")
         assert error.count("\n") == 1
+
+
+def test_a_diffusion_model_is_trained_and_used_like_any_other(
+    tmp_path: Path, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, result = tmp_path / "textured", tmp_path / "out.ome.zarr"
+    path = ["--set", "apddm.steps=6", "--set", "apddm.bank_size=4"]
+    assert main(["train", str(study), str(run), "--preset", "apddm-quick", *SMALL, *path]) == 0
+    assert "critical" in capsys.readouterr().out
+    lr, _ = Study.open(study).scans("mouse 03/head-thorax/coronal")
+    fast = save_scan(lr, tmp_path / "fast.ome.zarr")
+    how = ["--model", str(run / "best.safetensors"), "--steps", "3", "--draws", "2", "--seed", "1"]
+    assert main(["denoise", str(fast), str(result), *how, "--uncertainty", str(tmp_path / "sd.ome.zarr")]) == 0
+    [denoised], [spread] = open_scan(result), open_scan(tmp_path / "sd.ome.zarr")
+    assert denoised.shape == spread.shape == (lr.shape[0], 2 * lr.shape[1], 2 * lr.shape[2])
+    assert spread.read().max() > 0
+    assert main(["denoise", str(fast), str(tmp_path / "more.ome.zarr"), *how[:2], "--steps", "7"]) == 2
+    assert "takes 1 to 6 steps, not 7" in capsys.readouterr().err
 
 
 def test_a_failed_run_is_an_error_and_shown_as_failed(
