@@ -19,6 +19,7 @@ from napari_micromri.cli import main
 from napari_micromri.errors import TrainingError
 from napari_micromri.progress import never
 from napari_micromri.training.run import read_run
+from napari_micromri.training.tuning import storage
 from napari_micromri.training.tuning import worker as worker_module
 from napari_micromri.training.tuning.folder import TuneFolder
 from napari_micromri.training.tuning.objective import Workplace
@@ -33,7 +34,7 @@ from napari_micromri.training.tuning.roster import records_of
 from napari_micromri.training.tuning.slots import SLOT
 from napari_micromri.training.tuning.storage import VARIABLE, hide_password, open_tuning
 from napari_micromri.training.tuning.worker import Worker
-from postgres_server import PASSWORD, PostgresServer, find_program
+from postgres_server import PASSWORD, USER, PostgresServer, find_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,6 +176,25 @@ def test_several_tunings_in_one_storage_are_told_apart(
         open_tuning(server.url, "three")
     with pytest.raises(TrainingError, match="holds a tuning 'one' already"):
         create_tuning(tmp_path / "three", make_config(name="one"), storage=server.url)
+
+
+def test_the_password_can_stand_in_the_file_of_postgresql(
+    tmp_path: Path,
+    make_config: Callable[..., TuneConfig],
+    server: PostgresServer,
+    opened: Callable[..., Tuning],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "pgpass"
+    file.write_text(f"127.0.0.1:{server.port}:*:{USER}:{PASSWORD}\n")
+    file.chmod(0o600)
+    shown = hide_password(server.url)
+    monkeypatch.setattr(storage, "_remembered", {})
+    with pytest.raises(TrainingError, match="no password supplied"):
+        create_tuning(tmp_path / "tuning", make_config(name="by file"), storage=shown)
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    folder = create_tuning(tmp_path / "tuning", make_config(name="by file"), storage=shown)
+    assert len(opened(folder.path).optuna.get_trials()) == 4
 
 
 def test_a_wrong_password_is_said_without_it(

@@ -102,6 +102,24 @@ def test_lists_and_none_can_be_chosen(space_file: Callable[[str], Path]) -> None
     assert parse_config(space.settings(values)).network.features_main == values["network.features_main"]
 
 
+@given(st.integers(0, 10_000))
+def test_values_are_read_back_from_settings(seed: int) -> None:
+    space = full_space()
+    values = suggest(space, seed=seed)
+    assert space.values_of(parse_config(space.settings(values)).model_dump(mode="json")) == values
+
+
+def test_settings_outside_of_the_space_have_no_values() -> None:
+    def values_of(**settings: Any) -> dict[str, Any] | None:
+        space = {"batch_size": Int(low=4, high=16, step=4), "network.residual": Choice(values=(True,))}
+        return make_space(space).values_of(parse_config(settings).model_dump(mode="json"))
+
+    assert values_of(batch_size=8) == {"batch_size": 8, "network.residual": True}
+    assert values_of(batch_size=32) is None
+    assert values_of(batch_size=6) is None
+    assert values_of(batch_size=8, network={"residual": False}) is None
+
+
 def test_a_choice_keeps_true_and_one_apart() -> None:
     space = make_space({"network.residual": Choice(values=(True, False)), "batch_size": Choice(values=(1, 2))})
     for seed in range(8):

@@ -269,6 +269,21 @@ def test_trials_with_given_settings_come_first(
     assert first.system_attrs["fixed_params"] == {"learning_rate": 1e-3}
 
 
+def test_the_first_trial_has_the_settings_that_the_tuning_began_with(
+    tmp_path: Path, make_config: Callable[..., TuneConfig]
+) -> None:
+    def fixed(name: str, base: dict[str, Any]) -> object:
+        tuning = open_tuning(create_tuning(tmp_path / name, make_config(base, trials=2)).path)
+        create_tuning(tmp_path / name, make_config(base, trials=3))
+        first, *others = tuning.optuna.get_trials()
+        assert len(others) == 2
+        assert not any("fixed_params" in trial.system_attrs for trial in others)
+        return first.system_attrs.get("fixed_params")
+
+    assert fixed("inside", {"learning_rate": 2e-3}) == {"learning_rate": 2e-3}
+    assert fixed("outside", {"learning_rate": 0.5}) is None
+
+
 def test_patience_lasts_while_the_storage_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
     told: list[str] = []

@@ -54,10 +54,14 @@ class Choice(_Conditional):
         return self
 
     def suggest(self, name: str, trial: Suggests) -> Value:
-        """Let a trial choose. Lists go to Optuna as text, since it stores single values only."""
-        texts = {json.dumps(value) if isinstance(value, tuple) else value: value for value in self.values}
+        """Let a trial choose."""
+        texts = {as_stored(value): value for value in self.values}
         chosen = trial.suggest_categorical(name, list(texts))
         return next(value for text, value in texts.items() if text == chosen and type(text) is type(chosen))
+
+    def holds(self, value: object) -> bool:
+        """Tell whether a value is among them; True and 1 are two things."""
+        return any(value == one and type(value) is type(one) for one in self.values)
 
     @property
     def bounds(self) -> tuple[Value, ...]:
@@ -82,6 +86,10 @@ class Float(_Conditional):
     def suggest(self, name: str, trial: Suggests) -> Value:
         """Let a trial choose."""
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+
+    def holds(self, value: object) -> bool:
+        """Tell whether a value can be chosen."""
+        return isinstance(value, float | int) and _in_range(value, self.low, self.high, self.step)
 
     @property
     def bounds(self) -> tuple[Value, ...]:
@@ -109,6 +117,10 @@ class Int(_Conditional):
         """Let a trial choose."""
         return trial.suggest_int(name, self.low, self.high, step=self.step, log=self.log)
 
+    def holds(self, value: object) -> bool:
+        """Tell whether a value can be chosen."""
+        return isinstance(value, int) and _in_range(value, self.low, self.high, self.step)
+
     @property
     def bounds(self) -> tuple[Value, ...]:
         """Values to be checked: the ends."""
@@ -116,6 +128,16 @@ class Int(_Conditional):
 
 
 Parameter: TypeAlias = Annotated[Choice | Float | Int, Field(discriminator="kind")]
+
+
+def as_stored(value: Value) -> Scalar:
+    """Write a value as Optuna stores it: lists as text, since it takes single values only."""
+    return json.dumps(value) if isinstance(value, tuple) else value
+
+
+def _in_range(value: float, low: float, high: float, step: float | None) -> bool:
+    inside = low <= value <= high and not isinstance(value, bool)
+    return inside and (step is None or (Decimal(str(value)) - Decimal(str(low))) % Decimal(str(step)) == 0)
 
 
 def _check_range(low: float, high: float, step: float | None, *, log: bool) -> None:

@@ -59,7 +59,7 @@ def create_tuning(
     config: TuneConfig,
     *,
     storage: str | None = None,
-    first: Sequence[Mapping[str, Any]] = (),
+    first: Sequence[Mapping[str, Any]] | None = None,
 ) -> TuneFolder:
     """Make a tuning, or make the one that is there ready to go on; no worker is started.
 
@@ -68,7 +68,8 @@ def create_tuning(
     storage
         URL of an Optuna storage; by default the journal in the folder. Its password is kept in memory only.
     first
-        Values of parameters that the first trials shall try.
+        Values of parameters that the first trials shall try; by default those of the settings to start from, if the
+        space holds them.
 
     Raises
     ------
@@ -97,11 +98,16 @@ def create_tuning(
             folder.create(config, shown)
             with create_study(folder, config, folder) as tuning:
                 tuning.optuna.set_user_attr(slots.TRIALS, config.trials)
-                slots.enqueue(tuning, first)
+                slots.enqueue(tuning, _beginning(config) if first is None else first)
                 slots.fill(tuning)
     except OSError as error:
         raise TrainingError(describe_os_error(error, folder.path)) from error
     return folder
+
+
+def _beginning(config: TuneConfig) -> list[dict[str, Any]]:
+    values = config.space.values_of(config.base.model_dump(mode="json"))
+    return [] if values is None else [values]
 
 
 def _settle(config: TuneConfig) -> TuneConfig:
@@ -235,6 +241,7 @@ def read_workers(path: Path | str) -> list[WorkerRow]:
     """
     folder = TuneFolder(path)
     folder.read()
+    _forget_ended()
     return [record.row() for record in records_in(folder).values()]
 
 
@@ -272,10 +279,15 @@ def _spawn(folder: TuneFolder, storage: str | None, *, place: int, threads: int)
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True, env=environment, **apart
         )
-    # Ended ones are asked for their end; the others must not be forgotten, or Python complains.
-    _children[:] = [child for child in (*_children, process) if child.poll() is None]
+    _children.append(process)
+    _forget_ended()
     Record(name=name, presence=Presence.of(process.pid), message="Starting.").write(folder)
     return name
+
+
+def _forget_ended() -> None:
+    """Ask ended workers for their end; the others must not be forgotten, or Python complains."""
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def new_name(folder: TuneFolder) -> str:

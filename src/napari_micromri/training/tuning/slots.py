@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri.training.tuning.parameters import as_stored
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -45,11 +47,12 @@ def fill(tuning: Tuning) -> int:
 
 
 def enqueue(tuning: Tuning, settings: Sequence[Mapping[str, Any]]) -> None:
-    """Let the first slots that are still empty try these values of parameters, as `SearchSpace.suggest` names them."""
-    held = {trial.user_attrs.get(SLOT) for trial in all_trials(tuning) if _holds(trial)}
-    free = [slot for slot in range(wanted(tuning)) if slot not in held]
-    for slot, values in zip(free, settings, strict=False):
-        tuning.optuna.enqueue_trial(dict(values), user_attrs={SLOT: slot})
+    """Let the first slots try these values of parameters, in a tuning that has no trials yet."""
+    if all_trials(tuning):
+        return
+    for slot, values in enumerate(settings[: wanted(tuning)]):
+        stored = {name: as_stored(value) for name, value in values.items()}
+        tuning.optuna.enqueue_trial(stored, user_attrs={SLOT: slot})
 
 
 def finished(trials: Sequence[FrozenTrial], total: int) -> int:

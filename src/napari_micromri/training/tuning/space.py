@@ -75,6 +75,22 @@ class SearchSpace(BaseModel):
                 values[name] = self.parameters[name].suggest(name, trial)
         return values
 
+    def values_of(self, settings: Mapping[str, Any]) -> dict[str, Value] | None:
+        """Read from settings the values that a trial would have to choose for them; None when the space lacks one."""
+        values: dict[str, Value] = {}
+        for name in self.in_order():
+            parameter = self.parameters[name]
+            searched = {key: values[key] for key in parameter.when if key in values}
+            fixed = {key: setting_of(settings, key) for key in parameter.when if key not in self.parameters}
+            if not parameter.applies(fixed | searched):
+                continue
+            value = setting_of(settings, name)
+            value = tuple(value) if isinstance(value, list) else value
+            if not parameter.holds(value):
+                return None
+            values[name] = value
+        return values
+
     def settings(self, values: Mapping[str, Value], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Lay values over settings; gives all of them, as `napari_micromri.training.config.parse_config` takes them."""
         settings = copy.deepcopy(dict(TrainConfig().model_dump(mode="json") if base is None else base))
