@@ -189,17 +189,24 @@ def _watch(reader: TuneReader, path: Path, trials: int, options: argparse.Namesp
 
     from napari_micromri.training.tuning.process import read_workers, start_workers
 
-    replaced: set[str] = set()
+    state = reader.read()
+    known = {row.name for row in read_workers(path) if row.state == "died"}
+    most = len(known) + REPLACED * options.workers
     with tqdm(total=trials, unit="trial", file=sys.stderr, disable=None, leave=False, dynamic_ncols=True) as bar:
         while True:
-            state, workers = reader.read(), read_workers(path)
-            bar.set_description_str(_progress(state), refresh=False)
-            bar.update(state.finished - bar.n)
+            workers = read_workers(path)
             for row in workers:
-                if row.state == "died" and row.name not in replaced and len(replaced) < REPLACED * options.workers:
-                    replaced.add(row.name)
+                if row.state == "died" and row.name not in known and len(known) < most:
+                    known.add(row.name)
                     [name] = start_workers(path, 1, threads=options.threads)
                     bar.write(f"{row.name} died; {name} takes its place.", file=sys.stderr)
+            try:
+                state = reader.read()
+                bar.set_description_str(_progress(state), refresh=False)
+            except TrainingError as error:  # a database is started anew, say: the workers wait for it, too
+                bar.set_description_str(str(error), refresh=False)
+            bar.update(state.finished - bar.n)
+            bar.refresh()
             if all(row.state in ("ended", "died") for row in read_workers(path)):
                 return _check_the_end(reader.read(), workers, trials)
             time.sleep(LOOK_SECONDS)

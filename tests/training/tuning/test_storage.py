@@ -12,7 +12,9 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.exceptions import StorageInternalError
 from optuna.storages import JournalStorage
+from sqlalchemy.exc import DataError, OperationalError
 
 from napari_micromri.errors import InputError, TrainingError
 from napari_micromri.training.tuning.config import TuneConfig, make_tune_config
@@ -23,6 +25,7 @@ from napari_micromri.training.tuning.storage import (
     create_study,
     full_url,
     hide_password,
+    is_unreachable,
     open_storage,
     open_tuning,
     remember,
@@ -123,6 +126,15 @@ def test_a_storage_that_is_not_there_is_said_without_its_password(url: str, erro
         open_storage(url)
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_what_comes_back_and_what_does_not() -> None:
+    lost = OperationalError("SELECT 1", None, Exception("server closed the connection unexpectedly"))
+    senseless = DataError("INSERT 1", None, Exception("value too long"))
+    wrapped = [StorageInternalError("commit"), StorageInternalError("commit")]
+    wrapped[0].__cause__, wrapped[1].__cause__ = lost, senseless
+    assert [is_unreachable(error) for error in (lost, wrapped[0], ConnectionError())] == [True, True, True]
+    assert [is_unreachable(error) for error in (senseless, wrapped[1], KeyError())] == [False, False, False]
 
 
 def test_a_half_written_line_is_dropped(folder: TuneFolder, config: TuneConfig) -> None:

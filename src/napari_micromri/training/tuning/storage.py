@@ -295,11 +295,12 @@ class reachable:  # reads as a statement
 def is_unreachable(error: BaseException) -> bool:
     """Tell whether a storage is away, perhaps only for a while."""
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-    if isinstance(error, StorageInternalError | ConnectionError):
-        return True
-    return isinstance(error, DBAPIError) or type(error).__module__.startswith("grpc")
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, DBAPIError):  # others of its kind say that a statement makes no sense
+        return isinstance(cause, OperationalError | InterfaceError) or cause.connection_invalidated
+    return cause is None or isinstance(cause, ConnectionError) or type(cause).__module__.startswith("grpc")
 
 
 def reason_of(error: Exception) -> str:

@@ -63,7 +63,7 @@ class Worker:
         self._watch = Watch()
         self._patiently = Patience(self._tell_away, should_stop)
         self._until = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
-        self._failures = 0
+        self._failures, self._reason = 0, ""
         self._trial: int | None = None
         self._asked_at, self._asked = 0.0, False
         tuning.optuna.pruner = make_pruner(tuning.config)
