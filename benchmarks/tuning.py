@@ -5,7 +5,7 @@ have one thread. (a) A search of 24 trials by two workers: its best trial agains
 were drawn at random. (b) The same trials by one worker and by two, each in processes that are started for it: the time
 until all are finished. (c) A training of about a minute, bare and as a trial, in turn in this process.
 
-    python benchmarks/tuning.py                            # some 18 minutes on two quiet cores
+    python benchmarks/tuning.py                            # some 15 minutes on two quiet cores
     python benchmarks/tuning.py --trials 6 --same 2 --rounds 1 --seconds 10 --epochs 2    # a first look
     python benchmarks/tuning.py --results benchmarks/tuning.json
     python benchmarks/tuning.py --results benchmarks/tuning.json --reuse --update docs/tuning.md
@@ -266,7 +266,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=24, help="trials of the search (default %(default)s)")
     parser.add_argument("--epochs", type=int, default=12, help="of each trial in (a) and (b) (default %(default)s)")
-    parser.add_argument("--same", type=int, default=6, help="trials of (b) (default %(default)s)")
+    parser.add_argument("--same", type=int, default=8, help="trials of (b) (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of (c) (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="of a training in (c) (default %(default)s)")
     parser.add_argument("--results", help="JSON file for the figures")

@@ -274,8 +274,8 @@ def summary(state: TuneState) -> dict[str, Any]:
 
 def run_tune_worker(options: argparse.Namespace) -> int:
     """Work until the end."""
-    from napari_micromri.training.tuning.process import run_worker
     from napari_micromri.training.tuning.storage import VARIABLE
+    from napari_micromri.training.tuning.worker_process import run_worker
 
     where = options.where or os.environ.get(VARIABLE)
     if not where:

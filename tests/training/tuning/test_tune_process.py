@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import time
 from pathlib import Path
@@ -17,17 +18,15 @@ from napari_micromri.training.tuning import process
 from napari_micromri.training.tuning.config import make_tune_config
 from napari_micromri.training.tuning.process import (
     create_tuning,
-    main,
     pause_tuning,
     read_workers,
     resume_tuning,
-    run_worker,
     start_workers,
     stop_tuning,
-    take_gpu,
 )
 from napari_micromri.training.tuning.roster import Record
 from napari_micromri.training.tuning.storage import open_tuning
+from napari_micromri.training.tuning.worker_process import GPU_VARIABLE, main, run_worker, take_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,18 +137,18 @@ def test_workers_share_the_cores(
 def test_workers_share_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    monkeypatch.setenv(process.GPU_VARIABLE, "4,7")
+    monkeypatch.setenv(GPU_VARIABLE, "4,7")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     take_gpu(3)
-    assert os.environ[process.GPU_VARIABLE] == "7"
-    monkeypatch.delenv(process.GPU_VARIABLE)
+    assert os.environ[GPU_VARIABLE] == "7"
+    monkeypatch.delenv(GPU_VARIABLE)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     take_gpu(4)
-    assert os.environ[process.GPU_VARIABLE] == "1"
-    monkeypatch.delenv(process.GPU_VARIABLE)
+    assert os.environ[GPU_VARIABLE] == "1"
+    monkeypatch.delenv(GPU_VARIABLE)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     take_gpu(4)
-    assert process.GPU_VARIABLE not in os.environ
+    assert GPU_VARIABLE not in os.environ
 
 
 def test_a_worker_in_the_background_is_killed_and_another_goes_on(
@@ -172,7 +171,7 @@ def test_a_worker_in_the_background_is_killed_and_another_goes_on(
 def test_the_process_of_a_worker_ends_with_its_success(
     tmp_path: Path, make_config: Callable[..., TuneConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process.faulthandler, "enable", lambda: None)
+    monkeypatch.setattr(faulthandler, "enable", lambda: None)
     monkeypatch.setattr("napari_micromri.training.process.NICENESS", 0)
     folder = create_tuning(tmp_path / "tuning", make_config(trials=1))
     assert main([str(folder.path), "--name", "worker-07", "--threads", "1"]) == 0

@@ -142,6 +142,19 @@ def test_a_stopped_worker_gives_its_trial_back(make_tuning: Callable[..., Tuning
     assert states(tuning) == {"FAIL": 1, "COMPLETE": 2}
 
 
+def test_a_storage_that_stays_away_fails_no_trial(make_tuning: Callable[..., Tuning], outcomes: list[Any]) -> None:
+    def away(_should_stop: ShouldStop) -> Outcome:
+        raise patience.StorageAwayError("The storage can't be reached: refused.")
+
+    tuning = make_tuning(trials=1)
+    outcomes[:0] = [away]
+    with pytest.raises(TrainingError, match="can't be reached"):
+        make_worker(tuning).work()
+    assert states(tuning) == {"RUNNING": 1}
+    make_worker(tuning, "worker-02").work()
+    assert states(tuning) == {"FAIL": 1, "COMPLETE": 1}
+
+
 @pytest.mark.usefixtures("outcomes")
 def test_a_pause_begins_nothing_new(make_tuning: Callable[..., Tuning]) -> None:
     tuning = make_tuning(trials=1)

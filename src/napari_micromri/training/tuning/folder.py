@@ -58,6 +58,18 @@ class TuneFolder:
         """Place of a trial's run directory."""
         return self.runs / f"trial-{number:04}"
 
+    def new_worker(self) -> str:
+        """Take the next free name for a worker, by making its log; no two workers get the same."""
+        number = 1
+        while True:
+            name = f"worker-{number:02}"
+            try:
+                (self.workers / f"{name}.log").touch(exist_ok=False)
+            except FileExistsError:
+                number += 1
+            else:
+                return name
+
     def prepare(self) -> None:
         """Make the folder, if it is not there.
 

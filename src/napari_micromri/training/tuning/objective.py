@@ -16,6 +16,7 @@ from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, open_data, reopen_run, run_training
 from napari_micromri.training.tuning.memory import shortage
+from napari_micromri.training.tuning.patience import StorageAwayError
 from napari_micromri.training.tuning.slots import RESUME, RUN
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class TrialRun:
                 raise TrainingError(sentence)
             ending = self._follow(folder, config, should_stop)
             return self._outcome(folder, ending)
+        except StorageAwayError:  # that says nothing about the settings
+            raise
         except MicroMRIError as error:
             return Outcome("failed", reason=str(error))
         finally:

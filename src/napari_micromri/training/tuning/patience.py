@@ -19,6 +19,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 LIMIT_SECONDS = 30 * 60.0
 
 
+class StorageAwayError(TrainingError):
+    """The storage stayed away; what was to be told isn't."""
+
+
 class Patience:
     """Makes calls, and makes them again for half an hour while the storage can't be reached.
 
@@ -40,7 +44,7 @@ class Patience:
 
         Raises
         ------
-        TrainingError
+        StorageAwayError
             The storage stayed away.
         """
         pause, until, away = FIRST_PAUSE, time.monotonic() + LIMIT_SECONDS, False
@@ -52,7 +56,7 @@ class Patience:
                     raise
                 words = f"The storage can't be reached: {reason_of(error)}."
                 if self._should_stop() or time.monotonic() > until:
-                    raise TrainingError(words) from error
+                    raise StorageAwayError(words) from error
                 away = True
                 self._tell(f"{words} It is tried again.")
                 time.sleep(pause)
