@@ -156,7 +156,10 @@ def test_a_trial_is_told_with_what_became_of_it(whole):
     assert "no longer a number" in trial_sentence(whole, failed)
     assert f"It goes on with trial {failed.number}." in trial_sentence(whole, again)
     pruned = next(row for row in whole.trials if row.state == "pruned")
-    assert f"Trial {pruned.number}: pruned, epoch 4 of 8" in trial_sentence(whole, pruned)
+    said = trial_sentence(whole, pruned)
+    assert said.startswith(f"Trial {pruned.number}: pruned, epoch 4 of 8")
+    assert said.endswith(" Worse than the median of the others at epoch 4.")
+    assert "settings that the tuning began with" in trial_sentence(whole, whole.trials[0])
 
 
 # The list of trials
@@ -227,12 +230,13 @@ def test_trials_that_are_far_off_stand_at_the_edge_and_hide_no_difference(tmp_pa
     sample = make_tuning(tmp_path / "far")
     for value in (0.05, 0.06, 0.07, 0.08, 40.0):
         sample.add(values=(value,))
+    sample.add("pruned", values=(30.0,))
     shown = history(read_tuning(sample.folder.path), 0)
     low, high = shown.limits
     assert low < 0.05 < 0.08 < high < 1
-    assert [dot.look for dot in shown.dots] == ["best", "done", "done", "done", "above"]
-    assert shown.dots[-1].y == high
-    assert "40" in shown.dots[-1].text
+    assert [dot.look for dot in shown.dots] == ["best", "done", "done", "done", "above", "pruned"]
+    assert [dot.y for dot in shown.dots[-2:]] == [high, high]
+    assert "40" in shown.dots[4].text
     assert not shown.log_y
     assert all(low <= y <= high for _, y in shown.line)
 

@@ -499,6 +499,9 @@ def test_the_password_of_a_storage_is_asked_for(tab, qtbot, tmp_path, monkeypatc
 def test_a_tuning_that_goes_on_is_found_again(make_dock, qtbot, sample, tmp_path):
     remember_tuning(sample.folder.path)
     remember_tuning(make_tuning(tmp_path / "tunings" / "over").folder.path)
+    damaged = make_tuning(tmp_path / "tunings" / "damaged").folder
+    damaged.config_file.write_text("rubbish")
+    remember_tuning(damaged.path)
     remember_tuning(tmp_path / "gone")
     put_worker(sample)
     dock = make_dock()
@@ -506,7 +509,11 @@ def test_a_tuning_that_goes_on_is_found_again(make_dock, qtbot, sample, tmp_path
     assert dock.tabs.currentWidget() is dock.tune
     assert dock.tune.watch.path == sample.folder.path
     qtbot.waitUntil(lambda: dock.tune.tunings.itemText(1) == "blobs (running)")
-    assert [dock.tune.tunings.itemText(k) for k in (2, 3)] == ["gone (gone)", "over"]
+    assert [dock.tune.tunings.itemText(k) for k in (2, 3, 4)] == [
+        "gone (can't be read)",
+        "damaged (can't be read)",
+        "over",
+    ]
     dock.tune.tunings.setCurrentIndex(0)
     dock.tune.tunings.activated.emit(0)
     assert dock.tune.pages.currentWidget() is dock.tune.new

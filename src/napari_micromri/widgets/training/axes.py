@@ -11,6 +11,9 @@ from napari_micromri.widgets.training.curve_lines import logarithmic_ticks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ABOVE, BESIDE = 24, 56
+"""Pixels that a figure needs above the next one, or beside it."""
+
 
 class EpochAxis(AxisItem):  # type: ignore[misc,unused-ignore]
     """Counts epochs."""
@@ -27,7 +30,8 @@ class FigureAxis(AxisItem):  # type: ignore[misc,unused-ignore]
         self, minVal: float, maxVal: float, size: float, stdTicks: object
     ) -> list[tuple[None, Sequence[float]]]:
         """Choose ticks on a logarithmic axis, as powers of ten."""
-        return [(None, logarithmic_ticks(minVal, maxVal, max(4, int(size / 24))))]
+        room = BESIDE if self.orientation in ("top", "bottom") else ABOVE
+        return [(None, logarithmic_ticks(minVal, maxVal, max(4, int(size / room))))]
 
     def logTickStrings(self, values: Sequence[float], scale: float, spacing: object) -> list[str]:
         """Write them as figures."""

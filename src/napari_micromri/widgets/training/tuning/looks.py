@@ -75,11 +75,13 @@ def has_storage(path: Path) -> bool:
 
 
 def which_live(paths: Iterable[Path]) -> dict[Path, bool]:
-    """Tell of each tuning whether anybody works on it; those that are gone are left out."""
+    """Tell of each tuning whether anybody works on it; those that are gone or damaged are left out."""
     from napari_micromri.training.tuning.process import read_workers
 
     found = {}
     for path in paths:
-        if TuneFolder(path).exists:
+        try:
             found[path] = any(worker.state in AT_WORK for worker in read_workers(path))
+        except TrainingError:
+            continue
     return found

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 HEIGHT = 190
 BAR_HEIGHT = 20
 LABEL_WIDTH = 118
-BEST, LINE, FAR = "#fc8d62", "#a8a8a8", "#a8a8a8"
+BEST, LINE = "#fc8d62", "#a8a8a8"
 SYMBOLS: Mapping[Look, tuple[str, int, str, bool]] = {
-    "above": ("t1", 10, FAR, True),
-    "below": ("t", 10, FAR, True),
+    "above": ("t1", 10, COLOURS["done"], True),
+    "below": ("t", 10, COLOURS["done"], True),
     "pruned": ("x", 9, COLOURS["pruned"], True),
     "running": ("o", 9, COLOURS["running"], False),
     "done": ("o", 9, COLOURS["done"], True),
@@ -77,6 +77,9 @@ class ScatterPlot(LazyPlot[Scatter]):
             plot.enableAutoRange(y=True)
         if content.ticks:
             plot.setXRange(-0.5, len(content.ticks) - 0.5, padding=0)
+        elif self._whole and content.dots:
+            last = max([dot.x for dot in content.dots] + [x for x, _ in content.line])
+            plot.setXRange(-0.5, last + 0.5, padding=0)
         else:
             plot.enableAutoRange(x=True)
 

@@ -164,16 +164,16 @@ def _limits(state: TuneState, objective: int) -> tuple[float, float] | None:
 
 
 def _at_edge(dots: tuple[Dot, ...], limits: tuple[float, float] | None) -> tuple[Dot, ...]:
-    """Bring dots that lie far off to the edge, and let them look so."""
+    """Bring dots that lie far off to the edge; those that are done would look as if they belonged there."""
     if limits is None:
         return dots
-    low, high = limits
-    return tuple(
-        replace(dot, y=_inside(dot.y, limits), look="above" if dot.y > high else "below")
-        if not low <= dot.y <= high
-        else dot
-        for dot in dots
-    )
+    looks: dict[int, Look] = {1: "above", -1: "below"}
+    moved = []
+    for dot in dots:
+        side = (dot.y > limits[1]) - (dot.y < limits[0])
+        look = looks.get(side, dot.look) if dot.look == "done" else dot.look
+        moved.append(replace(dot, y=_inside(dot.y, limits), look=look))
+    return tuple(moved)
 
 
 def _inside(y: float, limits: tuple[float, float] | None) -> float:

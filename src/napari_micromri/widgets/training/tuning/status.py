@@ -180,5 +180,11 @@ def trial_sentence(state: TuneState, row: TrialRow) -> str:
         parts.append(duration(row.seconds))
     if row.worker:
         parts.append(row.worker)
-    again = f" It goes on with trial {row.retry_of}." if row.retry_of is not None else ""
-    return f"{', '.join(parts)}.{again}{f' {row.reason}' if row.reason else ''}"
+    sentences = [f"{', '.join(parts)}."]
+    if row.origin == "given":
+        sentences.append("It has the settings that the tuning began with.")
+    if row.retry_of is not None:
+        sentences.append(f"It goes on with trial {row.retry_of}.")
+    if row.reason:
+        sentences.append(f"{row.reason[:1].upper()}{row.reason[1:].rstrip('.')}.")
+    return " ".join(sentences)

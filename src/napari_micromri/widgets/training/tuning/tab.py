@@ -124,5 +124,5 @@ class TuneTab(QWidget):
 
 def _label(path: Path, live: bool | None) -> str:
     if live is None:
-        return f"{path.name} (gone)"
+        return f"{path.name} (can't be read)"
     return f"{path.name} (running)" if live else path.name

@@ -93,7 +93,7 @@ class WatchForm(QWidget):
     def _make_plots(self) -> None:
         self.history = ScatterPlot(
             "",
-            "Each trial in its order. ★ best, ● done, ○ running, × pruned, ▲ far off; the line is the best so far. "
+            "Each trial in its order. ★ best, ● done (▲ far off), ○ running, × pruned; the line is the best so far. "
             "A click chooses a trial.",
             whole=True,
             after_ms=PAUSE_MS,
