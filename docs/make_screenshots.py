@@ -1,4 +1,4 @@
-"""Take the pictures of the docks: docs/images/denoise_*.png, apddm_*.png (denoising), measure_*.png (measuring).
+"""Take the pictures of the docks: docs/images/denoise_*.png, apddm_*.png, measure_*.png, training_*.png, tuning_*.png.
 
 Needs a display: ``xvfb-run -a python docs/make_screenshots.py``. A fast scan is simulated from the real mouse trunk
 where MICROMRI_DATA (or ../shared/data) has it, from the digital mouse otherwise.
@@ -33,7 +33,8 @@ PATIENCE = 300.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--only", choices=("denoise", "apddm", "measure", "training"), help="only these pictures")
+    docks = ("denoise", "apddm", "measure", "training", "tuning")
+    parser.add_argument("--only", choices=docks, help="only these pictures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     if options.only in (None, "denoise"):
@@ -50,6 +51,10 @@ def main() -> None:
         import training_screenshots
 
         training_screenshots.take(options.output)
+    if options.only in (None, "tuning"):
+        import tuning_screenshots
+
+        tuning_screenshots.take(options.output)
 
 
 def take_denoising(output: Path) -> None:
