@@ -227,6 +227,7 @@ def test_the_memory_that_a_trial_needs_grows_with_all_that_costs_some(study: Pat
     assert needed(batch_size=4) > 1.5 * needed()
     assert needed(network={"features_main": (16, 32)}) > 1.5 * needed()
     assert needed(crop=16) < needed()
+    assert needed(kind="apddm") > needed()  # has an embedding of time and a second input
     assert needed(batch_size=4000) == needed(batch_size=4)  # there are no more slices
 
 

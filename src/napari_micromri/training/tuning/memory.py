@@ -33,7 +33,7 @@ def needed_bytes(config: TrainConfig, data: TrainingData) -> int:
     """Estimate what a step of training keeps, from the shapes of its tensors alone."""
     import torch
 
-    from napari_micromri.nn.unet import UNet
+    from napari_micromri.training.engine.methods import new_network
 
     rows, columns = (max(sizes) for sizes in zip(*_shapes(data), strict=True))
     if config.crop is not None:
@@ -46,10 +46,12 @@ def needed_bytes(config: TrainConfig, data: TrainingData) -> int:
         return tensor
 
     with torch.device("meta"):  # tensors that have a shape and no content
-        network = UNet(config.network)
-        batch = torch.empty(min(config.batch_size, len(data.train)), 1, rows, columns)
+        network = new_network(config)
+        count = min(config.batch_size, len(data.train))
+        batch = torch.empty(count, network.config.input_channels, rows, columns)
+        time = torch.empty(count) if network.config.time_embedding else None
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            network(batch)
+            network(batch, time)
     weights = sum(weight.nbytes for weight in network.parameters())
     return sum(kept.values()) + 4 * weights  # with their gradients and what the optimizer keeps of each
 
