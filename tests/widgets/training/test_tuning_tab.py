@@ -207,8 +207,9 @@ def test_the_base_can_be_what_is_filled_in_in_set_up(dock, tab, qtbot, study):
     form.base.setCurrentText(AS_SET_UP)
     assert form.epochs.value() == 12
     assert tab.new.config().base.batch_size == 3
+    dock.tabs.setCurrentWidget(dock.setup)
     dock.setup.fields.fields["batch_size"].setText("none at all")
-    form.epochs.setValue(13)
+    dock.tabs.setCurrentWidget(tab)
     assert "batch_size" in form.hint.text()
     assert not form.start.isEnabled()
 

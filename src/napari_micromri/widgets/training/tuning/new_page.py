@@ -36,6 +36,8 @@ from napari_micromri.widgets.training.tuning.space_editor import SpaceEditor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qtpy.QtGui import QShowEvent
+
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.tuning.config import TuneConfig
 
@@ -93,6 +95,11 @@ class NewPage(QWidget):
             count.valueChanged.connect(self._update)
         for tick in form.objectives.values():
             tick.toggled.connect(self._update)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Judge anew what may have changed in the tab Set up."""
+        super().showEvent(event)
+        self._update()
 
     def shut_down(self) -> None:
         """Stop what runs in threads; a tuning that began goes on."""
@@ -161,6 +168,7 @@ class NewPage(QWidget):
         self._hide_password()
         study, form = self.studies.current, self.form
         if study is None or not self._state().can_start:
+            self._update()  # what is filled in in Set up may have changed since
             return
         url = with_password(form.url.text(), form.password.text()) if form.in_database else None
         work = partial(starting.begin, self._folder(), self.config(), form.workers.value(), url)
