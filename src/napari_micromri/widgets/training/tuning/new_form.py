@@ -197,7 +197,7 @@ class NewForm(QWidget):
             ("Goals", column(row(*boxes[:2]), row(*boxes[2:]))),
             ("Trials", self.trials),
             ("Workers", self.workers),
-            ("Noted", self.storage),
+            ("Storage", self.storage),
             ("Address", self.url),
             ("Password", self.password),
             ("", self.more),
