@@ -12,15 +12,12 @@ from pathlib import Path
 import pytest
 
 from napari_micromri.cli import main
-from napari_micromri.cli.tune import describe, summary
 from napari_micromri.study.model import Assign
 from napari_micromri.training.tuning.process import read_workers, stop_tuning
-from napari_micromri.training.tuning.reading import read_tuning
 from napari_micromri.training.tuning.space import default_space
 from napari_micromri.training.tuning.space_file import read_space
 from napari_micromri.training.tuning.storage import VARIABLE, open_tuning
 from study_samples import make_study
-from tuning_samples import make_full_tuning
 
 SPACE = "[learning_rate]\nlow = 1e-5\nhigh = 1e-2\nlog = true\n"
 SMALL = ["network.features_main=2,3", "network.patch_size=1", "crop=none", "device=cpu", "threads=1", "workers=0"]
@@ -133,16 +130,6 @@ def test_a_worker_without_a_tuning_is_refused(
     monkeypatch.delenv(VARIABLE, raising=False)
     assert VARIABLE in refusal(capsys, "tune-worker")
     assert "holds no tuning" in refusal(capsys, "tune-worker", str(tmp_path))
-
-
-def test_the_outcome_is_told(tmp_path: Path) -> None:
-    sample = make_full_tuning(tmp_path / "tuning")
-    state = read_tuning(sample.folder.path)
-    text = describe(state)
-    best = min(state.done(), key=lambda row: (row.values or ())[0])
-    assert f"Best: trial {best.number}, mse {(best.values or (0,))[0]:.4g} (" in text
-    assert f"{state.counts['pruned']} pruned, {state.counts['failed']} failed" in text
-    assert summary(state)["best"][0]["parameters"] == dict(best.parameters)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")

@@ -163,6 +163,7 @@ def _follow(path: Path, trials: int, options: argparse.Namespace) -> int:
     """Show how the tuning goes; Ctrl-C asks the workers to stop, a second time it ends them at once."""
     from napari_micromri.training.tuning.process import stop_tuning
     from napari_micromri.training.tuning.reading import TuneReader
+    from napari_micromri.training.tuning.report.text import as_text, summarise
 
     with TuneReader(path) as reader:
         try:
@@ -177,9 +178,9 @@ def _follow(path: Path, trials: int, options: argparse.Namespace) -> int:
             return INTERRUPTED
         state = reader.read()
     if options.json:
-        print_json(summary(state))
+        print_json(summarise(state))
     else:
-        print(describe(state))
+        print(as_text(state))
     return 0
 
 
@@ -239,37 +240,6 @@ def _progress(state: TuneState) -> str:
 def _figures(state: TuneState, number: int) -> str:
     values = state.trials[number].values or ()
     return ", ".join(f"{name} {value:.4g}" for name, value in zip(state.objectives, values, strict=False))
-
-
-def describe(state: TuneState) -> str:
-    """Say what came of a tuning."""
-    counts = state.counts
-    lines = [f"{counts['done']} trials done, {counts['pruned']} pruned, {counts['failed']} failed."]
-    for number in state.best:
-        row = state.trials[number]
-        settings = ", ".join(f"{name}={value}" for name, value in row.parameters.items())
-        lines.append(f"Best: trial {number}, {_figures(state, number)} ({settings})")
-        lines += [f"Model: {row.run / 'best.safetensors'}"] if row.run is not None else []
-    return "\n".join(lines)
-
-
-def summary(state: TuneState) -> dict[str, Any]:
-    """Say what came of a tuning with JSON-like values."""
-    return {
-        "name": state.name,
-        "path": str(state.path) if state.path else None,
-        "counts": dict(state.counts),
-        "finished": state.finished,
-        "best": [
-            {
-                "trial": number,
-                "values": dict(zip(state.objectives, state.trials[number].values or (), strict=False)),
-                "parameters": dict(state.trials[number].parameters),
-                "run": str(state.trials[number].run) if state.trials[number].run else None,
-            }
-            for number in state.best
-        ],
-    }
 
 
 def run_tune_worker(options: argparse.Namespace) -> int:
