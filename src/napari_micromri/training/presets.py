@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from napari_micromri.errors import InputError
 from napari_micromri.nn.unet_config import PRESETS as NETWORKS
@@ -18,104 +19,62 @@ class Preset:
     config: TrainConfig
 
 
+_PATCHES: dict[str, Any] = {
+    "batch_size": 8,
+    "crop": 96,
+    "transpose": True,
+    "scaling": 0.3,
+    "optimizer": "adamw",
+    "scheduler": "cosine",
+    "warmup_epochs": 0.5,
+    "clip": 1.0,
+}
+"""Learn from random squares, turned and scaled, with a learning rate that rises for a moment and falls to the end."""
+
+_SMALL: dict[str, Any] = {
+    "network": UNetConfig(features_main=(32, 64), patch_size=2),
+    "upsampling": "sinc",
+    "epochs": 30,
+    "learning_rate": 1e-3,
+}
+_DIFFUSION: dict[str, Any] = {"kind": "apddm", "monitor": "loss", "patience": None}
+
 PRESETS = {
     "quick": Preset(
         "a small network for a first try: minutes on a CPU",
-        TrainConfig(
-            network=UNetConfig(features_main=(32, 64), patch_size=2),
-            upsampling="sinc",
-            epochs=30,
-            batch_size=8,
-            crop=96,
-            transpose=True,
-            scaling=0.3,
-            optimizer="adamw",
-            learning_rate=1e-3,
-            scheduler="cosine",
-            warmup_epochs=0.5,
-            clip=1.0,
-        ),
+        TrainConfig(**_PATCHES, **_SMALL),
     ),
     "fine-tune": Preset(
         "goes on from the shipped model with your own scans",
-        TrainConfig(
-            init_from="unet-default",
-            epochs=30,
-            batch_size=8,
-            crop=96,
-            transpose=True,
-            scaling=0.3,
-            optimizer="adamw",
-            learning_rate=1e-4,
-            weight_decay=1e-4,
-            scheduler="cosine",
-            warmup_epochs=0.5,
-            clip=1.0,
-            ema=0.99,
-        ),
+        TrainConfig(**_PATCHES, init_from="unet-default", epochs=30, learning_rate=1e-4, weight_decay=1e-4, ema=0.99),
     ),
     "apddm": Preset(
         "a diffusion model that begins as the shipped UNet: from faithful to textured, with uncertainty",
         TrainConfig(
-            kind="apddm",
+            **_PATCHES,
+            **_DIFFUSION,
             init_from="unet-default",
             epochs=60,
-            batch_size=8,
-            crop=96,
-            transpose=True,
-            scaling=0.3,
-            optimizer="adamw",
             learning_rate=3e-4,
             weight_decay=1e-4,
-            scheduler="cosine",
-            warmup_epochs=0.5,
-            clip=1.0,
             ema=0.998,
-            monitor="loss",
-            patience=None,
         ),
     ),
     "apddm-fine-tune": Preset(
         "goes on from the shipped diffusion model with your own scans",
         TrainConfig(
-            kind="apddm",
+            **_PATCHES,
+            **_DIFFUSION,
             init_from="apddm-default",
             epochs=30,
-            batch_size=8,
-            crop=96,
-            transpose=True,
-            scaling=0.3,
-            optimizer="adamw",
             learning_rate=1e-4,
             weight_decay=1e-4,
-            scheduler="cosine",
-            warmup_epochs=0.5,
-            clip=1.0,
             ema=0.998,
-            monitor="loss",
-            patience=None,
         ),
     ),
     "apddm-quick": Preset(
         "a small diffusion model from scratch, for a first try: minutes on a CPU",
-        TrainConfig(
-            kind="apddm",
-            network=UNetConfig(features_main=(32, 64), patch_size=2),
-            upsampling="sinc",
-            epochs=30,
-            batch_size=8,
-            crop=96,
-            transpose=True,
-            scaling=0.3,
-            optimizer="adamw",
-            learning_rate=1e-3,
-            scheduler="cosine",
-            warmup_epochs=0.5,
-            clip=1.0,
-            ema=0.99,
-            monitor="loss",
-            patience=None,
-        ),
+        TrainConfig(**_PATCHES, **_SMALL, **_DIFFUSION, ema=0.99),
     ),
     "first-run": Preset(
         "the report's first network; wants a GPU",
