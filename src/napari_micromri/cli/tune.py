@@ -244,7 +244,7 @@ def _figures(state: TuneState, number: int) -> str:
 
 def run_tune_worker(options: argparse.Namespace) -> int:
     """Work until the end."""
-    from napari_micromri.training.tuning.storage import VARIABLE
+    from napari_micromri.training.tuning.address import VARIABLE
     from napari_micromri.training.tuning.worker_process import run_worker
 
     where = options.where or os.environ.get(VARIABLE)

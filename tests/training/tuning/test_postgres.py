@@ -19,8 +19,9 @@ from napari_micromri.cli import main
 from napari_micromri.errors import TrainingError
 from napari_micromri.progress import never
 from napari_micromri.training.run import read_run
-from napari_micromri.training.tuning import storage
+from napari_micromri.training.tuning import address
 from napari_micromri.training.tuning import worker as worker_module
+from napari_micromri.training.tuning.address import VARIABLE, hide_password
 from napari_micromri.training.tuning.folder import TuneFolder
 from napari_micromri.training.tuning.objective import Workplace
 from napari_micromri.training.tuning.process import (
@@ -32,7 +33,7 @@ from napari_micromri.training.tuning.process import (
 )
 from napari_micromri.training.tuning.roster import records_of
 from napari_micromri.training.tuning.slots import SLOT
-from napari_micromri.training.tuning.storage import VARIABLE, hide_password, open_tuning
+from napari_micromri.training.tuning.storage import open_tuning
 from napari_micromri.training.tuning.worker import Worker
 from postgres_server import PASSWORD, USER, PostgresServer, find_program
 
@@ -189,7 +190,7 @@ def test_the_password_can_stand_in_the_file_of_postgresql(
     file.write_text(f"127.0.0.1:{server.port}:*:{USER}:{PASSWORD}\n")
     file.chmod(0o600)
     shown = hide_password(server.url)
-    monkeypatch.setattr(storage, "_remembered", {})
+    monkeypatch.setattr(address, "_remembered", {})
     with pytest.raises(TrainingError, match="no password supplied"):
         create_tuning(tmp_path / "tuning", make_config(name="by file"), storage=shown)
     monkeypatch.setenv("PGPASSFILE", str(file))

@@ -17,19 +17,11 @@ from optuna.storages import JournalStorage
 from sqlalchemy.exc import DataError, OperationalError
 
 from napari_micromri.errors import InputError, TrainingError
+from napari_micromri.training.tuning.address import VARIABLE, full_url, hide_password, remember
 from napari_micromri.training.tuning.config import TuneConfig, make_tune_config
 from napari_micromri.training.tuning.folder import TuneFolder
 from napari_micromri.training.tuning.journal import MendingJournal
-from napari_micromri.training.tuning.storage import (
-    VARIABLE,
-    create_study,
-    full_url,
-    hide_password,
-    is_unreachable,
-    open_storage,
-    open_tuning,
-    remember,
-)
+from napari_micromri.training.tuning.storage import create_study, is_unreachable, open_storage, open_tuning
 
 if TYPE_CHECKING:
     from pathlib import Path

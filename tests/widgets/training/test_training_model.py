@@ -21,14 +21,13 @@ from napari_micromri.widgets.training.curve_lines import (
     quality_lines,
     rate_lines,
 )
+from napari_micromri.widgets.training.new_folder import RUN
 from napari_micromri.widgets.training.run_model import choice_label, describe_run
 from napari_micromri.widgets.training.setup_model import (
     SetupState,
     StudySummary,
     estimate_sentence,
-    folder_problem,
     look_at_study,
-    propose_folder,
 )
 from napari_micromri.widgets.training.watching import RunLook, read_runs
 
@@ -88,23 +87,23 @@ def test_what_must_be_put_right_comes_in_order():
 
 
 def test_folders_of_runs(tmp_path, record):
-    assert folder_problem(str(tmp_path / "new")) is None
-    assert folder_problem("~/new") is None
-    assert "Choose" in folder_problem("  ")
-    assert "whole path" in folder_problem("runs/new")
-    assert ".zarr" in folder_problem(str(tmp_path / "new.mri.zarr"))
-    assert "holds a run already" in folder_problem(str(record().folder.path))
-    assert "holds other files" in folder_problem(str(tmp_path))
-    assert "no home folder" in folder_problem("~nobody-of-that-name/run")
-    assert folder_problem("/" + "long" * 100) is not None
+    assert RUN.problem(str(tmp_path / "new")) is None
+    assert RUN.problem("~/new") is None
+    assert "Choose" in RUN.problem("  ")
+    assert "whole path" in RUN.problem("runs/new")
+    assert ".zarr" in RUN.problem(str(tmp_path / "new.mri.zarr"))
+    assert "holds a run already" in RUN.problem(str(record().folder.path))
+    assert "holds other files" in RUN.problem(str(tmp_path))
+    assert "no home folder" in RUN.problem("~nobody-of-that-name/run")
+    assert RUN.problem("/" + "long" * 100) is not None
 
 
 def test_the_next_free_folder_is_proposed(tmp_path):
     study = tmp_path / "my mice (2).mri.zarr"
-    first = propose_folder(study, "quick")
+    first = RUN.propose(study, "quick")
     assert first == tmp_path / "runs" / "my-mice-2-quick-1"
     first.mkdir(parents=True)
-    assert propose_folder(study, "quick").name == "my-mice-2-quick-2"
+    assert RUN.propose(study, "quick").name == "my-mice-2-quick-2"
 
 
 def test_an_estimate_in_words():

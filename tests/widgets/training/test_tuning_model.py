@@ -13,14 +13,13 @@ from napari_micromri.training.config import TrainConfig, parse_config
 from napari_micromri.training.tuning.reading import read_tuning
 from napari_micromri.training.tuning.roster import WorkerRow
 from napari_micromri.training.tuning.space import default_space
+from napari_micromri.widgets.training.new_folder import TUNING
 from napari_micromri.widgets.training.setup_model import StudySummary
 from napari_micromri.widgets.training.tuning.new_model import (
     NewState,
     Wish,
     advice,
-    folder_problem,
     presets,
-    propose_folder,
     split_password,
     storage_problem,
     tune_config,
@@ -350,20 +349,20 @@ def test_the_hint_names_what_is_missing_first():
 
 def test_a_folder_beside_the_study_is_proposed(tmp_path):
     study = tmp_path / "my mice.mri.zarr"
-    assert propose_folder(study) == tmp_path / "tunings" / "my-mice-1"
+    assert TUNING.propose(study) == tmp_path / "tunings" / "my-mice-1"
     (tmp_path / "tunings" / "my-mice-1").mkdir(parents=True)
-    assert propose_folder(study) == tmp_path / "tunings" / "my-mice-2"
+    assert TUNING.propose(study) == tmp_path / "tunings" / "my-mice-2"
 
 
 def test_folders_that_are_taken_are_refused(tmp_path, empty):
-    assert folder_problem(str(tmp_path / "new")) is None
-    assert "holds a tuning already" in folder_problem(str(empty.path))
+    assert TUNING.problem(str(tmp_path / "new")) is None
+    assert "holds a tuning already" in TUNING.problem(str(empty.path))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    assert "other files" in folder_problem(str(tmp_path / "full"))
-    assert "whole path" in folder_problem("tunings/new")
-    assert "Choose a folder" in folder_problem(" ")
-    assert "of its own" in folder_problem(str(tmp_path / "a.mri.zarr"))
+    assert "other files" in TUNING.problem(str(tmp_path / "full"))
+    assert "whole path" in TUNING.problem("tunings/new")
+    assert "Choose a folder" in TUNING.problem(" ")
+    assert "of its own" in TUNING.problem(str(tmp_path / "a.mri.zarr"))
 
 
 @pytest.mark.parametrize("password", ["secret", "a/b:c@d", "für 100 %", ""])

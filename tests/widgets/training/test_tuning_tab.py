@@ -17,7 +17,6 @@ from qtpy.QtWidgets import QAbstractButton, QLabel, QLineEdit
 from napari_micromri.errors import TrainingError
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.presence import Presence
-from napari_micromri.training.tuning import storage
 from napari_micromri.training.tuning.roster import Record
 from napari_micromri.training.tuning.space import default_space
 from napari_micromri.training.tuning.space_file import read_space
@@ -481,7 +480,7 @@ def test_a_tuning_that_is_damaged_meanwhile_is_told(tab, qtbot, sample):
 
 def test_the_password_of_a_storage_is_asked_for(tab, qtbot, tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(storage, "remember", given.append)
+    monkeypatch.setattr("napari_micromri.training.tuning.address.remember", given.append)
     sample = make_tuning(tmp_path / "tunings" / "far")
     sample.folder.create(sample.config, "postgresql://anna@127.0.0.1:1/tuning")
     tab.open(sample.folder.path)

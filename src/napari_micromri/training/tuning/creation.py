@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError, TrainingError, describe_os_error
+from napari_micromri.training.tuning.address import remember
 from napari_micromri.training.tuning.folder import TuneFolder
-from napari_micromri.training.tuning.storage import create_study, remember
+from napari_micromri.training.tuning.storage import create_study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

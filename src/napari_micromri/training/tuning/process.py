@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import TrainingError, describe_os_error
 from napari_micromri.training.presence import Presence
+from napari_micromri.training.tuning.address import VARIABLE, full_url
 from napari_micromri.training.tuning.creation import create_tuning
 from napari_micromri.training.tuning.folder import TuneFolder, find_tunings
 from napari_micromri.training.tuning.roster import WISH, Record, WorkerRow, records_in
-from napari_micromri.training.tuning.storage import VARIABLE, full_url, open_tuning
+from napari_micromri.training.tuning.storage import open_tuning
 
 if TYPE_CHECKING:
     from pathlib import Path

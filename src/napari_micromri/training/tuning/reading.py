@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_micromri.errors import TrainingError
+from napari_micromri.training.tuning.address import is_url
 from napari_micromri.training.tuning.folder import TuneFolder
 from napari_micromri.training.tuning.roster import merge, records_in, records_of
 from napari_micromri.training.tuning.rows import Rows
 from napari_micromri.training.tuning.slots import TRIALS
 from napari_micromri.training.tuning.sources import JournalSource, Snapshot, UrlSource
 from napari_micromri.training.tuning.state import TrialRow, TrialState, TuneState, best_trials
-from napari_micromri.training.tuning.storage import ATTRIBUTE, is_url
+from napari_micromri.training.tuning.storage import ATTRIBUTE
 
 if TYPE_CHECKING:
     from napari_micromri.training.tuning.config import TuneConfig

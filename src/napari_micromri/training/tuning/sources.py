@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_micromri.errors import TrainingError, describe_os_error
-from napari_micromri.training.tuning.storage import ATTRIBUTE, hide_password, open_storage, reachable
+from napari_micromri.training.tuning.address import hide_password
+from napari_micromri.training.tuning.storage import ATTRIBUTE, open_storage, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

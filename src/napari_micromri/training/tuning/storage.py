@@ -1,13 +1,7 @@
-"""Where Optuna keeps the trials: a journal in the tuning's folder, a database, or a gRPC proxy in front of one.
-
-Passwords are kept in memory only. `hide_password` gives what may be shown and stored; what is left out comes back from
-the environment variable ``MICROMRI_STORAGE``, or the database's client finds it itself (``~/.pgpass``, ``PGPASSFILE``).
-"""
+"""Where Optuna keeps the trials: a journal in the tuning's folder, a database, or a gRPC proxy in front of one."""
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from napari_micromri.errors import InputError, TrainingError, describe_os_error
+from napari_micromri.training.tuning.address import full_url, hide_password, is_url, label
 from napari_micromri.training.tuning.folder import TuneFolder
 
 if TYPE_CHECKING:
@@ -26,13 +21,9 @@ if TYPE_CHECKING:
 
     from napari_micromri.training.tuning.config import TuneConfig
 
-VARIABLE = "MICROMRI_STORAGE"
 CONNECT_SECONDS = 10
 ATTRIBUTE = "micromri"
 """User attribute of the Optuna study that holds all that a worker needs: the configuration and the folder."""
-
-
-_remembered: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -58,34 +49,6 @@ class Tuning:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def hide_password(url: str) -> str:
-    """Leave the password out of a URL."""
-    # As SQLAlchemy divides a URL; of a password with signs that should have been encoded rather too much is left out.
-    shown = re.sub(r"://([^:/@]*):.*@", r"://\1@", url)
-    return re.sub(r"([?&])[^=&]*pass[^=&]*=[^&]*&?", r"\1", shown, flags=re.IGNORECASE).rstrip("?&")
-
-
-def is_url(where: Path | str) -> bool:
-    """Tell a storage's URL from a path."""
-    return "://" in str(where)
-
-
-def remember(url: str) -> str:
-    """Keep a URL with its password in memory, for as long as this process lives; gives it without."""
-    shown = hide_password(url)
-    if url != shown:
-        _remembered[shown] = url
-    return shown
-
-
-def full_url(url: str) -> str:
-    """Bring a password back: what `remember` was given, or what the variable ``MICROMRI_STORAGE`` says."""
-    if url != (shown := hide_password(url)):
-        return url
-    given = os.environ.get(VARIABLE, "")
-    return _remembered.get(shown) or (given if given and hide_password(given) == shown else url)
 
 
 def open_storage(where: TuneFolder | str, *, look_only: bool = False) -> BaseStorage:
@@ -185,7 +148,7 @@ def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
         try:
             study = optuna.load_study(study_name=name, storage=storage)
         except KeyError as error:
-            raise TrainingError(f"There is no tuning '{name}' in {_label(where)}.") from error
+            raise TrainingError(f"There is no tuning '{name}' in {label(where)}.") from error
         return _told(study, storage, where)
 
 
@@ -199,7 +162,7 @@ def _told(study: Study, storage: BaseStorage, where: Path | str) -> Tuning:
         config = TuneConfig.model_validate(content["config"])
         folder = TuneFolder(content["folder"] if is_url(where) else where)
     except (KeyError, TypeError, ValidationError) as error:
-        raise TrainingError(f"'{study.study_name}' in {_label(where)} is no tuning of this version.") from error
+        raise TrainingError(f"'{study.study_name}' in {label(where)} is no tuning of this version.") from error
     return Tuning(study, storage, config, folder)
 
 
@@ -289,7 +252,7 @@ class reachable:  # reads as a statement
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, Exception) and is_unreachable(error):
-            raise TrainingError(f"The storage {_label(self._where)} can't be reached: {reason_of(error)}.") from error
+            raise TrainingError(f"The storage {label(self._where)} can't be reached: {reason_of(error)}.") from error
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -312,9 +275,3 @@ def reason_of(error: Exception) -> str:
         cause = cause.orig
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return (lines[0] if lines else type(cause).__name__).rstrip(".")
-
-
-def _label(where: TuneFolder | Path | str) -> str:
-    if isinstance(where, TuneFolder):
-        return str(where.path)
-    return hide_password(where) if isinstance(where, str) and is_url(where) else str(where)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError, TrainingError
 from napari_micromri.training.presence import Presence
-from napari_micromri.training.tuning.storage import Tuning, hide_password, is_url, open_tuning
+from napari_micromri.training.tuning.address import hide_password, is_url
+from napari_micromri.training.tuning.storage import Tuning, open_tuning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

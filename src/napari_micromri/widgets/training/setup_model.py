@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.errors import describe_os_error
 from napari_micromri.training.config import parse_config
 from napari_micromri.training.words import duration
 from napari_micromri.widgets.study.splits import split_counts
@@ -16,6 +13,7 @@ from napari_micromri.widgets.training.settings_words import BROUGHT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from napari_micromri.study.model import Set
     from napari_micromri.training.config import TrainConfig
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 FEW_SLICES = 10
 """With fewer validation slices the curves are mostly chance."""
-
-RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -156,35 +152,3 @@ def estimate_sentence(config: TrainConfig, found: Forecast) -> str:
         f"About {duration(found.seconds_per_epoch)} per epoch, {duration(config.epochs * found.seconds_per_epoch)} "
         f"for {config.epochs} epochs{early}; {memory} of memory for the network on {found.device}."
     )
-
-
-def propose_folder(study: Path, preset: str) -> Path:
-    """Name the first folder beside the study that isn't there yet: ``runs/mice-quick-1``."""
-    name = re.sub(r"[^\w.-]+", "-", study.name.removesuffix(".mri.zarr")).strip("-") or "run"
-    beginning = f"{name}-{preset}"
-    number, folder = 1, study.parent / RUNS
-    while (folder / f"{beginning}-{number}").exists():
-        number += 1
-    return folder / f"{beginning}-{number}"
-
-
-def folder_problem(text: str) -> str | None:
-    """Say why a run can't go into a folder; what only the disk knows is found out at the start."""
-    if not text.strip():
-        return "Choose a folder for the run."
-    try:
-        path = Path(text.strip()).expanduser()
-        taken, filled = (path / "config.json").exists(), path.is_dir() and any(path.iterdir())
-    except OSError as error:
-        return describe_os_error(error, text.strip())
-    except RuntimeError:
-        return f"There is no home folder for '{text.strip()}'."
-    if not path.is_absolute():
-        return "Give the whole path of the run's folder."
-    if taken:
-        return "That folder holds a run already. Choose another, or open that run in the tab Run."
-    if filled:
-        return "That folder holds other files. Choose a new one."
-    if path.name.endswith(".zarr"):
-        return "The run needs a folder of its own, not one that ends in .zarr."
-    return None

@@ -15,6 +15,7 @@ from napari_micromri.training.config import TrainConfig
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.training.families import FAMILIES
 from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.training.new_folder import RUN
 from napari_micromri.widgets.training.remembered import remember_study
 from napari_micromri.widgets.training.settings import Setting, settings_of
 from napari_micromri.widgets.training.settings_form import SettingsForm
@@ -24,9 +25,7 @@ from napari_micromri.widgets.training.setup_model import (
     SetupState,
     config_of,
     estimate_sentence,
-    folder_problem,
     preset_texts,
-    propose_folder,
 )
 from napari_micromri.widgets.training.start_chooser import StartChooser
 from napari_micromri.widgets.training.study_chooser import StudyChooser
@@ -145,7 +144,7 @@ class SetupTab(QWidget):
         """Name a folder, unless the person has named one."""
         study = self.studies.current
         if study is not None and self.form.folder.text() == self._proposed:
-            self._proposed = str(propose_folder(study, self.form.preset.currentText()))
+            self._proposed = str(RUN.propose(study, self.form.preset.currentText()))
             self.form.folder.setText(self._proposed)
 
     # Estimate and start
@@ -206,7 +205,7 @@ class SetupTab(QWidget):
             summary=self.studies.summary,
             study_problem=self.studies.problem,
             settings_problem=self._settings_problem(),
-            folder_problem=folder_problem(self.form.folder.text()),
+            folder_problem=RUN.problem(self.form.folder.text()),
             starting=self._starting is not None,
             estimating=self._job is not None,
         )

@@ -86,8 +86,8 @@ class Dashboard:
 
 
 def _environment(path: Path) -> dict[str, str]:
+    from napari_micromri.training.tuning.address import VARIABLE, full_url
     from napari_micromri.training.tuning.folder import TuneFolder
-    from napari_micromri.training.tuning.storage import VARIABLE, full_url
 
     storage = TuneFolder(path).read().storage
     return {**os.environ, VARIABLE: full_url(storage)} if storage is not None else dict(os.environ)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.widgets.training.families import FAMILIES
+from napari_micromri.widgets.training.new_folder import RUN
 from napari_micromri.widgets.training.settings import flatten
-from napari_micromri.widgets.training.setup_model import propose_folder
 
 if TYPE_CHECKING:
     from napari_micromri.widgets.training.setup_tab import SetupTab
@@ -28,4 +28,4 @@ def fill_set_up(setup: SetupTab, wanted: Retraining) -> None:
     setup.fields.set_texts({key: text for key, text in texts.items() if key in setup.settings})
     form.preset_about.setText(f"Filled in: the settings of {wanted.title}.")
     setup.studies.use(wanted.study)
-    form.folder.setText(str(propose_folder(wanted.study, "tuned")))
+    form.folder.setText(str(RUN.propose(wanted.study, "tuned")))

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from napari_micromri.errors import InputError, describe_os_error
+from napari_micromri.errors import InputError
 from napari_micromri.widgets.training.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.tuning.config import TuneConfig
     from napari_micromri.widgets.training.setup_model import StudySummary
     from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
-TUNINGS = "tunings"
 TRIALS = 24
 MOST_WORKERS = 64
 AS_SET_UP = "as in Set up"
@@ -138,37 +136,6 @@ class NewState:
     def hint(self) -> str:
         """Say what to do next."""
         return self.problem or ("Starting…" if self.starting else "")
-
-
-def propose_folder(study: Path) -> Path:
-    """Name the first folder beside the study that isn't there yet: ``tunings/mice-1``."""
-    name = re.sub(r"[^\w.-]+", "-", study.name.removesuffix(".mri.zarr")).strip("-") or "tuning"
-    number, folder = 1, study.parent / TUNINGS
-    while (folder / f"{name}-{number}").exists():
-        number += 1
-    return folder / f"{name}-{number}"
-
-
-def folder_problem(text: str) -> str | None:
-    """Say why a tuning can't go into a folder; what only the disk knows is found out at the start."""
-    if not text.strip():
-        return "Choose a folder for the tuning."
-    try:
-        path = Path(text.strip()).expanduser()
-        taken, filled = (path / "tune.json").exists(), path.is_dir() and any(path.iterdir())
-    except OSError as error:
-        return describe_os_error(error, text.strip())
-    except RuntimeError:
-        return f"There is no home folder for '{text.strip()}'."
-    if not path.is_absolute():
-        return "Give the whole path of the tuning's folder."
-    if taken:
-        return "That folder holds a tuning already. Choose another, or open that one above."
-    if filled:
-        return "That folder holds other files. Choose a new one."
-    if path.name.endswith(".zarr"):
-        return "The tuning needs a folder of its own, not one that ends in .zarr."
-    return None
 
 
 def split_password(url: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.errors import InputError
 from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.training.new_folder import TUNING
 from napari_micromri.widgets.training.remembered import remember_study, remember_workers, remembered_workers
 from napari_micromri.widgets.training.study_chooser import StudyChooser
 from napari_micromri.widgets.training.tuning import starting
@@ -23,9 +24,7 @@ from napari_micromri.widgets.training.tuning.new_model import (
     NewState,
     Wish,
     advice,
-    folder_problem,
     presets,
-    propose_folder,
     split_password,
     storage_problem,
     tune_config,
@@ -133,7 +132,7 @@ class NewPage(QWidget):
     def _study_chosen(self) -> None:
         study = self.studies.current
         if study is not None and self.form.folder.text() == self._proposed:
-            self._proposed = str(propose_folder(study))
+            self._proposed = str(TUNING.propose(study))
             self.form.folder.setText(self._proposed)
         self._update()
 
@@ -225,7 +224,7 @@ class NewPage(QWidget):
 
     def _state(self) -> NewState:
         form = self.form
-        folder = folder_problem(form.folder.text())
+        folder = TUNING.problem(form.folder.text())
         return NewState(
             has_study=self.studies.current is not None,
             summary=self.studies.summary,

@@ -86,8 +86,8 @@ def give_password(path: Path, password: str) -> None:
     TrainingError
         The folder is no tuning.
     """
+    from napari_micromri.training.tuning.address import remember
     from napari_micromri.training.tuning.folder import TuneFolder
-    from napari_micromri.training.tuning.storage import remember
 
     url = TuneFolder(path).read().storage
     if url is not None:
