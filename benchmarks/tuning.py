@@ -35,6 +35,7 @@ from napari_micromri.training.tuning.config import TuneConfig, make_tune_config
 from napari_micromri.training.tuning.objective import Workplace
 from napari_micromri.training.tuning.process import create_tuning, read_workers, start_workers
 from napari_micromri.training.tuning.reading import read_tuning
+from napari_micromri.training.tuning.report.text import as_text
 from napari_micromri.training.tuning.space import Choice, Float, SearchSpace
 from napari_micromri.training.tuning.storage import open_tuning
 from napari_micromri.training.tuning.worker import Worker
@@ -83,6 +84,8 @@ class Figures:
     bare_seconds: float = 0.0
     trial_seconds: float = 0.0
     cores: int = 0
+    report: str = ""
+    """What ``micromri tune-report`` says of the search."""
 
     @property
     def faster(self) -> float:
@@ -172,6 +175,7 @@ def search(figures: Figures, study: Study, path: Path, options: argparse.Namespa
     figures.best_mse = (state.best_rows[0].values or (0.0,))[0]
     figures.random_median_mse = statistics.median(chance)
     figures.input_mse = _input_mse(state)
+    figures.report = as_text(state).replace(str(path), "search")
 
 
 def _input_mse(state: TuneState) -> float:
@@ -255,13 +259,15 @@ def table(figures: Figures) -> str:
 
 
 def update(document: Path, figures: Figures) -> None:
-    """Put the table between the marks in a document."""
-    begin, end = "<!-- tuning table: begin -->", "<!-- tuning table: end -->"
+    """Put table and report between their marks in a document."""
     text = document.read_text()
-    if begin not in text or end not in text:
-        raise SystemExit(f"{document} has no place for the table: {begin} ... {end}")
-    body = f"{begin}\n\n{table(figures)}\n\n{end}"
-    document.write_text(re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: body, text, flags=re.DOTALL))
+    for name, content in (("table", table(figures)), ("report", f"```text\n{figures.report}\n```")):
+        begin, end = f"<!-- tuning {name}: begin -->", f"<!-- tuning {name}: end -->"
+        if begin not in text or end not in text:
+            raise SystemExit(f"{document} has no place for the {name}: {begin} ... {end}")
+        body = f"{begin}\n\n{content}\n\n{end}"
+        text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, body=body: body, text, flags=re.DOTALL)
+    document.write_text(text)
 
 
 def parse() -> argparse.Namespace:
