@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import sys
 import tempfile
@@ -265,8 +264,8 @@ def update(document: Path, figures: Figures) -> None:
         begin, end = f"<!-- tuning {name}: begin -->", f"<!-- tuning {name}: end -->"
         if begin not in text or end not in text:
             raise SystemExit(f"{document} has no place for the {name}: {begin} ... {end}")
-        body = f"{begin}\n\n{content}\n\n{end}"
-        text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, body=body: body, text, flags=re.DOTALL)
+        before, rest = text.split(begin, 1)
+        text = f"{before}{begin}\n\n{content}\n\n{end}{rest.split(end, 1)[1]}"
     document.write_text(text)
 
 
