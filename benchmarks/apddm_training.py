@@ -1,11 +1,11 @@
-"""What the variants of the diffusion model reach in equal time through `micromri train`, beside the UNet.
+"""What the variants of the diffusion model reach in equally many steps through `micromri train`, beside the UNet.
 
 A study is simulated from the two real scans: the mouse trunk is learned from, the rat head judges. Each variant is a
-run of its own from scratch, with as many epochs as fit into the time; what is judged is ``best.safetensors``, as a
-person would use it. It shows that all variants train, and how they stand to each other; it says nothing of models
-that learn for hours from many scans (see ``apddm.py`` for those).
+run of its own from scratch, with as many epochs; what is judged is ``best.safetensors``, as a person would use it.
+It shows that all variants train, and how they stand to each other; it says nothing of models that learn for hours from
+many scans (see ``apddm.py`` for those).
 
-    python benchmarks/apddm_training.py --minutes 4 --results benchmarks/apddm_training.json --update docs/apddm.md
+    python benchmarks/apddm_training.py --results benchmarks/apddm_training.json --update docs/apddm.md
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ from napari_micromri.study.model import Assign
 from napari_micromri.study.simulated import plan_simulated
 from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, make_config
-from napari_micromri.training.data import TrainingData
-from napari_micromri.training.engine.estimate import estimate
 from napari_micromri.training.events import Failed
 from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, run_training
@@ -58,19 +56,20 @@ STEPS = (1, 5, 20)
 def main() -> None:
     """Train, judge, and print."""
     options = parse()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         study = make_study(Path(options.data), Path(folder))
         rows += list(judge_input(study))
         for name, (preset, settings) in VARIANTS.items():
-            config = make_config(preset, settings=[*settings, f"threads={options.threads}", *options.set])
-            model, trained = train(config, study, Path(folder) / name, options.minutes)
+            fixed = [f"epochs={options.epochs}", "threads=1"]
+            config = make_config(preset, settings=[*settings, *fixed, *options.set])
+            model, trained = train(config, study, Path(folder) / name)
             rows += [{"variant": name} | trained | row for row in judge(model, study)]
     text = table(rows)
     print(text)
     if options.results:
-        Path(options.results).write_text(json.dumps({"minutes": options.minutes, "rows": rows}, indent=1) + "\n")
+        Path(options.results).write_text(json.dumps({"epochs": options.epochs, "rows": rows}, indent=1) + "\n")
     for document in options.update:
         fill_in(Path(document), {"variants": text})
 
@@ -87,18 +86,16 @@ def make_study(data: Path, folder: Path) -> Study:
     return study
 
 
-def train(config: TrainConfig, study: Study, path: Path, minutes: float) -> tuple[Path, Row]:
-    """Train for about so many minutes; gives the model and how long it really took."""
-    expected = estimate(config, TrainingData.from_study(study))
-    epochs = max(1, round(60 * minutes / expected.seconds_per_epoch))
-    folder = create_run(config.model_copy(update={"epochs": epochs}), study.path, path)
+def train(config: TrainConfig, study: Study, path: Path) -> tuple[Path, Row]:
+    """Train; gives the model, and how long its steps took."""
+    folder = create_run(config, study.path, path)
     for event in run_training(folder):
         if isinstance(event, Failed):
             raise SystemExit(event.message)
     run = read_run(path)
     spent = sum(epoch.seconds for epoch in run.epochs)
-    print(f"{path.name}: {epochs} epochs, {spent / 60:.1f} min of training", file=sys.stderr)
-    return folder.best, {"epochs": epochs, "minutes": spent / 60}
+    print(f"{path.name}: {spent:.0f} s of training", file=sys.stderr)
+    return folder.best, {"best_epoch": run.best.epoch if run.best else 0, "seconds": spent}
 
 
 def judge_input(study: Study) -> Iterator[Row]:
@@ -131,11 +128,11 @@ def figures(images: list[Any], good: list[Any]) -> Row:
 def table(rows: list[Row]) -> str:
     """Format as Markdown."""
     lines = [
-        "| variant | epochs | steps | PSNR in dB | SSIM | detail | true detail | bias in % |",
+        "| variant | best epoch | steps | PSNR in dB | SSIM | detail | true detail | bias in % |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
-        cells = [row["variant"], str(row.get("epochs", "")), str(row["steps"] or "")]
+        cells = [row["variant"], str(row.get("best_epoch", "")), str(row["steps"] or "")]
         cells += [f"{row['psnr']:.2f}", f"{row['ssim']:.3f}", f"{row['power_ratio']:.2f}"]
         cells += [f"{row['ring_correlation']:.2f}", f"{100 * row['bias']:+.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
@@ -145,8 +142,7 @@ def table(rows: list[Row]) -> str:
 def parse() -> argparse.Namespace:
     """Describe the knobs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=4.0, help="of training for each variant (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=100, help="of each variant (default %(default)s)")
     parser.add_argument("--data", default=os.environ.get("MICROMRI_DATA", str(ROOT.parent / "shared" / "data")))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="settings for all variants")
     parser.add_argument("--results", help="JSON file for the figures")
