@@ -62,7 +62,7 @@ LEFT_OUT = {
 REAL = ("mouse_trunk", "rat_head")
 CLASSICAL = ("nearest", "bicubic", "sinc", "NLM + sinc", "TV + sinc", "BM3D + sinc")
 METHODS = (*CLASSICAL, "unet", "unet-default", "apddm, 1 step", "apddm, 5 steps", "apddm, textured")
-TEXTURED = {"steps": 50}
+TEXTURED = {"steps": 50, "eta": 0.15, "seed": 1}
 
 
 @dataclass(frozen=True)

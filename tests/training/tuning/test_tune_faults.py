@@ -92,7 +92,7 @@ def test_workers_that_are_killed_at_random_moments_lose_and_double_nothing(
 def test_the_tuning_outlives_its_starter_and_a_worker(
     tmp_path: Path, make_config: Callable[..., TuneConfig], study: Path
 ) -> None:
-    config = make_config({"epochs": 150}, trials=3)
+    config = make_config({"epochs": 80}, trials=3)
     folder = create_tuning(tmp_path / "tuning", config)
     command = [sys.executable, "-m", "napari_micromri.cli", "tune", str(study), str(folder.path), "--workers", "2"]
     starter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

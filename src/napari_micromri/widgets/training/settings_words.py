@@ -89,7 +89,7 @@ LABELS = {
     "apddm.parameterisation": "Network estimates",
     "apddm.steps": "Steps of the path",
     "apddm.beta": "Noise at its end",
-    "apddm.schedule": "Course of the noise",
+    "apddm.schedule": "Noise schedule",
     "apddm.at_end": "Samples at its end",
     "apddm.noiseless": "…without noise",
     "apddm.bank_size": "Residual bank",
