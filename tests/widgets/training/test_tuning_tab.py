@@ -396,7 +396,8 @@ def test_what_is_refused_is_told_and_can_be_tried_again(tab, qtbot, sample, monk
     put_worker(sample)
     form = opened(qtbot, tab, sample).form
     click(qtbot, form.pause)
-    qtbot.waitUntil(lambda: [record.message for record in shown] == ["The disk is gone."])
+    qtbot.waitUntil(lambda: bool(shown))
+    assert [record.message for record in shown] == ["The disk is gone."]
     qtbot.waitUntil(form.pause.isEnabled, timeout=PATIENCE)
 
 
@@ -615,7 +616,8 @@ def test_the_dashboard_opens_in_the_browser(make_dock, qtbot, sample, monkeypatc
     dock.tabs.setCurrentWidget(dock.tune)
     watch = opened(qtbot, dock.tune, sample)
     click(qtbot, watch.form.dashboard)
-    qtbot.waitUntil(lambda: seen == ["http://127.0.0.1:1/"])
+    qtbot.waitUntil(lambda: bool(seen))
+    assert seen == ["http://127.0.0.1:1/"]
 
 
 # The window
