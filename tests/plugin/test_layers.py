@@ -85,6 +85,51 @@ def test_lengths_are_brought_to_mm():
     np.testing.assert_allclose(info.origin, (1, 0, 0))
 
 
+def test_a_voxel_size_that_stands_in_affine_alone_is_read():
+    affine = np.diag([0.6, 0.1, 0.1, 1.0])
+    affine[:3, 3] = 5.0, -2.0, 1.0
+    layer = Image(np.ones((2, 3, 4)), affine=affine, units="mm")
+    info = layer_to_scan(layer).info
+    np.testing.assert_allclose(info.voxel_size, (0.6, 0.1, 0.1))
+    np.testing.assert_allclose(info.origin, (5.0, -2.0, 1.0))
+    placement = Placement.of_layer(layer.as_layer_data_tuple()[1], layer_to_scan(layer))
+    assert (placement.scale, placement.translate) == (info.voxel_size, info.origin)
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal")  # napari's, about how it draws permuted axes
+@given(
+    order=st.permutations(range(3)),
+    signs=st.tuples(*[st.sampled_from((-1, 1))] * 3),
+    size=st.tuples(lengths, lengths, lengths),
+    moved=st.tuples(positions, positions, positions),
+    unit=st.sampled_from(("mm", "um")),
+)
+def test_every_grid_along_the_axes_is_read_where_it_is_drawn(order, signs, size, moved, unit):
+    data = np.arange(2 * 3 * 4).reshape(2, 3, 4)
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3)[list(order)] * signs
+    affine[:3, 3] = moved
+    # The affine is smaller than the layer: napari lets it leave time alone.
+    layer = Image(np.stack([data, data + 100]), scale=(1, *size), translate=(0, 1, 2, 3), affine=affine, units=unit)
+    scan = layer_to_scan(layer)
+    assert scan.info.axes == "tzyx"
+    mm = 1 if unit == "mm" else 1e-3
+    for index in np.ndindex(scan.shape):
+        world = [
+            index[0],
+            *(o + k * s for o, k, s in zip(scan.info.origin, index[1:], scan.info.voxel_size, strict=True)),
+        ]
+        at = np.round(layer.world_to_data([world[0], *(np.array(world[1:]) / mm)])).astype(int)
+        assert scan.data[index] == layer.data[tuple(at)]
+
+
+def test_a_lazy_image_that_is_mirrored_stays_lazy():
+    layer = Image(da.ones((2, 8, 8), chunks=(1, 8, 8)), scale=(-0.6, 0.1, 0.1))
+    scan = layer_to_scan(layer)
+    assert isinstance(scan.data, da.Array)
+    np.testing.assert_allclose(scan.info.origin, (-0.6, 0, 0))
+
+
 def test_what_the_person_changed_on_the_layer_wins(make_scan):
     layer = as_layer(make_scan(subject="mouse 7"))
     layer.name, layer.scale, layer.translate = "renamed", (1, 0.3, 0.3), (5, 6, 7)
@@ -138,7 +183,8 @@ def test_an_array_of_another_library_stays_lazy():
         (lambda: Image(np.ones((4, 4)), rotate=30, name="L"), "'L' is rotated or sheared"),
         (lambda: Image(np.ones((4, 4)), shear=[0.5], name="L"), "'L' is rotated or sheared"),
         (lambda: Image(np.ones((4, 4)), affine=[[1, 0.5, 0], [0, 1, 0], [0, 0, 1]], name="L"), "rotated or sheared"),
-        (lambda: Image(np.ones((4, 4)), scale=(-1, 1), name="L"), "'L' is mirrored"),
+        (lambda: Image(np.ones((4, 4)), affine=[[1, 0, 0], [1, 0, 0], [0, 0, 1]], name="L"), "rotated or sheared"),
+        (lambda: Image(np.ones((2, 2, 4, 4)), scale=(-1, 1, 1, 1), name="L"), "moves time"),
         (lambda: Image(np.ones((2,) * 6), name="L"), "'L' has 6 dimensions"),
         (lambda: Image(np.ones((4, 4)), axis_labels=("x", "y"), name="L"), "order zyx"),
     ],
@@ -186,7 +232,7 @@ def test_a_point_of_the_viewer_finds_its_element():
 def test_a_result_lies_over_its_input_whatever_units_that_has(make_scan):
     layer = Image(np.ones((4, 3, 8, 8)), scale=(2, 600, 100, 100), translate=(10, 0, 50, 50), units=("s", *["um"] * 3))
     scan = layer_to_scan(layer)
-    placement = Placement.of_layer(layer.as_layer_data_tuple()[1], scan.info.axes)
+    placement = Placement.of_layer(layer.as_layer_data_tuple()[1], scan)
     fine = replace(scan.info.resampled({"y": 2, "x": 2}), origin=(0.6, 0.025, 0.025))
     over = placement.with_info(fine, {"t": 3, "z": 1})
     np.testing.assert_allclose(over.scale, (2, 600, 50, 50))

@@ -8,7 +8,15 @@ from napari.layers import Shapes
 
 from napari_micromri.errors import InputError
 from napari_micromri.measure.roi import Roi
-from napari_micromri.plugin.roi_layers import COLOURS, complete_names, named, next_name, read_rois, roi_layer
+from napari_micromri.plugin.roi_layers import (
+    COLOURS,
+    complete_names,
+    named,
+    next_name,
+    read_rois,
+    roi_layer,
+    roi_to_shapes,
+)
 from napari_micromri.scan import Scan, ScanInfo
 
 CORNERS = ((1.0, 2.0), (1.0, 3.5), (2.5, 3.5), (2.5, 2.0))
@@ -124,3 +132,54 @@ def test_moving_the_layer_moves_the_regions(scan):
     expected = replace(roi, vertices=tuple((y + 1.0, x) for y, x in CORNERS), depth=(5.6, 5.6))
     np.testing.assert_allclose(roi.vertices, expected.vertices, atol=1e-5)
     np.testing.assert_allclose(roi.depth, expected.depth, atol=1e-5)
+
+
+def drawn(layer, k=0):
+    """Where napari draws a shape: the outline in the viewer's coordinates."""
+    return np.array([layer.data_to_world(corner) for corner in layer.data[k]])
+
+
+@pytest.mark.parametrize("turned", ["moved", "scaled", "rotated", "sheared", "swapped", "in um"])
+def test_a_region_is_read_where_it_is_drawn(scan, turned):
+    layer = layer_of(scan, [Roi("a", CORNERS, depth=(5.6, 5.6))])
+    affine = np.eye(4)
+    affine[:3, 3] = 0.6, 1.0, -0.5
+    angle = np.radians(30)
+    affine[1:3, 1:3] = {
+        "scaled": np.diag([2.0, 3.0]),
+        "rotated": [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]],
+        "sheared": [[1, 0.4], [0, 1]],
+        "swapped": [[0, 1], [-1, 0]],
+    }.get(turned, np.eye(2))
+    layer.affine = affine
+    mm = 1.0
+    if turned == "in um":
+        layer.units, mm = "um", 1e-3
+    [roi] = read_rois(layer).usable
+    np.testing.assert_allclose(roi.vertices, mm * drawn(layer)[:, 1:], atol=1e-9)
+    np.testing.assert_allclose(roi.depth, [mm * 6.2] * 2)
+
+
+def test_a_layer_that_leans_out_of_the_slice_is_no_region(scan):
+    layer = layer_of(scan, [Roi("a", CORNERS, depth=(5.6, 5.6))])
+    affine = np.eye(4)
+    affine[0, 1] = 0.5
+    layer.affine = affine
+    found = read_rois(layer)
+    assert found.usable == ()
+    assert "across several slices" in found.problems[0]
+
+
+def test_regions_added_to_a_moved_layer_are_drawn_where_they_belong(scan):
+    layer = layer_of(scan)
+    affine = np.eye(4)
+    affine[:3, 3] = 0.2, 1.0, -0.5
+    layer.affine = affine
+    roi = Roi("a", CORNERS, depth=(5.6, 5.6))
+    [(shape, corners, _)] = roi_to_shapes(roi, scan, layer)
+    assert corners[0, 0] == round(corners[0, 0])
+    layer.add(corners, shape_type=shape)
+    np.testing.assert_allclose(drawn(layer)[:, 1:], CORNERS, atol=1e-5)
+    assert abs(drawn(layer)[0, 0] - 5.6) <= 0.3 + 1e-9
+    with pytest.raises(InputError, match="2 dimensions"):
+        roi_to_shapes(roi, scan, Shapes(ndim=2))

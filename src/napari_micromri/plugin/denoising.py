@@ -107,7 +107,7 @@ def request_of_layer(layer: LayerLike) -> DenoiseRequest:
     limits = attributes.get("contrast_limits")
     return DenoiseRequest(
         scan=scan,
-        placement=Placement.of_layer(attributes, scan.info.axes),
+        placement=Placement.of_layer(attributes, scan),
         contrast_limits=(float(limits[0]), float(limits[1])) if limits is not None else None,
         slice_axis=slice_axes(scan)[0],
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from napari_micromri.errors import InputError
+from napari_micromri.plugin.transforms import Alignment, data_to_world
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -55,11 +56,14 @@ class Placement:
         return cls(info.axes, units, scale, translate)
 
     @classmethod
-    def of_layer(cls, attributes: Mapping[str, Any], axes: str) -> Placement:
-        """Take the placement from a layer's attributes."""
-        count = len(axes)
-        units = tuple(str(unit) for unit in attributes.get("units") or ("pixel",) * count)
-        return cls(axes, units, _floats(attributes, "scale", count, 1.0), _floats(attributes, "translate", count, 0.0))
+    def of_layer(cls, attributes: Mapping[str, Any], scan: Scan) -> Placement:
+        """Take the placement of the scan that `attributes_to_scan` makes of a layer with these attributes."""
+        return cls._of(attributes, scan.info.axes, scan.shape)
+
+    @classmethod
+    def _of(cls, attributes: Mapping[str, Any], axes: str, shape: Sequence[int]) -> Placement:
+        units = tuple(str(unit) for unit in attributes.get("units") or ("pixel",) * len(axes))
+        return cls(axes, units, *_alignment(attributes, len(axes)).placed(shape))
 
     def with_info(self, info: ScanInfo, start: Mapping[str, int]) -> Placement:
         """Move to another scan of the same axes: its geometry in space, elsewhere the indices from ``start`` on."""
@@ -124,12 +128,13 @@ def scan_to_layer(
 def layer_to_scan(layer: LayerLike) -> Scan:
     """Take a scan from a layer of any plugin. Nothing is read.
 
-    What the person changed on the layer (name, scale, translate, axis labels) wins over the metadata.
+    What the person changed on the layer (name, transform, axis labels) wins over the metadata. The scan's axes are the
+    viewer's: an array that runs along them in another order, or backwards, is transposed and flipped.
 
     Raises
     ------
     InputError
-        The layer is not an image of one channel with 2 to 5 axes, or is rotated, sheared or mirrored.
+        The layer is not an image of one channel with 2 to 5 axes, or its axes don't lie along the viewer's.
     """
     data, attributes, kind = layer.as_layer_data_tuple()
     if kind != "image":
@@ -145,10 +150,11 @@ def attributes_to_scan(data: Any, attributes: Mapping[str, Any]) -> Scan:
     known = (attributes.get("metadata") or {}).get(METADATA_KEY)
     info = known if isinstance(known, ScanInfo) and len(known.axes) == array.ndim else None
     axes = _axes(name, attributes.get("axis_labels"), info, array.ndim)
-    placement = Placement.of_layer(attributes, axes)
-    if any(size <= 0 for size in placement.scale):
-        raise InputError(f"'{name}' is mirrored or flat in napari (a scale of 0 or less). Give it a positive scale.")
-    return Scan(array, _described(name, axes, placement, info, array.shape))
+    lies = _alignment(attributes, array.ndim)
+    if any(axes[k] not in SPATIAL_AXES for k in lies.moved):
+        raise InputError(f"The transform of '{name}' moves time or diffusion weighting. Reset it in napari.")
+    array = lies.arrange(array)
+    return Scan(array, _described(name, axes, Placement._of(attributes, axes, array.shape), info, array.shape))
 
 
 def quick_contrast_limits(data: ArrayLike) -> tuple[float, float]:
@@ -185,17 +191,16 @@ def _glance(data: ArrayLike, part: float) -> NDArray[Any]:
 def _refuse_what_cannot_be_a_scan(name: str, attributes: Mapping[str, Any]) -> None:
     if attributes.get("rgb"):
         raise InputError(f"'{name}' is a colour picture. Choose an image of one channel.")
-    turned = (not _is_identity(attributes.get(key)) for key in ("rotate", "affine"))
-    if any(turned) or np.any(np.asarray(attributes.get("shear", 0.0), dtype=float)):
-        raise InputError(f"'{name}' is rotated or sheared in napari. Reset its transform, or choose another layer.")
 
 
-def _is_identity(matrix: Any) -> bool:
-    if matrix is None:
-        return True
-    array = np.asarray(getattr(matrix, "affine_matrix", matrix), dtype=float)
-    # A rotation may also be given as one angle or three, in degrees.
-    return bool(np.allclose(array, np.eye(len(array)) if array.ndim == 2 else 0.0))
+def _alignment(attributes: Mapping[str, Any], count: int) -> Alignment:
+    lies = Alignment.of(data_to_world(attributes, count))
+    if lies is None:
+        raise InputError(
+            f"'{attributes.get('name')}' is rotated or sheared in napari, so its slices aren't the viewer's. Reset its "
+            "transform, or choose another layer."
+        )
+    return lies
 
 
 def _as_array(data: Any) -> ArrayLike:
@@ -218,11 +223,6 @@ def _axes(name: str, labels: Sequence[str] | None, info: ScanInfo | None, count:
     if len(letters) == count and len(set(letters)) == count and all(len(a) == 1 and a in AXES for a in letters):
         return "".join(letters)
     return info.axes if info else DEFAULT_AXES[count]
-
-
-def _floats(attributes: Mapping[str, Any], key: str, count: int, default: float) -> tuple[float, ...]:
-    values = attributes.get(key)
-    return tuple(float(v) for v in values) if values is not None else (default,) * count
 
 
 def _described(name: str, axes: str, placement: Placement, info: ScanInfo | None, shape: Sequence[int]) -> ScanInfo:

@@ -7,16 +7,17 @@ are the features ``kind`` and ``name``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from napari_micromri.errors import InputError
-from napari_micromri.measure.roi import KINDS, SHAPES, Roi
+from napari_micromri.measure.roi import KINDS, PRECISION, SHAPES, Roi
 from napari_micromri.plugin.layers import mm_per
-from napari_micromri.scan import SPATIAL_AXES
+from napari_micromri.plugin.transforms import Alignment, layer_to_world
+from napari_micromri.scan import SPATIAL_AXES, Scan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from napari_micromri.measure.roi import Kind
     from napari_micromri.plugin.layers import LayerData
-    from napari_micromri.scan import Scan
 
 ROIS_KEY = "micromri_rois"
 """Marks the layer in its metadata."""
@@ -43,10 +43,14 @@ class ShapesLike(Protocol):
     data: Any
     shape_type: Any
     features: Any
-    scale: Any
-    translate: Any
     units: Any
     axis_labels: Any
+    ndim: int
+    scale: Any
+    translate: Any
+    rotate: Any
+    shear: Any
+    affine: Any
 
 
 @dataclass(frozen=True)
@@ -117,26 +121,66 @@ def features(named: Sequence[tuple[str, str]]) -> dict[str, NDArray[np.object_]]
     }
 
 
-def roi_to_shapes(roi: Roi, scan: Scan) -> list[tuple[str, NDArray[np.float64], Roi]]:
-    """Make a region's shapes, in a scan's pixels: one for each slice that it lies on, as napari draws on slices."""
-    from napari_micromri.measure.roi import slices_of
+def roi_to_shapes(roi: Roi, scan: Scan, layer: ShapesLike | None = None) -> list[tuple[str, NDArray[np.float64], Roi]]:
+    """Make a region's shapes, one for each slice that it lies on, as napari draws on slices.
 
-    axes, info = scan.info.spatial, scan.info
+    They count in a scan's pixels, or in those of a layer, which may have been made for another scan, or moved.
+
+    Raises
+    ------
+    InputError
+        The layer has another number of dimensions than the scan.
+    """
+    from napari_micromri.measure.roi import slice_position, slices_of
+
+    axes = scan.info.spatial
     if not set(roi.axes) <= set(axes):
         return []
+    if layer is not None and layer.ndim != len(axes):
+        raise InputError(
+            f"The ROI layer has {layer.ndim} dimensions and '{scan.info.name}' {len(axes)}. Save its ROIs, delete the "
+            "layer, and load them again."
+        )
+    if layer is None:
+        inverse = np.linalg.inv(_matrix(scan.info.voxel_size, scan.info.origin))
+    else:
+        inverse = np.linalg.inv(to_mm(layer))
+        scan = _on_grid_of(layer, scan)
     shapes: list[tuple[str, NDArray[np.float64], Roi]] = []
     for index in slices_of(roi, scan):
-        corners = np.full((len(roi.vertices), len(axes)), float(index))
+        corners = np.full((len(roi.vertices), len(axes) + 1), 1.0)
+        corners[:, :-1] = slice_position(scan, roi.normal, index)
         for k, axis in enumerate(roi.axes):
-            place = axes.index(axis)
-            millimetres = np.array([point[k] for point in roi.vertices])
-            corners[:, place] = (millimetres - info.origin[place]) / info.voxel_size[place]
-        shapes.append((roi.shape, corners, roi))
+            corners[:, axes.index(axis)] = [point[k] for point in roi.vertices]
+        # Whole numbers of slices: napari lets a shape be clicked only exactly on the slice that is shown.
+        shapes.append((roi.shape, np.round(corners @ inverse[:-1].T, PRECISION), roi))
     return shapes
 
 
+def _matrix(size: Sequence[float], origin: Sequence[float]) -> NDArray[np.float64]:
+    matrix = np.diag([*size, 1.0])
+    matrix[:-1, -1] = origin
+    return matrix
+
+
+def _on_grid_of(layer: ShapesLike, scan: Scan) -> Scan:
+    """Give a scan's field of view the slices of a layer, unless those are turned against its axes."""
+    lies = Alignment.of(to_mm(layer))
+    if lies is None:
+        return scan
+    size, shape = np.abs(lies.step), dict(zip(scan.info.axes, scan.shape, strict=True))
+    first = np.array([low for low, _ in scan.extent]) + size / 2
+    origin = lies.start + np.round((first - lies.start) / size) * size
+    for k, (axis, (low, high)) in enumerate(zip(scan.info.spatial, scan.extent, strict=True)):
+        shape[axis] = max(1, round((high - low) / size[k]))
+    empty = np.broadcast_to(np.float32(0), tuple(shape.values()))
+    return Scan(empty, replace(scan.info, voxel_size=tuple(map(float, size)), origin=tuple(map(float, origin))))
+
+
 def read_rois(layer: ShapesLike) -> Reading:
-    """Read the regions out of a layer; what is no region is named, never measured.
+    """Read the regions out of a layer, where they are drawn; what is no region is named, never measured.
+
+    The whole transform of the layer counts, also a rotation within the plane.
 
     Raises
     ------
@@ -144,8 +188,7 @@ def read_rois(layer: ShapesLike) -> Reading:
         The layer isn't drawn over a scan: it has other axes than z, y and x.
     """
     axes = _axes(layer)
-    lengths = np.array([mm_per(unit) for unit in layer.units])
-    scale, translate = (tuple(map(float, np.asarray(a) * lengths)) for a in (layer.scale, layer.translate))
+    matrix = to_mm(layer).tobytes()
     names, kinds = named(layer)
     rois: list[Roi | None] = []
     strange: dict[str, int] = {}
@@ -157,12 +200,17 @@ def read_rois(layer: ShapesLike) -> Reading:
         else:
             try:
                 raw = np.asarray(corners, dtype=np.float64)
-                roi = _roi(raw.tobytes(), str(shape), name, kind, axes, scale, translate)
+                roi = _roi(raw.tobytes(), str(shape), name, kind, axes, matrix)
             except InputError as error:
                 problems.append(str(error))
         rois.append(roi)
     problems += [f"Left out: {count} {_counted(shape, count)}, which has no area." for shape, count in strange.items()]
     return Reading(tuple(rois), tuple(problems))
+
+
+def to_mm(layer: ShapesLike) -> NDArray[np.float64]:
+    """Give the layer's transform in mm, (axes + 1, axes + 1)."""
+    return np.diag([*(mm_per(unit) for unit in layer.units), 1.0]) @ layer_to_world(layer)
 
 
 def _counted(shape: str, count: int) -> str:
@@ -189,18 +237,18 @@ def named(layer: ShapesLike) -> tuple[list[str], list[Kind]]:
 
 
 @lru_cache(maxsize=20_000)
-def _roi(
-    raw: bytes, shape: str, name: str, kind: Kind, axes: str, scale: tuple[float, ...], translate: tuple[float, ...]
-) -> Roi:
+def _roi(raw: bytes, shape: str, name: str, kind: Kind, axes: str, transform: bytes) -> Roi:
     """Make a region of the bytes of its corners (n, axes); the axis along which they don't move is the one across.
 
     While one shape of a thousand is dragged, the others are known.
     """
-    corners = np.frombuffer(raw).reshape(-1, len(axes)) * scale + translate
+    matrix = np.frombuffer(transform).reshape(len(axes) + 1, -1)
+    linear = matrix[:-1, :-1]
+    corners = np.frombuffer(raw).reshape(-1, len(axes)) @ linear.T + matrix[:-1, -1]
     depth = None
     plane = axes
     if len(axes) == 3:
-        moves = np.ptp(corners, axis=0) / scale
+        moves = np.ptp(corners, axis=0) / np.linalg.norm(linear, axis=1)  # in slices
         across = int(np.argmin(moves))
         if moves[across] > 0.5:
             raise InputError(f"'{name or 'A shape'}' lies across several slices. Draw it anew on one slice.")

@@ -194,7 +194,7 @@ class LayerRoles(QTreeWidget):
     @staticmethod
     def _geometry(layer: Image) -> tuple[Any, ...]:
         events = layer.events
-        return events.scale, events.translate, events.rotate, events.affine, events.units
+        return events.scale, events.translate, events.rotate, events.shear, events.affine, events.units
 
     def _pixels(self, _event: object = None) -> None:
         self.pixels_changed.emit()

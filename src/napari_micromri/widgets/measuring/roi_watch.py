@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 
@@ -42,7 +42,7 @@ class ShapesWatch(QObject):
             self._disconnect(self._layer)
         self._layer = layer
         if layer is not None:
-            for event in (layer.events.data, layer.events.scale, layer.events.translate):
+            for event in _events(layer):
                 event.connect(self.note)
             layer.mouse_drag_callbacks.append(self._follow)
 
@@ -58,7 +58,7 @@ class ShapesWatch(QObject):
             self._timer.start()
 
     def _disconnect(self, layer: Shapes) -> None:
-        for event in (layer.events.data, layer.events.scale, layer.events.translate):
+        for event in _events(layer):
             event.disconnect(self.note)
         if self._follow in layer.mouse_drag_callbacks:
             layer.mouse_drag_callbacks.remove(self._follow)
@@ -70,3 +70,8 @@ class ShapesWatch(QObject):
             self.note()
             yield
         self.note()
+
+
+def _events(layer: Shapes) -> tuple[Any, ...]:
+    events = layer.events
+    return events.data, events.scale, events.translate, events.rotate, events.shear, events.affine, events.units

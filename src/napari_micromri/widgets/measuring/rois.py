@@ -100,7 +100,7 @@ class RoiLayer(QObject):
     def add(self, rois: Iterable[Roi], scan: Scan) -> int:
         """Add regions, and count the shapes that they became: one for each slice."""
         layer = self.make(scan)
-        shapes = [shape for roi in rois for shape in roi_to_shapes(roi, _scan_of(layer, scan))]
+        shapes = [shape for roi in rois for shape in roi_to_shapes(roi, scan, layer)]
         self._append([corners for _, corners, _ in shapes], [s for s, _, _ in shapes], [r for _, _, r in shapes])
         return len(shapes)
 
@@ -237,23 +237,3 @@ def _axis_across(corners: NDArray[np.float64]) -> int:
 
 def _rgb(colour: str) -> tuple[float, ...]:
     return tuple(int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
-
-
-def _scan_of(layer: Shapes, scan: Scan) -> Scan:
-    """Give a scan the layer's geometry: shapes count in the pixels of the scan that the layer was made for."""
-    from dataclasses import replace
-
-    from napari_micromri.plugin.layers import mm_per
-
-    lengths = [mm_per(unit) for unit in layer.units]
-    size = tuple(float(s) * mm for s, mm in zip(layer.scale, lengths, strict=True))
-    origin = tuple(float(t) * mm for t, mm in zip(layer.translate, lengths, strict=True))
-    if len(size) != len(scan.info.spatial) or (size == scan.info.voxel_size and origin == scan.info.origin):
-        return scan
-    counts = {
-        axis: max(1, round((high - low) / size[k]))
-        for k, (axis, (low, high)) in enumerate(zip(scan.info.spatial, scan.extent, strict=True))
-    }
-    shape = tuple(counts.get(axis, n) for axis, n in zip(scan.info.axes, scan.shape, strict=True))
-    empty = np.broadcast_to(np.float32(0), shape)
-    return type(scan)(empty, replace(scan.info, voxel_size=size, origin=origin))
