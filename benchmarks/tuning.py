@@ -30,17 +30,17 @@ from napari_micromri.study.simulated import plan_simulated
 from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, make_config
 from napari_micromri.training.runner import create_run, run_training
-from napari_micromri.training.tuning.config import TuneConfig, make_tune_config
-from napari_micromri.training.tuning.objective import Workplace
-from napari_micromri.training.tuning.process import create_tuning, read_workers, start_workers
-from napari_micromri.training.tuning.reading import read_tuning
-from napari_micromri.training.tuning.report.text import as_text
-from napari_micromri.training.tuning.space import Choice, Float, SearchSpace
-from napari_micromri.training.tuning.storage import open_tuning
-from napari_micromri.training.tuning.worker import Worker
+from napari_micromri.tuning.config import TuneConfig, make_tune_config
+from napari_micromri.tuning.objective import Workplace
+from napari_micromri.tuning.process import create_tuning, read_workers, start_workers
+from napari_micromri.tuning.reading import read_tuning
+from napari_micromri.tuning.report.text import as_text
+from napari_micromri.tuning.space import Choice, Float, SearchSpace
+from napari_micromri.tuning.storage import open_tuning
+from napari_micromri.tuning.worker import Worker
 
 if TYPE_CHECKING:
-    from napari_micromri.training.tuning.reading import TuneState
+    from napari_micromri.tuning.reading import TuneState
 
 FASTER, OVERHEAD = 1.7, 0.05
 PARTS = ("search", "workers", "cost")

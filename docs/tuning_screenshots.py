@@ -17,7 +17,7 @@ from training_screenshots import SETS, WIDTH
 
 from napari_micromri.study.model import Assign
 from napari_micromri.study.store import Study
-from napari_micromri.training.tuning.process import stop_tuning
+from napari_micromri.tuning.process import stop_tuning
 from napari_micromri.widgets.training.tuning.new_model import AS_SET_UP
 from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 

@@ -14,10 +14,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.training.tuning.config import TuneConfig, make_tune_config
-from napari_micromri.training.tuning.folder import TuneFolder
-from napari_micromri.training.tuning.space import Choice, Float, SearchSpace
-from napari_micromri.training.tuning.storage import ATTRIBUTE
+from napari_micromri.tuning.config import TuneConfig, make_tune_config
+from napari_micromri.tuning.folder import TuneFolder
+from napari_micromri.tuning.space import Choice, Float, SearchSpace
+from napari_micromri.tuning.storage import ATTRIBUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,11 +13,11 @@ import pytest
 
 from napari_micromri.cli import main
 from napari_micromri.study.model import Assign
-from napari_micromri.training.tuning.address import VARIABLE
-from napari_micromri.training.tuning.process import read_workers, stop_tuning
-from napari_micromri.training.tuning.space import default_space
-from napari_micromri.training.tuning.space_file import read_space
-from napari_micromri.training.tuning.storage import open_tuning
+from napari_micromri.tuning.address import VARIABLE
+from napari_micromri.tuning.process import read_workers, stop_tuning
+from napari_micromri.tuning.space import default_space
+from napari_micromri.tuning.space_file import read_space
+from napari_micromri.tuning.storage import open_tuning
 from study_samples import make_study
 
 SPACE = "[learning_rate]\nlow = 1e-5\nhigh = 1e-2\nlog = true\n"

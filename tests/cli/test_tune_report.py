@@ -12,7 +12,7 @@ import pytest
 from napari_micromri.cli import main
 from napari_micromri.cli.program import build_parser
 from napari_micromri.training.config import make_config
-from napari_micromri.training.tuning.reading import read_tuning
+from napari_micromri.tuning.reading import read_tuning
 from tuning_samples import make_full_tuning, make_tuning
 
 

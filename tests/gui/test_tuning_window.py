@@ -10,8 +10,8 @@ import pytest
 from qtpy.QtCore import QSettings, Qt
 
 from napari_micromri.study.model import Assign
-from napari_micromri.training.tuning.process import read_workers, stop_tuning
-from napari_micromri.training.tuning.reading import read_tuning
+from napari_micromri.tuning.process import read_workers, stop_tuning
+from napari_micromri.tuning.reading import read_tuning
 from napari_micromri.widgets.training import remembered
 from napari_micromri.widgets.training.tuning.new_model import AS_SET_UP
 from napari_micromri.widgets.training.tuning.space_rows import SpaceRow

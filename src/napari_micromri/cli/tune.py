@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_micromri.cli.console import Commands
-    from napari_micromri.training.tuning.config import TuneConfig
-    from napari_micromri.training.tuning.process import WorkerRow
-    from napari_micromri.training.tuning.reading import TuneReader, TuneState
+    from napari_micromri.tuning.config import TuneConfig
+    from napari_micromri.tuning.process import WorkerRow
+    from napari_micromri.tuning.reading import TuneReader, TuneState
 
 INTERRUPTED = 130
 LOOK_SECONDS = 1.0
@@ -100,8 +100,8 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 
 def run_tune(options: argparse.Namespace) -> int:
     """Make the tuning, start workers, and follow them to the end."""
-    from napari_micromri.training.tuning.process import create_tuning, start_workers
-    from napari_micromri.training.tuning.space_file import to_toml
+    from napari_micromri.tuning.process import create_tuning, start_workers
+    from napari_micromri.tuning.space_file import to_toml
 
     config, storage = tune_config(options)
     if options.print_space:
@@ -120,8 +120,8 @@ def run_tune(options: argparse.Namespace) -> int:
 
 def tune_config(options: argparse.Namespace) -> tuple[TuneConfig, str | None]:
     """Put together what the tuning is told, and the URL of its storage; a tuning that is there goes on as it is."""
-    from napari_micromri.training.tuning.config import make_tune_config
-    from napari_micromri.training.tuning.folder import TuneFolder
+    from napari_micromri.tuning.config import make_tune_config
+    from napari_micromri.tuning.folder import TuneFolder
 
     folder = TuneFolder(options.tuning)
     if not folder.exists or any(getattr(options, name) for name in WHAT):
@@ -137,9 +137,9 @@ def tune_config(options: argparse.Namespace) -> tuple[TuneConfig, str | None]:
 
 def _new_config(options: argparse.Namespace) -> TuneConfig:
     from napari_micromri.training.config import make_config
-    from napari_micromri.training.tuning.config import make_tune_config
-    from napari_micromri.training.tuning.space import default_space
-    from napari_micromri.training.tuning.space_file import read_space
+    from napari_micromri.tuning.config import make_tune_config
+    from napari_micromri.tuning.space import default_space
+    from napari_micromri.tuning.space_file import read_space
 
     preset = options.preset or (None if options.config else DEFAULT_PRESET)
     named: dict[str, Any] = {
@@ -161,9 +161,9 @@ def _new_config(options: argparse.Namespace) -> TuneConfig:
 
 def _follow(path: Path, trials: int, options: argparse.Namespace) -> int:
     """Show how the tuning goes; Ctrl-C asks the workers to stop, a second time it ends them at once."""
-    from napari_micromri.training.tuning.process import stop_tuning
-    from napari_micromri.training.tuning.reading import TuneReader
-    from napari_micromri.training.tuning.report.text import as_text, summarise
+    from napari_micromri.tuning.process import stop_tuning
+    from napari_micromri.tuning.reading import TuneReader
+    from napari_micromri.tuning.report.text import as_text, summarise
 
     with TuneReader(path) as reader:
         try:
@@ -188,7 +188,7 @@ def _watch(reader: TuneReader, path: Path, trials: int, options: argparse.Namesp
     """Draw the progress until all workers have ended; those that died are replaced."""
     from tqdm import tqdm
 
-    from napari_micromri.training.tuning.process import read_workers, start_workers
+    from napari_micromri.tuning.process import read_workers, start_workers
 
     state = reader.read()
     known = {row.name for row in read_workers(path) if row.state == "died"}
@@ -225,7 +225,7 @@ def _check_the_end(state: TuneState, workers: Sequence[WorkerRow], total: int) -
 
 
 def _wait_for_the_end(path: Path) -> None:
-    from napari_micromri.training.tuning.process import read_workers
+    from napari_micromri.tuning.process import read_workers
 
     until = time.monotonic() + STOP_SECONDS
     while time.monotonic() < until and any(row.state not in ("ended", "died") for row in read_workers(path)):
@@ -244,8 +244,8 @@ def _figures(state: TuneState, number: int) -> str:
 
 def run_tune_worker(options: argparse.Namespace) -> int:
     """Work until the end."""
-    from napari_micromri.training.tuning.address import VARIABLE
-    from napari_micromri.training.tuning.worker_process import run_worker
+    from napari_micromri.tuning.address import VARIABLE
+    from napari_micromri.tuning.worker_process import run_worker
 
     where = options.where or os.environ.get(VARIABLE)
     if not where:

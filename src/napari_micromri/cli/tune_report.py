@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from napari_micromri.cli.console import Commands
-    from napari_micromri.training.tuning.state import TrialRow, TuneState
+    from napari_micromri.tuning.state import TrialRow, TuneState
 
 
 def add_to(commands: Commands) -> None:
@@ -45,8 +45,8 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, write what is asked for, print."""
-    from napari_micromri.training.tuning.reading import read_tuning
-    from napari_micromri.training.tuning.report.text import as_text, summarise
+    from napari_micromri.tuning.reading import read_tuning
+    from napari_micromri.tuning.report.text import as_text, summarise
 
     files = [path for path in (options.html, options.csv, options.config) if path is not None]
     _check(files, options)
@@ -75,9 +75,9 @@ def _check(files: list[Path], options: argparse.Namespace) -> None:
 
 
 def _write(state: TuneState, options: argparse.Namespace) -> None:
-    from napari_micromri.training.tuning.report.page import write_page
-    from napari_micromri.training.tuning.report.settings_file import write_settings
-    from napari_micromri.training.tuning.report.table import write_table
+    from napari_micromri.tuning.report.page import write_page
+    from napari_micromri.tuning.report.settings_file import write_settings
+    from napari_micromri.tuning.report.table import write_table
 
     if options.config is not None:
         write_settings(options.config, state, _chosen(state, options.trial), overwrite=options.overwrite)

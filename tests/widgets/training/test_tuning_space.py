@@ -9,8 +9,8 @@ from qtpy.QtCore import Qt
 
 from napari_micromri.errors import InputError
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.training.tuning.parameters import Choice, Float, Int
-from napari_micromri.training.tuning.space import default_space, full_space
+from napari_micromri.tuning.parameters import Choice, Float, Int
+from napari_micromri.tuning.space import default_space, full_space
 from napari_micromri.widgets.training.tuning.space_rows import (
     SpaceRow,
     addable,

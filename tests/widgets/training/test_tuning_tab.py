@@ -17,9 +17,9 @@ from qtpy.QtWidgets import QAbstractButton, QLabel, QLineEdit
 from napari_micromri.errors import TrainingError
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.presence import Presence
-from napari_micromri.training.tuning.roster import Record
-from napari_micromri.training.tuning.space import default_space
-from napari_micromri.training.tuning.space_file import read_space
+from napari_micromri.tuning.roster import Record
+from napari_micromri.tuning.space import default_space
+from napari_micromri.tuning.space_file import read_space
 from napari_micromri.widgets.training.remembered import (
     remember_tuning,
     remember_workers,
@@ -405,7 +405,7 @@ def test_steering_reaches_the_engine(monkeypatch, tmp_path):
     noted = []
     for name in ("create_tuning", "start_workers", "stop_tuning", "pause_tuning", "resume_tuning"):
         monkeypatch.setattr(
-            f"napari_micromri.training.tuning.process.{name}",
+            f"napari_micromri.tuning.process.{name}",
             lambda *given, name=name, **how: noted.append((name, given[1:], how)),
         )
     assert starting.begin(tmp_path, "config", 2, "grpc://server") == tmp_path
@@ -481,7 +481,7 @@ def test_a_tuning_that_is_damaged_meanwhile_is_told(tab, qtbot, sample):
 
 def test_the_password_of_a_storage_is_asked_for(tab, qtbot, tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr("napari_micromri.training.tuning.address.remember", given.append)
+    monkeypatch.setattr("napari_micromri.tuning.address.remember", given.append)
     sample = make_tuning(tmp_path / "tunings" / "far")
     sample.folder.create(sample.config, "postgresql://anna@127.0.0.1:1/tuning")
     tab.open(sample.folder.path)

@@ -86,8 +86,8 @@ class Dashboard:
 
 
 def _environment(path: Path) -> dict[str, str]:
-    from napari_micromri.training.tuning.address import VARIABLE, full_url
-    from napari_micromri.training.tuning.folder import TuneFolder
+    from napari_micromri.tuning.address import VARIABLE, full_url
+    from napari_micromri.tuning.folder import TuneFolder
 
     storage = TuneFolder(path).read().storage
     return {**os.environ, VARIABLE: full_url(storage)} if storage is not None else dict(os.environ)
@@ -107,8 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     from optuna_dashboard import run_server  # type: ignore[import-not-found,unused-ignore]
 
-    from napari_micromri.training.tuning.folder import TuneFolder
-    from napari_micromri.training.tuning.storage import open_storage
+    from napari_micromri.tuning.folder import TuneFolder
+    from napari_micromri.tuning.storage import open_storage
 
     threading.Thread(target=_end_with_starter, daemon=True).start()
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.errors import TrainingError
 from napari_micromri.training.folder import RunFolder
-from napari_micromri.training.tuning.folder import TuneFolder
+from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.widgets.training.tuning.points import searched
 from napari_micromri.widgets.training.tuning.status import AT_WORK, TuneStatus, describe_tuning
 from napari_micromri.widgets.training.tuning.trial_rows import Table, make_table
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from napari_micromri.training.tuning.reading import TuneReader
-    from napari_micromri.training.tuning.state import TrialRow, TuneState
+    from napari_micromri.tuning.reading import TuneReader
+    from napari_micromri.tuning.state import TrialRow, TuneState
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TuneWatch:
         TrainingError
             It is no tuning, or can't be read.
         """
-        from napari_micromri.training.tuning.reading import TuneReader
+        from napari_micromri.tuning.reading import TuneReader
 
         self._reader = self._reader or TuneReader(self._folder.path)
         state = self._reader.read()
@@ -76,7 +76,7 @@ def has_storage(path: Path) -> bool:
 
 def which_live(paths: Iterable[Path]) -> dict[Path, bool]:
     """Tell of each tuning whether anybody works on it; those that are gone or damaged are left out."""
-    from napari_micromri.training.tuning.process import read_workers
+    from napari_micromri.tuning.process import read_workers
 
     found = {}
     for path in paths:

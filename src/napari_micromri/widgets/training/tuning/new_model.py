@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.tuning.config import TuneConfig
+    from napari_micromri.tuning.config import TuneConfig
     from napari_micromri.widgets.training.setup_model import StudySummary
     from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
@@ -75,7 +75,7 @@ def tune_config(wish: Wish) -> TuneConfig:
     InputError
         Something makes no sense.
     """
-    from napari_micromri.training.tuning.config import make_tune_config
+    from napari_micromri.tuning.config import make_tune_config
     from napari_micromri.widgets.training.tuning.space_rows import space_of
 
     if not wish.objectives:

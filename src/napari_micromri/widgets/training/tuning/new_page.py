@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QShowEvent
 
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.tuning.config import TuneConfig
+    from napari_micromri.tuning.config import TuneConfig
 
 
 class NewPage(QWidget):

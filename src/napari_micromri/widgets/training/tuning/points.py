@@ -17,7 +17,7 @@ from napari_micromri.widgets.training.tuning.words import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_micromri.training.tuning.state import TrialRow, TuneState, Value
+    from napari_micromri.tuning.state import TrialRow, TuneState, Value
 
 FEW = 6
 """So many values of a setting, each tried at least twice on average, are shown beside each other."""
@@ -157,7 +157,7 @@ def _best_so_far(state: TuneState, objective: int) -> tuple[tuple[float, float],
 
 def _limits(state: TuneState, objective: int) -> tuple[float, float] | None:
     """Find the range in which trials can be told apart, where some lie far off; None for all of it."""
-    from napari_micromri.training.tuning.report.looks import useful_range
+    from napari_micromri.tuning.report.looks import useful_range
 
     values = [_value(row, objective) for row in state.done()]
     return useful_range([value for value in values if math.isfinite(value)], state.directions[objective])

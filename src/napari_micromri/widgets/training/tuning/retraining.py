@@ -11,7 +11,7 @@ from napari_micromri.training.config import TrainConfig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_micromri.training.tuning.state import TrialRow, TuneState
+    from napari_micromri.tuning.state import TrialRow, TuneState
 
 OF_THE_COMPUTER = ("device", "precision", "devices", "nodes", "threads", "workers")
 """Workers share a computer; a training alone has it for itself."""
@@ -31,7 +31,7 @@ def retraining(state: TuneState, row: TrialRow) -> Retraining | None:
 
     Early stopping ends it before, when nothing gets better.
     """
-    from napari_micromri.training.tuning.report.settings_file import settings_of
+    from napari_micromri.tuning.report.settings_file import settings_of
 
     if state.config is None:
         return None

@@ -50,7 +50,7 @@ class SpaceEditor(QObject):
 
     def reset(self) -> None:
         """Search what is searched by default."""
-        from napari_micromri.training.tuning.space import default_space
+        from napari_micromri.tuning.space import default_space
 
         self.show(rows_of(default_space()))
 
@@ -67,7 +67,7 @@ class SpaceEditor(QObject):
 
     def load(self, path: Path) -> None:
         """Search what a file says; one that makes no sense is told."""
-        from napari_micromri.training.tuning.space_file import read_space
+        from napari_micromri.tuning.space_file import read_space
 
         try:
             self.show(rows_of(read_space(path)))
@@ -76,7 +76,7 @@ class SpaceEditor(QObject):
 
     def save(self, path: Path) -> None:
         """Write the search space."""
-        from napari_micromri.training.tuning.space_file import write_space
+        from napari_micromri.tuning.space_file import write_space
 
         try:
             write_space(space_of(self.rows, self._base()), path, overwrite=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.tuning.space import Parameter, SearchSpace
+    from napari_micromri.tuning.space import Parameter, SearchSpace
     from napari_micromri.widgets.training.settings import Setting
 
 RANGE = re.compile(r"^(?P<low>[^,\s]+)\s+to\s+(?P<high>[^,\s]+)(?:,\s*(?:(?P<log>log)|step\s+(?P<step>[^,\s]+)))?$")
@@ -64,7 +64,7 @@ class SpaceRow:
 
 def rows_of(space: SearchSpace) -> list[SpaceRow]:
     """List what can be searched: all that is on offer, ticked where the space has it, and whatever it has besides."""
-    from napari_micromri.training.tuning.space import full_space
+    from napari_micromri.tuning.space import full_space
 
     offered = full_space().parameters
     keys = [*offered, *(key for key in space.parameters if key not in offered)]
@@ -84,7 +84,7 @@ def addable(rows: Iterable[SpaceRow]) -> list[str]:
 
 def new_row(key: str, base: TrainConfig) -> SpaceRow:
     """Begin to search another setting: among its values, or from a half to twice what it is."""
-    from napari_micromri.training.tuning.space import setting_of
+    from napari_micromri.tuning.space import setting_of
 
     setting = _searchable()[key]
     text = PROPOSED.get(key) or ", ".join(setting.choices)
@@ -122,7 +122,7 @@ def space_of(rows: Iterable[SpaceRow], base: TrainConfig) -> SearchSpace:
     InputError
         Nothing is ticked, or a text makes no sense.
     """
-    from napari_micromri.training.tuning.space import make_space
+    from napari_micromri.tuning.space import make_space
 
     ticked = [row for row in rows if row.ticked and not (base.init_from and is_brought(row.key))]
     if not ticked:
@@ -138,7 +138,7 @@ def parameter_of(row: SpaceRow) -> Parameter:
     InputError
         It makes no sense.
     """
-    from napari_micromri.training.tuning.space_file import parse_parameter
+    from napari_micromri.tuning.space_file import parse_parameter
 
     table = _range(row) if re.search(r"\bto\b", row.text) else {"values": _values(row)}
     return parse_parameter(row.key, table | {"when": {key: list(values) for key, values in row.when.items()}})

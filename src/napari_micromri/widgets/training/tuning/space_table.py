@@ -122,7 +122,7 @@ class SpaceTable(QTreeWidget):
 
 def about(row: SpaceRow) -> str:
     """Say what a setting means and where it is searched."""
-    from napari_micromri.training.tuning.space_file import description_of
+    from napari_micromri.tuning.space_file import description_of
 
     said = description_of(row.key)
     said = f"{said[:1].upper()}{said[1:]}" if said else ""

@@ -12,8 +12,8 @@ from napari_micromri.widgets.training.tuning.new_model import with_password
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.training.tuning.config import TuneConfig
-    from napari_micromri.training.tuning.state import TuneState
+    from napari_micromri.tuning.config import TuneConfig
+    from napari_micromri.tuning.state import TuneState
 
 REPORT = "report.html"
 
@@ -26,7 +26,7 @@ def begin(path: Path, config: TuneConfig, workers: int, storage: str | None) -> 
     MicroMRIError
         The folder is taken, the storage can't be reached, a worker can't be started.
     """
-    from napari_micromri.training.tuning import process
+    from napari_micromri.tuning import process
 
     process.create_tuning(path, config, storage=storage)
     process.start_workers(path, workers)
@@ -35,21 +35,21 @@ def begin(path: Path, config: TuneConfig, workers: int, storage: str | None) -> 
 
 def add_workers(path: Path, count: int) -> None:
     """Start more workers on this computer."""
-    from napari_micromri.training.tuning import process
+    from napari_micromri.tuning import process
 
     process.start_workers(path, count)
 
 
 def pause(path: Path) -> None:
     """Let the workers finish their trials and begin no other."""
-    from napari_micromri.training.tuning import process
+    from napari_micromri.tuning import process
 
     process.pause_tuning(path)
 
 
 def go_on(path: Path, workers: int) -> None:
     """Go on after a pause or a stop; ``workers`` is how many to start, 0 when they are there and wait."""
-    from napari_micromri.training.tuning import process
+    from napari_micromri.tuning import process
 
     process.resume_tuning(path)
     if workers:
@@ -58,7 +58,7 @@ def go_on(path: Path, workers: int) -> None:
 
 def stop(path: Path, *, kill: bool = False) -> None:
     """Ask the workers to end; with ``kill`` end them at once."""
-    from napari_micromri.training.tuning import process
+    from napari_micromri.tuning import process
 
     process.stop_tuning(path, kill=kill)
 
@@ -71,7 +71,7 @@ def write_report(state: TuneState, path: Path) -> Path:
     MicroMRIError
         It can't be written.
     """
-    from napari_micromri.training.tuning.report.page import write_page
+    from napari_micromri.tuning.report.page import write_page
 
     page = path / REPORT
     write_page(page, state, overwrite=True)
@@ -86,8 +86,8 @@ def give_password(path: Path, password: str) -> None:
     TrainingError
         The folder is no tuning.
     """
-    from napari_micromri.training.tuning.address import remember
-    from napari_micromri.training.tuning.folder import TuneFolder
+    from napari_micromri.tuning.address import remember
+    from napari_micromri.tuning.folder import TuneFolder
 
     url = TuneFolder(path).read().storage
     if url is not None:

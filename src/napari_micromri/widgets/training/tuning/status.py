@@ -15,8 +15,8 @@ from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_micromri.training.tuning.process import WorkerRow
-    from napari_micromri.training.tuning.state import TrialRow, TuneState
+    from napari_micromri.tuning.process import WorkerRow
+    from napari_micromri.tuning.state import TrialRow, TuneState
 
 AT_WORK = ("working", "waiting", "stopping")
 TITLE_COLOURS: Mapping[str, str] = {

@@ -16,7 +16,7 @@ from napari_micromri.widgets.training.watching import RunLook
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.training.tuning.state import TrialRow, TuneState
+    from napari_micromri.tuning.state import TrialRow, TuneState
     from napari_micromri.widgets.training.tuning.watch_form import WatchForm
     from napari_micromri.widgets.training.watching import Snapshot
 

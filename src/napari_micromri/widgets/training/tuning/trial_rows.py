@@ -20,7 +20,7 @@ from napari_micromri.widgets.training.tuning.words import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_micromri.training.tuning.state import TrialRow, TrialState, TuneState
+    from napari_micromri.tuning.state import TrialRow, TrialState, TuneState
 
 Wanted: TypeAlias = Literal["all", "best", "running", "done", "pruned", "failed", "waiting"]
 FILTERS: Mapping[Wanted, str] = {

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_micromri.training.tuning.state import TrialRow
+    from napari_micromri.tuning.state import TrialRow
     from napari_micromri.widgets.training.tuning.looks import TuneLook
     from napari_micromri.widgets.training.tuning.trial_rows import Wanted
 

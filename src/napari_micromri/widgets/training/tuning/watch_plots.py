@@ -14,8 +14,8 @@ from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QComboBox
 
-    from napari_micromri.training.tuning.importance import Importances
-    from napari_micromri.training.tuning.state import TuneState
+    from napari_micromri.tuning.importance import Importances
+    from napari_micromri.tuning.state import TuneState
     from napari_micromri.widgets.training.tuning.looks import TuneLook
     from napari_micromri.widgets.training.tuning.watch_form import WatchForm
 
@@ -116,7 +116,7 @@ class WatchPlots(QObject):
 
 
 def _importances(state: TuneState, objective: int) -> Importances:
-    from napari_micromri.training.tuning.importance import importances
+    from napari_micromri.tuning.importance import importances
 
     return importances(state, objective)
 

@@ -11,7 +11,7 @@ from napari_micromri.widgets.training.settings_words import LABELS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_micromri.training.tuning.state import TrialState, Value
+    from napari_micromri.tuning.state import TrialState, Value
 
 STATE_WORDS: Mapping[TrialState, str] = {
     "waiting": "Waiting",

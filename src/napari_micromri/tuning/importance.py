@@ -1,0 +1,104 @@
+"""Which settings made the difference: the importance of parameters, by Optuna's own evaluator.
+
+PED-ANOVA asks in what the best trials differ from all of them, parameter by parameter. It needs no further library, and
+judges parameters that are searched only under a condition as well. The best trials are a tenth of all, but at least
+five, as its authors advise: of 24 trials a tenth would be three, and the parameter that matters most was then found
+first in 8 of 12 searches of a known function, with five in 11.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+    from napari_micromri.tuning.state import Direction, TuneState
+
+BEST_PART, LEAST_BEST = 0.1, 5
+LEAST_TRIALS = 10
+"""Of fewer the best five are no choice."""
+
+FEW_TRIALS = 50
+"""From here on the best tenth has five trials."""
+
+
+@dataclass(frozen=True)
+class Importances:
+    """How much each parameter matters.
+
+    Parameters
+    ----------
+    shares
+        By parameter, highest first; they sum to 1. Empty when nothing can be said.
+    reason
+        Why nothing can be said; empty when something can.
+    caution
+        What to keep in mind when there are few trials; else empty.
+    """
+
+    shares: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    caution: str = ""
+
+
+def importances(state: TuneState, objective: int = 0) -> Importances:
+    """Judge how much each parameter matters for reaching good values of an objective.
+
+    Takes 10 to 100 ms; from a window call it in a thread.
+
+    Parameters
+    ----------
+    objective
+        Its place in ``state.objectives``.
+    """
+    judged = [row for row in state.done() if row.values is not None and math.isfinite(row.values[objective])]
+    if len(judged) < LEAST_TRIALS:
+        return Importances(reason=f"Importances need {LEAST_TRIALS} trials that are done; there are {len(judged)}.")
+    if len({row.values[objective] for row in judged if row.values is not None}) == 1:
+        return Importances(reason="All trials reached the same value, so no parameter makes a difference.")
+    shares = _evaluate(
+        optuna_study(state.directions, state.frozen),
+        objective,
+        -1.0 if state.directions[objective] == "maximize" else 1.0,
+    )
+    if not any(shares.values()):
+        return Importances(reason="No parameter differs between the best trials and the others.")
+    caution = f"From {len(judged)} trials only; with fewer than {FEW_TRIALS} the order is uncertain."
+    return Importances(dict(shares), caution=caution if len(judged) < FEW_TRIALS else "")
+
+
+def optuna_study(directions: Sequence[Direction], trials: Sequence[FrozenTrial]) -> Study:
+    """Bring trials into an Optuna study in memory, for Optuna's own evaluators and plots; numbered from 0."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(directions=list(directions))
+        study.add_trials(trials)
+    finally:
+        optuna.logging.set_verbosity(before)
+    return study
+
+
+def _evaluate(study: Study, objective: int, sign: float) -> dict[str, float]:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    def target(trial: FrozenTrial) -> float:
+        return sign * float(trial.values[objective])
+
+    count = sum(trial.state.name == "COMPLETE" for trial in study.get_trials(deepcopy=False))
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(BEST_PART, LEAST_BEST / count))
+    with warnings.catch_warnings():
+        # It reminds that less must be better, which `sign` sees to, and of small groups, of which `caution` tells.
+        warnings.simplefilter("ignore")
+        found = get_param_importances(study, evaluator=evaluator, target=target, normalize=False)
+    total = math.fsum(found.values())
+    return {name: value / total if total > 0 else 0.0 for name, value in found.items()}

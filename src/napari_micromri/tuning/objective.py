@@ -1,0 +1,231 @@
+"""One trial: settings from the sampler, an ordinary run directory, and what came of it."""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from napari_micromri.errors import MicroMRIError, TrainingError
+from napari_micromri.training.config import parse_config
+from napari_micromri.training.events import Done, Epoch, Failed
+from napari_micromri.training.folder import RunFolder
+from napari_micromri.training.run import read_run
+from napari_micromri.training.runner import create_run, open_data, reopen_run, run_training
+from napari_micromri.tuning.memory import shortage
+from napari_micromri.tuning.patience import StorageAwayError
+from napari_micromri.tuning.slots import RESUME, RUN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optuna import Trial
+
+    from napari_micromri.progress import ShouldStop
+    from napari_micromri.training.config import TrainConfig
+    from napari_micromri.training.events import Event
+    from napari_micromri.training.run import Run
+    from napari_micromri.tuning.patience import Patience
+    from napari_micromri.tuning.storage import Tuning
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a worker works.
+
+    Parameters
+    ----------
+    study
+        Path of the data here.
+    runs
+        Folder for the run directories here.
+    threads
+        CPU threads for a trial whose settings leave that open.
+    """
+
+    study: Path
+    runs: Path
+    threads: int | None = None
+
+    def place(self, tuning: Tuning, run: Path) -> str:
+        """Write a run's path down as others will understand it: relative to the tuning's folder if it lies in it."""
+        try:
+            return run.resolve().relative_to(tuning.folder.path.resolve()).as_posix()
+        except ValueError:
+            return str(run.resolve())
+
+    def find(self, tuning: Tuning, place: str) -> Path:
+        """Find a run by what `place` gave."""
+        path = Path(place)
+        return path if path.is_absolute() else tuning.folder.path / path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial; ``again``: somebody asked for the end, so it is to be gone on with."""
+
+    state: Literal["done", "pruned", "failed", "again"]
+    values: tuple[float, ...] = ()
+    reason: str = ""
+
+
+class TrialRun:
+    """Trains with the settings of one trial.
+
+    Parameters
+    ----------
+    patiently
+        Makes a call to the storage, and makes it again when the storage is away for a while.
+    """
+
+    def __init__(self, tuning: Tuning, trial: Trial, workplace: Workplace, patiently: Patience) -> None:
+        self._tuning, self._trial, self._workplace, self._patiently = tuning, trial, workplace, patiently
+        self._pruned = ""
+        self._reported: set[int] = set()
+
+    def train(self, should_stop: ShouldStop) -> Outcome:
+        """Train to the end, or until it is pruned, fails, or somebody asks to stop."""
+        try:
+            config = self._settings()
+            folder = self._open(config)
+            if (sentence := shortage(config, open_data(folder))) is not None:
+                raise TrainingError(sentence)
+            ending = self._follow(folder, config, should_stop)
+            return self._outcome(folder, ending)
+        except StorageAwayError:  # that says nothing about the settings
+            raise
+        except MicroMRIError as error:
+            return Outcome("failed", reason=str(error))
+        finally:
+            _release_memory()
+
+    def _settings(self) -> TrainConfig:
+        space, base = self._tuning.config.space, self._tuning.config.base.model_dump(mode="json")
+        settings = space.settings(self._patiently(lambda: space.suggest(self._trial, base)), base)
+        settings["name"] = f"{self._tuning.config.name} {self._trial.number}"[:100]
+        settings["threads"] = settings["threads"] or self._workplace.threads
+        return parse_config(settings)
+
+    def _open(self, config: TrainConfig) -> RunFolder:
+        """Go on with the run of a worker that died or was stopped, or else make a new one."""
+        folder = self._earlier() or create_run(
+            config, self._workplace.study, self._workplace.runs / f"trial-{self._trial.number:04}", overwrite=True
+        )
+        self._note(RUN, self._workplace.place(self._tuning, folder.path))
+        self._note("config", folder.read_settings()["config"])
+        return folder
+
+    def _earlier(self) -> RunFolder | None:
+        place = self._trial.user_attrs.get(RESUME)
+        if place is None:
+            return None
+        path = self._workplace.find(self._tuning, place)
+        try:
+            run = read_run(path)
+            if run.state != "done":  # else only its figures were not told any more
+                reopen_run(path, study=self._workplace.study)
+        except TrainingError:  # gone, damaged, or somebody is at it after all
+            return None
+        for epoch in run.epochs:
+            self._report(epoch)
+        return RunFolder(path)
+
+    def _follow(self, folder: RunFolder, config: TrainConfig, should_stop: ShouldStop) -> Event | None:
+        run = read_run(folder.path)
+        if run.state == "done":
+            return run.end
+        ending: Event | None = None
+        try:
+            events = run_training(folder, lambda: bool(self._pruned) or should_stop(), why_stopped=lambda: self._pruned)
+            for ending in events:
+                if isinstance(ending, Epoch):
+                    self._report(ending)
+                    if ending.epoch < config.epochs:
+                        self._ask_pruner(ending)
+        except MicroMRIError:
+            raise
+        except Exception as error:  # the run's log has the traceback; other settings may do better
+            raise TrainingError(f"Something unexpected went wrong ({type(error).__name__}: {error}).") from error
+        return ending
+
+    def _report(self, epoch: Epoch) -> None:
+        value = getattr(epoch.validation, self._tuning.config.curve)
+        if epoch.epoch in self._reported or not math.isfinite(value):
+            return
+        self._reported.add(epoch.epoch)
+        trial = self._trial
+        if len(self._tuning.config.objectives) == 1:
+            self._patiently(lambda: trial.report(value, epoch.epoch))
+        else:  # which Optuna's trials refuse; people want the curve all the same
+            storage = self._tuning.storage
+            self._patiently(lambda: storage.set_trial_intermediate_value(trial._trial_id, epoch.epoch, value))
+
+    def _ask_pruner(self, epoch: Epoch) -> None:
+        if self._tuning.config.prunes and not self._pruned and self._patiently(self._trial.should_prune):
+            figure = self._tuning.config.curve.upper()
+            self._pruned = f"Pruned after epoch {epoch.epoch}: its {figure} fell behind that of other trials."
+
+    def _outcome(self, folder: RunFolder, ending: Event | None) -> Outcome:
+        run = read_run(folder.path)
+        self._note("epoch", len(run.epochs))
+        if isinstance(ending, Failed):
+            return Outcome("failed", reason=ending.message)
+        if isinstance(ending, Done):
+            return Outcome("done", self._judge(run))
+        if self._pruned:
+            return Outcome("pruned", reason=self._pruned)
+        return Outcome("again", reason="Its worker was asked to stop; the trial will be gone on with.")
+
+    def _judge(self, run: Run) -> tuple[float, ...]:
+        """Give the objectives, all of the model of the best epoch."""
+        best = run.best
+        if best is None or run.began is None:
+            raise TrainingError("The run ended without an epoch that could be judged.")
+        figures: dict[str, Callable[[], float]] = {
+            "mse": lambda: best.validation.mse,
+            "ssim": lambda: best.validation.ssim,
+            "parameters": lambda: float(run.began.parameters) if run.began else math.nan,
+            "latency": lambda: self._latency(run),
+        }
+        values = tuple(figures[name]() for name in self._tuning.config.objectives)
+        if not all(map(math.isfinite, values)):
+            raise TrainingError("An objective of the best epoch is not a number.")
+        return values
+
+    def _latency(self, run: Run) -> float:
+        from napari_micromri.tuning.latency import seconds_per_slice
+
+        if run.model is None:
+            raise TrainingError("The run left no model whose latency could be measured.")
+        data = open_data(RunFolder(run.path))
+        slice_ = data.validation[len(data.validation) // 2].lr
+        return seconds_per_slice(run.model, slice_, run.settings["config"]["device"])
+
+    def _note(self, key: str, value: object) -> None:
+        self._patiently(lambda: self._trial.set_user_attr(key, value))
+
+
+def _release_memory() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def check_data(study: Path | str) -> None:
+    """Check that a study has slices to learn from and to judge by.
+
+    Raises
+    ------
+    StudyError
+        There is no such study.
+    TrainingError, InputError
+        A set is empty, or the grids don't fit.
+    """
+    from napari_micromri.study.store import Study
+    from napari_micromri.training.data import TrainingData
+
+    TrainingData.from_study(Study.open(study)).check()

@@ -1,0 +1,229 @@
+"""The search space: which settings are searched, in which ranges, and on what that depends (report, section 4.2.1)."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_micromri.errors import InputError
+from napari_micromri.training.config import TrainConfig, known_keys, parse_config
+from napari_micromri.tuning.parameters import Choice, Float, Int, Parameter, Suggests, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Choice", "Float", "Int", "Parameter", "SearchSpace", "Value", "default_space", "full_space", "setting_of"]
+
+NOT_SEARCHED = ("name", "monitor", "devices", "nodes", "device")
+"""Settings that say nothing about the result, or by what results are compared."""
+
+
+class SearchSpace(BaseModel):
+    """Settings to search, by name: those of `TrainConfig`, list entries as ``network.features_main.0``.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        See `make_space` for one sentence instead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: dict[str, Parameter] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        for name, parameter in self.parameters.items():
+            check_parameter(name, parameter)
+        self.in_order()
+        return self
+
+    def in_order(self) -> list[str]:
+        """List the parameters so that each stands behind those on which it depends."""
+        graph = {
+            name: [other for other in parameter.when if other in self.parameters]
+            for name, parameter in self.parameters.items()
+        }
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            raise ValueError(f"these depend on each other in a circle: {', '.join(error.args[1][:-1])}") from error
+
+    def suggest(self, trial: Suggests, base: Mapping[str, Any] | None = None) -> dict[str, Value]:
+        """Let a trial choose values for what applies.
+
+        Parameters
+        ----------
+        base
+            Settings, as nested dicts, on which parameters may depend that are not searched; those of `TrainConfig`
+            by default.
+        """
+        base = TrainConfig().model_dump(mode="json") if base is None else base
+        fixed = {
+            name: setting_of(base, name)
+            for parameter in self.parameters.values()
+            for name in parameter.when
+            if name not in self.parameters
+        }
+        values: dict[str, Value] = {}
+        for name in self.in_order():
+            if self.parameters[name].applies(fixed | values):
+                values[name] = self.parameters[name].suggest(name, trial)
+        return values
+
+    def values_of(self, settings: Mapping[str, Any]) -> dict[str, Value] | None:
+        """Read from settings the values that a trial would have to choose for them; None when the space lacks one."""
+        values: dict[str, Value] = {}
+        for name in self.in_order():
+            parameter = self.parameters[name]
+            searched = {key: values[key] for key in parameter.when if key in values}
+            fixed = {key: setting_of(settings, key) for key in parameter.when if key not in self.parameters}
+            if not parameter.applies(fixed | searched):
+                continue
+            value = setting_of(settings, name)
+            value = tuple(value) if isinstance(value, list) else value
+            if not parameter.holds(value):
+                return None
+            values[name] = value
+        return values
+
+    def settings(self, values: Mapping[str, Value], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Lay values over settings; gives all of them, as `napari_micromri.training.config.parse_config` takes them."""
+        settings = copy.deepcopy(dict(TrainConfig().model_dump(mode="json") if base is None else base))
+        for name in sorted(values, key=_list_place):
+            _put(settings, name.split("."), values[name])
+        return settings
+
+
+def make_space(parameters: Mapping[str, Any]) -> SearchSpace:
+    """Check a search space.
+
+    Raises
+    ------
+    InputError
+        A setting doesn't exist (the nearest one is named), can't be searched, or can't have such a value.
+    """
+    try:
+        return SearchSpace.model_validate({"parameters": dict(parameters)})
+    except ValidationError as error:
+        raise InputError(explain_error(error)) from error
+
+
+def explain_error(error: ValidationError) -> str:
+    """Say in a sentence what is wrong with a search space, or with a parameter."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    words = first["msg"].removeprefix("Value error, ")
+    where = [str(part) for part in first["loc"] if part not in ("parameters", "choice", "float", "int")]
+    if first["type"] == "extra_forbidden":
+        words = f"there is no '{where.pop()}' here"
+    elif first["type"] == "missing":
+        words = f"'{where.pop()}' is missing"
+    elif not first["type"].startswith("value_error"):
+        words = words[:1].lower() + words[1:]
+    return f"The search space can't be used: {': '.join([*where, words])}.".replace("?.", "?")
+
+
+def check_parameter(name: str, parameter: Choice | Float | Int) -> None:
+    """Check that a setting exists and may have the values that a parameter gives it.
+
+    Raises
+    ------
+    ValueError
+        It doesn't, or mayn't.
+    """
+    for key in (name, *parameter.when):
+        _check_name(key)
+    if _plain(name) in NOT_SEARCHED:
+        raise ValueError(f"'{name}' can't be searched")
+    for value in parameter.bounds:
+        # Beside the others of a list it is checked alone: the list's length is not known here.
+        content = [value] if name != _plain(name) else value
+        settings: dict[str, Any] = {}
+        _put(settings, _plain(name).split("."), content)
+        try:
+            parse_config(settings)
+        except InputError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+
+
+def setting_of(settings: Mapping[str, Any], name: str) -> Any:
+    """Look a setting up by name; None where a list is too short."""
+    value: Any = settings
+    for part in name.split("."):
+        if isinstance(value, (list, tuple)):
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = value[part]
+    return value
+
+
+def _check_name(name: str) -> None:
+    plain = _plain(name)
+    is_entry = plain != name
+    if plain in known_keys() and (not is_entry or isinstance(setting_of(TrainConfig().model_dump(), plain), tuple)):
+        return
+    near = difflib.get_close_matches(plain, known_keys(), n=1, cutoff=0.5) or [
+        key for key in known_keys() if key.rpartition(".")[2] == plain.rpartition(".")[2]
+    ]
+    raise ValueError(f"there is no setting '{name}'" + (f", did you mean '{near[0]}'?" if near else ""))
+
+
+def _plain(name: str) -> str:
+    """Leave the place in a list out."""
+    outer, _, last = name.rpartition(".")
+    return outer if last.isdecimal() else name
+
+
+def _list_place(name: str) -> tuple[str, int]:
+    last = name.rpartition(".")[2]
+    return _plain(name), int(last) if last.isdecimal() else -1
+
+
+def _put(settings: dict[str, Any], names: list[str], value: Value | list[Value]) -> None:
+    outer: Any = settings
+    for name in names[:-1]:
+        inner = outer.setdefault(name, {})
+        if isinstance(inner, tuple):
+            inner = outer[name] = list(inner)
+        outer = inner
+    if isinstance(outer, list):
+        place = int(names[-1])
+        outer.extend([value] * (place + 1 - len(outer)))
+        outer[place] = value
+    else:
+        outer[names[-1]] = list(value) if isinstance(value, tuple) else value
+
+
+def default_space() -> SearchSpace:
+    """Give the space that the report searched (4.2.1), its third level with the 64 that it found best as well."""
+    return SearchSpace(
+        parameters={
+            "network.features_main.0": Choice(values=(32, 64, 128)),
+            "network.features_main.1": Choice(values=(64, 128, 256)),
+            "network.features_main.2": Choice(values=(64, 128, 256, 512)),
+            "network.downsampling": Choice(values=("maxpool", "meanpool", "conv_strided")),
+            "network.upsampling": Choice(values=("upconv", "nearest", "bilinear", "bicubic")),
+            "network.residual": Choice(values=(True, False)),
+            "learning_rate": Float(low=1e-6, high=1e-2, log=True),
+            "optimizer": Choice(values=("adam", "adamw", "sgd", "rmsprop")),
+            "scheduler": Choice(values=("exponential", "step", "plateau")),
+            "decay": Choice(values=(0.1, 0.3, 0.5), when={"scheduler": ("exponential", "step", "plateau")}),
+        }
+    )
+
+
+def full_space() -> SearchSpace:
+    """Give `default_space` with what the report searched on request."""
+    return SearchSpace(
+        parameters=default_space().parameters
+        | {
+            "network.activation": Choice(values=("relu", "leaky_relu", "elu", "prelu")),
+            "loss": Choice(values=("mse", "mae", "hybrid")),
+            "alpha": Float(low=0.0, high=1.0, when={"loss": ("hybrid",)}),
+            "batch_size": Choice(values=(8, 16, 32)),
+        }
+    )

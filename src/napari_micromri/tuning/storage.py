@@ -1,0 +1,277 @@
+"""Where Optuna keeps the trials: a journal in the tuning's folder, a database, or a gRPC proxy in front of one."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from napari_micromri.errors import InputError, TrainingError, describe_os_error
+from napari_micromri.tuning.address import full_url, hide_password, is_url, label
+from napari_micromri.tuning.folder import TuneFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optuna import Study
+    from optuna.storages import BaseStorage
+
+    from napari_micromri.tuning.config import TuneConfig
+
+CONNECT_SECONDS = 10
+ATTRIBUTE = "micromri"
+"""User attribute of the Optuna study that holds all that a worker needs: the configuration and the folder."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A tuning as a worker has it: the Optuna study, its storage, what it is told, and its folder if there is one."""
+
+    optuna: Study
+    storage: BaseStorage
+    config: TuneConfig
+    folder: TuneFolder
+
+    @property
+    def shares_folder(self) -> bool:
+        """Whether this machine sees the tuning's folder."""
+        return self.folder.exists
+
+    def close(self) -> None:
+        """Close the connections to a database."""
+        close_storage(self.storage)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_storage(where: TuneFolder | str, *, look_only: bool = False) -> BaseStorage:
+    """Open the storage of a tuning, by its folder or by URL.
+
+    Parameters
+    ----------
+    look_only
+        Make no tables in a database that has none; it then can't be read.
+
+    Raises
+    ------
+    TrainingError
+        It can't be reached, or a library that it needs is not installed.
+    InputError
+        The URL makes no sense.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if isinstance(where, TuneFolder):
+        url = where.read().storage
+        return _open_journal(where) if url is None else open_storage(url, look_only=look_only)
+    url = full_url(where)
+    return _open_grpc(url) if url.startswith("grpc://") else _open_database(url, look_only=look_only)
+
+
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections to a database; a journal has none."""
+    from optuna.storages import GrpcStorageProxy, RDBStorage
+
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+    elif isinstance(storage, GrpcStorageProxy):
+        storage.close()
+
+
+def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder) -> Tuning:
+    """Make the Optuna study of a tuning, or find the one that is there.
+
+    Raises
+    ------
+    TrainingError
+        The storage holds another tuning of that name, or see `open_storage`.
+    """
+    import optuna
+
+    storage = open_storage(where)
+    with _closed_on_failure(storage), reachable(where):
+        study = optuna.create_study(
+            study_name=config.name, storage=storage, directions=list(config.directions), load_if_exists=True
+        )
+        known = study.user_attrs.get(ATTRIBUTE)
+        content = {"config": config.model_dump(mode="json"), "folder": str(folder.path.resolve())}
+        if known is None and study.get_trials(deepcopy=False):
+            raise TrainingError(f"The storage holds another Optuna study '{config.name}'. Choose another name.")
+        if known is not None and _is_other(where, known["folder"], folder):
+            raise TrainingError(
+                f"The storage holds a tuning '{config.name}' already, of {known['folder']}. Choose another name."
+            )
+        if known != content:
+            study.set_user_attr(ATTRIBUTE, content)
+    return Tuning(study, storage, config, folder)
+
+
+def _is_other(where: TuneFolder | str, known: str, folder: TuneFolder) -> bool:
+    """Tell whether what a storage holds belongs to another folder; a journal belongs to its own, moved or not."""
+    if isinstance(where, TuneFolder) and where.read().storage is None:
+        return False
+    return Path(known) != folder.path.resolve()
+
+
+def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
+    """Open a tuning by its folder, or by the URL of its storage alone.
+
+    Parameters
+    ----------
+    name
+        Of the tuning; needed where a storage holds several.
+
+    Raises
+    ------
+    TrainingError
+        There is none, or its storage can't be reached.
+    """
+    import optuna
+
+    if not is_url(where):
+        folder = TuneFolder(where)
+        name = folder.read().config.name
+        storage = open_storage(folder)
+    else:
+        storage = open_storage(str(where))
+    with _closed_on_failure(storage), reachable(where):
+        name = name or _only_tuning(storage, str(where))
+        try:
+            study = optuna.load_study(study_name=name, storage=storage)
+        except KeyError as error:
+            raise TrainingError(f"There is no tuning '{name}' in {label(where)}.") from error
+        return _told(study, storage, where)
+
+
+def _told(study: Study, storage: BaseStorage, where: Path | str) -> Tuning:
+    from pydantic import ValidationError
+
+    from napari_micromri.tuning.config import TuneConfig
+
+    try:
+        content: dict[str, Any] = study.user_attrs[ATTRIBUTE]
+        config = TuneConfig.model_validate(content["config"])
+        folder = TuneFolder(content["folder"] if is_url(where) else where)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise TrainingError(f"'{study.study_name}' in {label(where)} is no tuning of this version.") from error
+    return Tuning(study, storage, config, folder)
+
+
+def _only_tuning(storage: BaseStorage, url: str) -> str:
+    names = [study.study_name for study in storage.get_all_studies() if ATTRIBUTE in study.user_attrs]
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise TrainingError(f"{hide_password(url)} holds no tuning.")
+    raise TrainingError(f"{hide_password(url)} holds several tunings. Choose one by its name: {', '.join(names)}.")
+
+
+def _open_journal(folder: TuneFolder) -> BaseStorage:
+    from optuna.storages import JournalStorage
+
+    from napari_micromri.tuning.journal import MendingJournal
+
+    try:
+        return JournalStorage(MendingJournal(folder.journal))
+    except OSError as error:
+        raise TrainingError(describe_os_error(error, folder.journal)) from error
+    except (ValueError, KeyError, AssertionError) as error:
+        raise TrainingError(f"{folder.journal} is damaged. Begin the tuning again in a new folder.") from error
+
+
+def _open_database(url: str, *, look_only: bool) -> BaseStorage:
+    from optuna.storages import RDBStorage
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        limits = {"connect_timeout": CONNECT_SECONDS} if parsed.get_backend_name() in ("postgresql", "mysql") else {}
+        options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": limits}
+        with reachable(url):
+            address = parsed.render_as_string(hide_password=False)
+            return RDBStorage(address, engine_kwargs=options, skip_table_creation=look_only)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InputError(
+            f"{hide_password(url)} is no storage. Write for example postgresql://user@host/database."
+        ) from error
+    except ImportError as error:
+        raise TrainingError(
+            f"The driver for {hide_password(url)} is not installed. For PostgreSQL: pip install "
+            "'napari-micromri[postgres]'."
+        ) from error
+
+
+def _open_grpc(url: str) -> BaseStorage:
+    from optuna.storages import GrpcStorageProxy
+
+    parts = urlsplit(url)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna calls it experimental
+            storage = GrpcStorageProxy(host=parts.hostname or "localhost", port=parts.port or 13000)
+        storage.wait_server_ready(timeout=CONNECT_SECONDS)
+    except ImportError as error:
+        raise TrainingError("gRPC is not installed: pip install 'napari-micromri[grpc]'.") from error
+    except ValueError as error:
+        raise InputError(f"{hide_password(url)} is no address of a gRPC proxy, such as grpc://host:13000.") from error
+    except ConnectionError as error:
+        raise TrainingError(f"No gRPC proxy answers at {hide_password(url)}.") from error
+    return storage
+
+
+@contextmanager
+def _closed_on_failure(storage: BaseStorage) -> Iterator[None]:
+    """Close the connections when the block fails."""
+    try:
+        yield
+    except BaseException:
+        close_storage(storage)
+        raise
+
+
+class reachable:  # reads as a statement
+    """Turn what a storage says when it can't be reached into one sentence."""
+
+    def __init__(self, where: TuneFolder | Path | str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and is_unreachable(error):
+            raise TrainingError(f"The storage {label(self._where)} can't be reached: {reason_of(error)}.") from error
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether a storage is away, perhaps only for a while."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, DBAPIError):  # others of its kind say that a statement makes no sense
+        return isinstance(cause, OperationalError | InterfaceError) or cause.connection_invalidated
+    return cause is None or isinstance(cause, ConnectionError) or type(cause).__module__.startswith("grpc")
+
+
+def reason_of(error: Exception) -> str:
+    """Say in a few words why a storage can't be reached."""
+    from sqlalchemy.exc import DBAPIError
+
+    cause: BaseException = error.__cause__ or error
+    if isinstance(cause, DBAPIError) and cause.orig is not None:
+        cause = cause.orig
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return (lines[0] if lines else type(cause).__name__).rstrip(".")

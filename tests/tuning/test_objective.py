@@ -1,0 +1,245 @@
+"""One trial: an ordinary run, its figures, and everything that ends it otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pytest
+
+from napari_micromri.nn.registry import load_model
+from napari_micromri.nn.unet import count_parameters
+from napari_micromri.progress import never
+from napari_micromri.study.store import Study
+from napari_micromri.training.config import TrainConfig, parse_config
+from napari_micromri.training.data import TrainingData
+from napari_micromri.training.run import read_run
+from napari_micromri.tuning import memory, slots
+from napari_micromri.tuning.objective import Outcome, TrialRun, Workplace
+from napari_micromri.tuning.process import create_tuning
+from napari_micromri.tuning.search import make_pruner
+from napari_micromri.tuning.storage import Tuning, open_tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_micromri.progress import ShouldStop
+    from napari_micromri.tuning.config import TuneConfig
+
+
+class Bench:
+    """A tuning and its trials, one after the other."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self.tuning = tuning
+        tuning.optuna.pruner = make_pruner(tuning.config)
+        self.workplace = Workplace(Path(tuning.config.study), tuning.folder.runs, 1)
+
+    def trial(self) -> optuna.Trial:
+        taken = slots.take(self.tuning, "worker-01")
+        assert taken is not None
+        return optuna.Trial(self.tuning.optuna, taken._trial_id)
+
+    def train(self, trial: optuna.Trial, should_stop: ShouldStop = never) -> Outcome:
+        return TrialRun(self.tuning, trial, self.workplace, lambda call: call()).train(should_stop)  # type: ignore[arg-type]
+
+    def frozen(self, number: int) -> optuna.trial.FrozenTrial:
+        return self.tuning.optuna.get_trials()[number]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, make_config: Callable[..., TuneConfig]) -> Callable[..., Bench]:
+    def make(base: dict[str, Any] | None = None, **fields: Any) -> Bench:
+        return Bench(open_tuning(create_tuning(tmp_path / "tuning", make_config(base, **fields)).path))
+
+    return make
+
+
+def test_a_trial_is_an_ordinary_run_with_what_was_suggested(bench: Callable[..., Bench]) -> None:
+    made = bench({"epochs": 3})
+    trial = made.trial()
+    outcome = made.train(trial)
+    frozen = made.frozen(trial.number)
+    run = read_run(made.tuning.folder.path / frozen.user_attrs["run"])
+    assert (run.state, run.name) == ("done", "trial-0000")
+    assert run.best is not None
+    assert outcome == Outcome("done", (run.best.validation.mse,))
+    assert frozen.intermediate_values == {epoch.epoch: epoch.validation.mse for epoch in run.epochs}
+    assert frozen.user_attrs["config"] == run.settings["config"]
+    config = parse_config(run.settings["config"])
+    assert config.learning_rate == frozen.params["learning_rate"]
+    assert (config.name, config.monitor, config.threads, config.optimizer) == ("blobs 0", "mse", 1, "adamw")
+    assert frozen.user_attrs["epoch"] == 3
+    assert frozen.user_attrs["worker"] == "worker-01"
+
+
+def test_every_objective_is_that_of_the_best_epochs_model(bench: Callable[..., Bench]) -> None:
+    made = bench({"epochs": 2}, objectives=("ssim", "mse", "latency", "parameters"))
+    trial = made.trial()
+    outcome = made.train(trial)
+    run = read_run(made.tuning.folder.path / made.frozen(0).user_attrs["run"])
+    assert run.best is not None
+    assert run.model is not None
+    assert run.settings["config"]["monitor"] == "ssim"
+    ssim, mse, latency, parameters = outcome.values
+    assert (ssim, mse) == (run.best.validation.ssim, run.best.validation.mse)
+    assert 0 < latency < 10
+    assert parameters == count_parameters(load_model(run.model).network)  # type: ignore[attr-defined]
+    assert made.frozen(0).intermediate_values == {epoch.epoch: epoch.validation.ssim for epoch in run.epochs}
+    made.tuning.optuna.tell(0, list(outcome.values))
+    assert [best.number for best in made.tuning.optuna.best_trials] == [0]
+
+
+def test_a_pruned_run_ends_with_words_that_say_so(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bench({"epochs": 50}, pruner="median")
+    trial = made.trial()
+    monkeypatch.setattr(trial, "should_prune", lambda: len(made.frozen(0).intermediate_values) >= 2)
+    outcome = made.train(trial)
+    assert outcome == Outcome("pruned", reason="Pruned after epoch 2: its MSE fell behind that of other trials.")
+    run = read_run(made.tuning.folder.path / made.frozen(0).user_attrs["run"])
+    assert run.state == "stopped"
+    assert run.message.startswith("Pruned after epoch 2")
+    assert "resumed" in run.message
+    assert run.model is not None
+
+
+def test_the_pruner_of_optuna_is_asked(bench: Callable[..., Bench]) -> None:
+    made = bench({"epochs": 30}, pruner="threshold", pruner_options={"upper": 0.0})
+    outcome = made.train(made.trial())
+    assert outcome.state == "pruned"
+    assert outcome.reason.startswith("Pruned after epoch 1:")
+
+
+def test_a_stopped_trial_is_gone_on_with_where_it_was(bench: Callable[..., Bench]) -> None:
+    made = bench({"epochs": 6})
+    first = made.trial()
+    outcome = made.train(first, lambda: len(made.frozen(0).intermediate_values) >= 3)
+    assert outcome.state == "again"
+    assert slots.fail(made.tuning, 0, outcome.reason, again=True, counts=False)
+    while (second := made.trial()).user_attrs.get(slots.RESUME) is None:
+        pass
+    assert made.train(second).state == "done"
+    frozen = made.frozen(second.number)
+    assert frozen.user_attrs["run"] == made.frozen(0).user_attrs["run"] == "runs/trial-0000"
+    assert sorted(frozen.intermediate_values) == [1, 2, 3, 4, 5, 6]
+    assert frozen.params == made.frozen(0).params
+    events = (made.tuning.folder.runs / "trial-0000" / "events.jsonl").read_text()
+    assert events.count('"resumed"') == 1
+
+
+def test_a_run_that_was_done_before_its_worker_died_is_not_trained_again(bench: Callable[..., Bench]) -> None:
+    made = bench()
+    first = made.train(made.trial())
+    events = made.tuning.folder.runs / "trial-0000" / "events.jsonl"
+    before = events.read_bytes()
+    slots.fail(made.tuning, 0, "Its worker died.", again=True)
+    while (second := made.trial()).user_attrs.get(slots.RESUME) is None:
+        pass
+    assert made.train(second) == first
+    assert events.read_bytes() == before
+
+
+def test_a_run_that_is_gone_is_trained_anew(bench: Callable[..., Bench]) -> None:
+    import shutil
+
+    made = bench(trials=1)
+    made.train(made.trial())
+    shutil.rmtree(made.tuning.folder.runs / "trial-0000")
+    slots.fail(made.tuning, 0, "Its worker died.", again=True)
+    second = made.trial()
+    assert made.train(second).state == "done"
+    assert made.frozen(second.number).user_attrs["run"] == "runs/trial-0001"
+
+
+@pytest.mark.parametrize(
+    ("base", "space", "words"),
+    [
+        ({"batch_size": 1, "epochs": 30}, {"learning_rate": 10.0}, "number|explodes"),
+        ({}, {"network.guided": True}, "kind of model"),
+        ({"device": "cuda:77"}, {"seed": 3}, "no device 'cuda:77'"),
+    ],
+)
+def test_a_trial_that_cannot_go_well_fails_with_a_sentence(
+    bench: Callable[..., Bench], base: dict[str, Any], space: dict[str, Any], words: str
+) -> None:
+    made = bench(base)
+    changed = made.tuning.config.model_copy(update={"space": _Fixed(space)})
+    made.tuning = Tuning(made.tuning.optuna, made.tuning.storage, changed, made.tuning.folder)
+    outcome = made.train(made.trial())
+    assert outcome.state == "failed"
+    assert any(word in outcome.reason for word in words.split("|")), outcome.reason
+    assert "\n" not in outcome.reason
+
+
+class _Fixed:
+    """A space that suggests what a real one would refuse."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def suggest(self, *_: object) -> dict[str, Any]:
+        return self.values
+
+    def settings(self, values: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+        settings = base | {key: value for key, value in values.items() if "." not in key}
+        for key, value in values.items():
+            outer, _, inner = key.partition(".")
+            if inner:
+                settings[outer] = settings[outer] | {inner: value}
+        return settings
+
+
+def test_a_fault_of_the_program_fails_the_trial_and_stands_in_its_log(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench()
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("napari_micromri.training.engine.loop.train", broken)
+    outcome = made.train(made.trial())
+    assert outcome.state == "failed"
+    assert "ZeroDivisionError: a bug" in outcome.reason
+    assert "Traceback" in (made.tuning.folder.runs / "trial-0000" / "log.txt").read_text()
+
+
+def test_a_trial_that_needs_more_memory_than_there_is_is_not_begun(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench()
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 1000)
+    outcome = made.train(made.trial())
+    assert outcome.state == "failed"
+    assert "GB of memory" in outcome.reason
+    assert not (made.tuning.folder.runs / "trial-0000" / "events.jsonl").exists()
+
+
+def test_the_memory_that_a_trial_needs_grows_with_all_that_costs_some(study: Path) -> None:
+    data = TrainingData.from_study(Study.open(study))
+
+    def needed(**fields: Any) -> int:
+        return memory.needed_bytes(
+            TrainConfig(**{"network": {"features_main": (8, 16)}, "batch_size": 2} | fields), data
+        )
+
+    assert needed(batch_size=4) > 1.5 * needed()
+    assert needed(network={"features_main": (16, 32)}) > 1.5 * needed()
+    assert needed(crop=16) < needed()
+    assert needed(kind="apddm") > needed()  # has an embedding of time and a second input
+    assert needed(batch_size=4000) == needed(batch_size=4)  # there are no more slices
+
+
+def test_the_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    free = memory.free_bytes(torch.device("cpu"))
+    assert free is not None
+    assert free > 10**6
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("4000\n")
+    assert memory.free_bytes(torch.device("cpu")) == 1000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_bytes(torch.device("cpu")) not in (None, 1000)

@@ -1,0 +1,126 @@
+"""Workers and starters that are killed: the tuning goes on, and every trial is finished once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from napari_micromri.training.run import read_run
+from napari_micromri.tuning.process import create_tuning, read_workers, stop_tuning
+from napari_micromri.tuning.slots import SLOT
+from napari_micromri.tuning.storage import open_tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_micromri.tuning.config import TuneConfig
+    from napari_micromri.tuning.storage import Tuning
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
+
+PATIENCE = 120.0
+
+
+def check_that_all_is_done_once(tuning: Tuning, trials: int) -> None:
+    """Every slot has one finished trial, whose run is an ordinary one at its end."""
+    found = tuning.optuna.get_trials()
+    done = [trial for trial in found if trial.state.name in ("COMPLETE", "PRUNED")]
+    assert Counter(trial.user_attrs[SLOT] for trial in done) == Counter(range(trials))
+    assert {trial.state.name for trial in found} <= {"COMPLETE", "PRUNED", "FAIL"}
+    for trial in done:
+        run = read_run(tuning.folder.path / trial.user_attrs["run"])
+        assert run.state == "done"
+        assert trial.intermediate_values == {epoch.epoch: epoch.validation.mse for epoch in run.epochs}
+
+
+KILLED_AT_RANDOM = """
+import os, random, signal, sys, time
+from pathlib import Path
+from napari_micromri.progress import never
+from napari_micromri.tuning import worker
+from napari_micromri.tuning.objective import Workplace
+from napari_micromri.tuning.storage import open_tuning
+import napari_micromri.training.engine.loop  # before the forks, which then take no time
+
+worker.LOOK_SECONDS, worker.NOBODYS_SECONDS, worker.GAP_SECONDS = 0.05, 0.3, 0.2
+where, kills, chance = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+
+def start(name):
+    child = os.fork()
+    if child == 0:
+        tuning = open_tuning(where)
+        workplace = Workplace(Path(tuning.config.study), tuning.folder.runs, 1)
+        worker.Worker(tuning, name, workplace, never).work()
+        os._exit(0)
+    return child
+
+children = [start("first"), start("second")]
+for number in range(kills):
+    time.sleep(chance.uniform(0.05, 0.6))
+    victim = children.pop(chance.randrange(2))
+    os.kill(victim, signal.SIGKILL)
+    os.waitpid(victim, 0)
+    children.append(start(f"worker {number}"))
+sys.exit(max(os.waitpid(child, 0)[1] for child in children))
+"""
+
+
+def test_workers_that_are_killed_at_random_moments_lose_and_double_nothing(
+    tmp_path: Path, make_config: Callable[..., TuneConfig]
+) -> None:
+    config = make_config({"epochs": 4, "checkpoint_minutes": 0}, trials=6)
+    folder = create_tuning(tmp_path / "tuning", config)
+    command = [sys.executable, "-W", "ignore", "-c", KILLED_AT_RANDOM, str(folder.path), "8", "1"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    tuning = open_tuning(folder.path)
+    check_that_all_is_done_once(tuning, config.trials)
+    again = [trial for trial in tuning.optuna.trials if "failed_trial" in trial.system_attrs]
+    assert again, "no kill has hit a trial"
+    assert all("died" in trial.user_attrs["reason"] for trial in tuning.optuna.trials if trial.state.name == "FAIL")
+
+
+def test_the_tuning_outlives_its_starter_and_a_worker(
+    tmp_path: Path, make_config: Callable[..., TuneConfig], study: Path
+) -> None:
+    config = make_config({"epochs": 80}, trials=3)
+    folder = create_tuning(tmp_path / "tuning", config)
+    command = [sys.executable, "-m", "napari_micromri.cli", "tune", str(study), str(folder.path), "--workers", "2"]
+    starter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        tuning = open_tuning(folder.path)
+        wait(lambda: sum(bool(trial.intermediate_values) for trial in tuning.optuna.trials) == 2)
+    finally:
+        starter.kill()
+        starter.communicate()
+    try:
+        victim = next(row for row in read_workers(folder.path) if row.state == "working")
+        os.kill(victim.pid, signal.SIGKILL)
+        wait(lambda: all(row.state in ("ended", "died") for row in read_workers(folder.path)))
+    finally:
+        stop_tuning(folder.path, kill=True)
+    assert Counter(row.state for row in read_workers(folder.path)) == {"ended": 1, "died": 1}
+    check_that_all_is_done_once(tuning, config.trials)
+    [failed] = [trial for trial in tuning.optuna.trials if trial.state.name == "FAIL"]
+    [retried] = [trial for trial in tuning.optuna.trials if trial.system_attrs.get("failed_trial") == failed.number]
+    assert failed.user_attrs["reason"].startswith(f"Its worker {victim.name} died")
+    assert retried.params == failed.params
+    assert retried.user_attrs["run"] == failed.user_attrs["run"]
+    events = (folder.path / retried.user_attrs["run"] / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in events].count("resumed") == 1
+
+
+def wait(happens: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not happens():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.1)
