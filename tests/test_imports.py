@@ -51,7 +51,7 @@ def test_no_core_module_imports_napari_or_qt() -> None:
 
 def test_only_networks_import_torch() -> None:
     # A module that defines layers can't do without torch; what finds, opens, measures and simulates can.
-    rooms = ("napari_micromri.nn.", "napari_micromri.inference.", "napari_micromri.training.engine.")
+    rooms = tuple(f"napari_micromri.{room}." for room in ("nn", "inference", "training.engine", "ivim.estimators"))
     others = [name for name in CORE if not name.startswith(rooms)]
     statement = "\n".join(f"import {name}" for name in [*others, "napari_micromri.nn.registry"])
     assert _loaded_after(statement, HEAVY) == set()

@@ -20,7 +20,7 @@ SUPERSAMPLING = 2
 def random_phantom(rng: np.random.Generator, size: int = 256) -> NDArray[np.float32]:
     """Draw one slice (size, size): a body on a dark background, filled with regions; intensities around 0 to 1."""
     fine = size * SUPERSAMPLING
-    body = _ellipse(rng, fine, (0.5, 0.5), rng.uniform(0.3, 0.48, 2), wobble=0.08)
+    body = ellipse(rng, fine, (0.5, 0.5), rng.uniform(0.3, 0.48, 2), wobble=0.08)
     image = np.where(body, rng.uniform(0.3, 0.7), 0.0).astype(np.float32)
     for _ in range(rng.integers(8, 40)):
         draw = (_ellipse_anywhere, _polygon, _stripe, _bricks)[rng.choice(4, p=(0.5, 0.2, 0.2, 0.1))]
@@ -39,9 +39,10 @@ def _grid(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return np.meshgrid(line, line, indexing="ij", sparse=True)  # type: ignore[return-value,unused-ignore]  # a list in older NumPy
 
 
-def _ellipse(
+def ellipse(
     rng: np.random.Generator, size: int, centre: tuple[float, float], radii: NDArray[Any], wobble: float = 0.0
 ) -> NDArray[np.bool_]:
+    """Draw an ellipse, turned at random; ``centre`` and ``radii`` are parts of the size, ``wobble`` dents its edge."""
     y, x = _grid(size)
     turn = rng.uniform(0, np.pi)
     u = (y - centre[0]) * np.cos(turn) + (x - centre[1]) * np.sin(turn)
@@ -56,7 +57,7 @@ def _ellipse(
 
 def _ellipse_anywhere(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
     radii = np.exp(rng.uniform(np.log(0.008), np.log(0.2))) * rng.uniform(0.5, 1.5, 2)
-    region = _ellipse(rng, size, tuple(rng.uniform(0.1, 0.9, 2)), radii, wobble=rng.choice([0.0, 0.15]))
+    region = ellipse(rng, size, tuple(rng.uniform(0.1, 0.9, 2)), radii, wobble=rng.choice([0.0, 0.15]))
     return region
 
 

@@ -1,0 +1,170 @@
+"""Empirical Bayes: the posterior mean and standard deviation of each voxel under a prior learned from the scan itself.
+
+The prior is a mixture of the cells of a `dictionary`; its weights are those that make the scan's own signals most
+likely (expectation maximisation on some thousand voxels of the foreground). The prior on S0 is flat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_micromri.inference.devices import resolve_device
+from napari_micromri.ivim.estimators.dictionary import NAMES, Atoms, Tables
+from napari_micromri.ivim.estimators.lsq import Lsq
+from napari_micromri.ivim.estimators.voxelwise import batches, joined
+from napari_micromri.ivim.model import Estimates, FitOptions, Voxels, to_fit, to_voxels
+from napari_micromri.ivim.noise import image_noise, residual_noise
+from napari_micromri.progress import never, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    from napari_micromri.ivim.fit import Fit
+    from napari_micromri.progress import Progress, ShouldStop
+
+ROUNDS = 300
+SAMPLE = 4000
+"""Voxels that the prior is learned from."""
+
+FLOOR = 0.01
+"""Part of the prior that stays evenly spread, so that no tissue is impossible for being rare."""
+
+NEGLIGIBLE = 1e-8
+"""Weight below which learning drops an atom."""
+
+NOISE_STEP = 0.1
+"""Voxels whose noise over S0 differs by less than this part share tables."""
+
+TAU_RANGE = (1e-3, 1.0)
+BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What `Bayes.learn` found: log-weights (K,) of the atoms, and the noise of one image."""
+
+    log_weights: Tensor
+    sigma: float
+
+
+@dataclass(frozen=True)
+class Bayes:
+    """The method `bayes`."""
+
+    options: FitOptions
+    name: str = "bayes"
+    prior: Prior | None = None
+
+    def learn(
+        self,
+        signals: NDArray[Any],
+        b_values: Sequence[float],
+        mask: ArrayLike | None = None,
+        *,
+        progress: Progress = no_progress,
+        should_stop: ShouldStop = never,
+    ) -> Bayes:
+        """Estimate the noise and learn the prior; see `Model.learn`."""
+        voxels, _ = to_voxels(signals, b_values, mask, self.options.average)
+        sigma = self.options.sigma or image_noise(np.asarray(signals)) or self._residual_noise(voxels)
+        return replace(self, prior=Prior(self._learn_prior(voxels, sigma), sigma))
+
+    def fit(
+        self,
+        signals: NDArray[Any],
+        b_values: Sequence[float],
+        mask: ArrayLike | None = None,
+        *,
+        progress: Progress = no_progress,
+        should_stop: ShouldStop = never,
+    ) -> Fit:
+        """See `Model.fit`; without `learn` before, it learns from these signals."""
+        if self.prior is None:
+            model = self.learn(signals, b_values, mask, should_stop=should_stop)
+            return model.fit(signals, b_values, mask, progress=progress, should_stop=should_stop)
+        voxels, flags = to_voxels(signals, b_values, mask, self.options.average)
+        tables = _TableStore(self, voxels)
+        order = np.argsort(tables.level, kind="stable")
+        parts = batches(voxels.chosen(order), progress, should_stop, BATCH)
+        found = joined([tables.estimate(part) for part in parts])
+        return to_fit(self.name, voxels.chosen(order), found, flags, sigma=self.prior.sigma)
+
+    def _residual_noise(self, voxels: Voxels) -> float:
+        part = _sample(voxels)
+        fit = Lsq(self.options).fit((part.signals * part.s0[:, None]).T, part.b_values.tolist())
+        return residual_noise(fit, voxels.counts, len(voxels.b_values))
+
+    def _learn_prior(self, voxels: Voxels, sigma: float) -> Tensor:
+        """Maximise the likelihood of some voxels by expectation maximisation."""
+        part = _sample(voxels)
+        tables = _TableStore(replace(self, prior=Prior(torch.zeros(0), sigma)), part)
+        scores = torch.cat([table.scores(phi) for _, table, phi in tables.levels(part)])
+        likelihood = torch.exp(scores - scores.amax(1, keepdim=True))
+        count = likelihood.shape[1]
+        weights, kept = torch.full((count,), 1 / count), torch.arange(count)
+        weights, kept = weights.to(likelihood), kept.to(likelihood.device)
+        for number in range(ROUNDS):
+            # w <- mean over the voxels of w L / (L w), as two products with the matrix L
+            weights = weights * (likelihood.T @ (1 / (likelihood @ weights))) / len(likelihood)
+            if number % 20 == 19:  # what has died out doesn't come back
+                alive = weights > NEGLIGIBLE
+                weights, kept, likelihood = weights[alive], kept[alive], likelihood[:, alive].contiguous()
+        prior = torch.full((count,), FLOOR / count).to(weights)
+        prior[kept] += (1 - FLOOR) * weights / weights.sum()
+        return prior.log()
+
+
+class _TableStore:
+    """The tables for the noise levels of a scan's voxels, made when they are needed."""
+
+    def __init__(self, model: Bayes, voxels: Voxels) -> None:
+        assert model.prior is not None  # noqa: S101
+        self.model, self.prior = model, model.prior
+        self.device = resolve_device(model.options.device)
+        self.atoms = Atoms.on_grid(device=self.device)
+        self.level = self._level(voxels)
+        self._tables: dict[int, Tables] = {}
+
+    def _level(self, voxels: Voxels) -> NDArray[np.int64]:
+        tau = np.clip(self.prior.sigma / voxels.s0, *TAU_RANGE)
+        level: NDArray[np.int64] = np.round(np.log(tau) / NOISE_STEP).astype(np.int64)
+        return level
+
+    def levels(self, voxels: Voxels) -> Iterator[tuple[NDArray[np.bool_], Tables, Tensor]]:
+        """Give for each noise level among the voxels: which these are, tables, and features of their signals."""
+        level = self._level(voxels)
+        for number in np.unique(level):
+            which = level == number
+            table = self._tables.get(number) or self._make(int(number), voxels)
+            yield which, table, table.phi(torch.as_tensor(voxels.signals[which], device=self.device))
+
+    def _make(self, number: int, voxels: Voxels) -> Tables:
+        b, counts = (
+            torch.as_tensor(v, dtype=torch.float64, device=self.device) for v in (voxels.b_values, voxels.counts)
+        )
+        tau, rician = float(np.exp(number * NOISE_STEP)), self.model.options.noise == "rician"
+        self._tables[number] = Tables(self.atoms, b, counts, tau, rician=rician)
+        return self._tables[number]
+
+    def estimate(self, voxels: Voxels) -> Estimates:
+        """Give posterior means and standard deviations."""
+        mean, sd = np.empty((2, len(voxels), 4), dtype=np.float32)
+        for which, table, phi in self.levels(voxels):
+            found = table.posterior(phi, torch.softmax(table.scores(phi) + self.prior.log_weights, 1))
+            mean[which], sd[which] = found.mean.cpu().numpy(), found.sd.cpu().numpy()
+        mean[:, 1:] = np.maximum(mean[:, 1:], 0)  # a cell at the grid's edge reaches a little beyond it
+        mean[:, 2] = np.minimum(mean[:, 2], 1)
+        return Estimates(dict(zip(NAMES, mean.T, strict=True)), dict(zip(NAMES, sd.T, strict=True)))
+
+
+def _sample(voxels: Voxels) -> Voxels:
+    """Choose some voxels, evenly spread over the grid, of the brighter ones: background has nothing to teach."""
+    bright = np.flatnonzero(voxels.s0 > 0.2 * np.quantile(voxels.s0, 0.98)) if len(voxels) else np.arange(0)
+    return voxels.chosen(bright[np.linspace(0, len(bright) - 1, min(SAMPLE, len(bright))).astype(int)])

@@ -1,0 +1,60 @@
+"""The noise of a diffusion series, which the Bayesian methods need to know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_micromri.errors import InputError
+from napari_micromri.measure.noise import estimate_noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_micromri.ivim.fit import Fit
+
+SMALLEST_SLICE = 16
+"""Pixels along each side that a slice needs for its noise to be measured."""
+
+FEWEST_VOXELS, PARAMETERS_FITTED = 20, 4
+
+
+def image_noise(signals: NDArray[Any]) -> float | None:
+    """Estimate sigma of one image from slices; None when they show none.
+
+    Parameters
+    ----------
+    signals
+        (volumes, *grid). The median over the volumes, which is robust against motion and ghosts in some.
+    """
+    if signals.ndim < 3 or min(signals.shape[-2:]) < SMALLEST_SLICE:
+        return None
+    sigmas = [estimate.sigma for estimate in map(estimate_noise, signals) if estimate.sigma > 0]
+    return float(np.median(sigmas)) if sigmas else None
+
+
+def residual_noise(fit: Fit, counts: NDArray[Any], b_count: int) -> float:
+    """Estimate sigma of one image from what the least-squares curves of many voxels leave over.
+
+    Raises
+    ------
+    InputError
+        Too few voxels or b-values for that.
+    """
+    residual = (fit.residual * fit.maps["S0"]).ravel()
+    residual = residual[np.isfinite(residual)]
+    freedom = b_count - PARAMETERS_FITTED
+    if len(residual) < FEWEST_VOXELS or freedom < 1:
+        raise InputError(
+            f"The noise can't be estimated from {len(residual)} voxels and {b_count} b-values. Give its sigma, for "
+            "example from 'micromri info'."
+        )
+    variance = np.median(residual.astype(np.float64) ** 2) * b_count / _chi_square_median(freedom)
+    return float(np.sqrt(variance * counts.mean()))
+
+
+def _chi_square_median(freedom: int) -> float:
+    from scipy.stats import chi2
+
+    return float(chi2.median(freedom))

@@ -1,0 +1,169 @@
+"""Every estimator on signals with known parameters, and on ones that can't be fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import curve_fit
+
+from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.ivim import METHODS, Bounds, Fit, FitOptions, Flag, biexponential, make_model
+from napari_micromri.ivim.simulation import VOXEL_B, phantoms, simulate, voxels
+
+BIEXPONENTIAL = ("segmented", "lsq", "bayes")
+OPTIONS = FitOptions(noise="gaussian")
+
+
+def _error(fit: Fit, truth: dict[str, np.ndarray], name: str) -> float:
+    return float(np.sqrt(np.mean((fit.maps[name] - truth[name]) ** 2)))
+
+
+def test_the_model_is_the_sum_of_two_exponentials() -> None:
+    found = biexponential([0, 100], [1e-3, 2e-3], 0.25, 0.05, 200)
+    assert found.shape == (2, 2)
+    assert found[0].tolist() == [200, 200]
+    assert found[1, 1] == pytest.approx(200 * (0.25 * np.exp(-5) + 0.75 * np.exp(-0.2)))
+
+
+@pytest.mark.parametrize("method", BIEXPONENTIAL)
+def test_nearly_noise_free_signals_give_the_parameters_back(method: str) -> None:
+    truth = {
+        "D": np.array([0.8e-3, 1.5e-3]),
+        "f": np.array([0.1, 0.3]),
+        "Dp": np.array([0.05, 0.08]),
+        "S0": np.full(2, 500.0),
+    }
+    made = simulate(truth, (0, 5, 10, 20, 30, 50, 75, 100, 200, 400, 600, 800), 1e5)
+    options = FitOptions(noise="gaussian", sigma=1.0)
+    fit = make_model(method, options).fit(made.signals, made.b_values)
+    tolerance = 0.02 if method != "bayes" else 0.05
+    for name in ("D", "f", "Dp", "S0"):
+        np.testing.assert_allclose(fit.maps[name], truth[name], rtol=5 * tolerance if name == "Dp" else tolerance)
+    assert not fit.flags.any()
+    np.testing.assert_allclose(fit.residual, 0, atol=2e-3)
+
+
+def test_least_squares_finds_what_scipy_finds() -> None:
+    made = voxels(30, 50, seed=3)
+    fit = make_model("lsq").fit(made.signals, made.b_values)
+    for k in range(30):
+        expected, _ = curve_fit(
+            lambda b, *p: biexponential(b, *p),
+            made.b_values,
+            made.signals[:, k],
+            p0=[0.00125, 0.25, 0.0245, 1],
+            bounds=([0, 0, 0.005, 0], [0.005, 1, 0.2, 5]),
+        )
+        mine = [fit.maps[name][k] for name in ("D", "f", "Dp", "S0")]
+        cost = [np.sum((biexponential(VOXEL_B, *p) - made.signals[:, k]) ** 2) for p in (mine, expected)]
+        assert cost[0] <= cost[1] * 1.001
+
+
+def test_one_exponential_gives_the_diffusion_coefficient_and_nothing_else() -> None:
+    b = np.array([0, 300, 600])
+    signals = 100 * np.exp(-b * 1.1e-3)[:, None, None] * np.ones((1, 2, 3))
+    fit = make_model("adc").fit(signals, b)
+    np.testing.assert_allclose(fit.maps["D"], 1.1e-3, rtol=1e-4)
+    np.testing.assert_allclose(fit.maps["S0"], 100, rtol=1e-4)
+    assert np.isnan(fit.maps["f"]).all()
+    np.testing.assert_allclose(fit.curve([600], where=(0, 1)), 100 * np.exp(-0.66), rtol=1e-4)
+
+
+def test_the_posterior_mean_is_better_than_least_squares_and_its_spread_is_true() -> None:
+    made = voxels(1500, 20, seed=1)
+    least, fit = (make_model(m, OPTIONS).fit(made.signals, made.b_values) for m in ("lsq", "bayes"))
+    for name in ("D", "f", "Dp"):
+        assert _error(fit, made.truth, name) < 0.75 * _error(least, made.truth, name)
+        off = np.abs(fit.maps[name] - made.truth[name]) / fit.sd[name]
+        assert 0.6 < np.mean(off < 1) < 0.8
+        assert 0.9 < np.mean(off < 1.96) < 0.99
+    assert fit.sigma == pytest.approx(made.sigma, rel=0.15)
+
+
+def test_magnitudes_at_low_signal_are_compared_with_their_rician_mean() -> None:
+    size = 24
+    flat = {"D": np.full((size, size), 2.5e-3), "f": np.full((size, size), 0.2), "Dp": np.full((size, size), 0.05)}
+    made = simulate(
+        flat | {"S0": np.ones((size, size))}, (0, 10, 20, 50, 100, 300, 700, 1200), 12, noise="rician", seed=2
+    )
+    off = {}
+    for noise in ("rician", "gaussian"):
+        fit = make_model("bayes", FitOptions(noise=noise, sigma=made.sigma)).fit(made.signals, made.b_values)
+        off[noise] = abs(float(fit.maps["D"].mean()) - 2.5e-3)
+    assert off["rician"] < 0.5 * off["gaussian"]
+
+
+def test_a_prior_that_was_learned_is_used_for_other_slices() -> None:
+    made = phantoms(2, 30, size=24, seed=1)
+    model = make_model("bayes", FitOptions(noise="gaussian", sigma=made.sigma)).learn(made.signals, made.b_values)
+    whole = model.fit(made.signals, made.b_values)
+    first = model.fit(made.signals[:, :1], made.b_values)
+    np.testing.assert_allclose(first.maps["D"], whole.maps["D"][:1], rtol=1e-4)
+
+
+def test_repeats_weigh_as_much_as_all_images_would() -> None:
+    made = voxels(20, 30, seed=4)
+    twice = np.concatenate([made.signals, made.signals[3:]])
+    b = (*made.b_values, *made.b_values[3:])
+    weighted = make_model("lsq").fit(twice, b).maps
+    single = make_model("lsq").fit(made.signals, made.b_values).maps
+    # equal weights of all but three b-values: near the single fit, but not the same
+    assert not np.allclose(weighted["D"], single["D"], rtol=1e-4)
+    doubled = make_model("lsq").fit(np.concatenate([made.signals] * 2), (*made.b_values, *made.b_values)).maps
+    np.testing.assert_allclose(doubled["D"], single["D"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_signals_that_cannot_be_fitted_are_nan_and_flagged(method: str) -> None:
+    signals = np.repeat(biexponential(VOXEL_B, 1e-3, 0.2, 0.05, 300)[:, None], 40, axis=1)
+    signals += np.random.default_rng(0).normal(0, 3, signals.shape)
+    signals[4, 1], signals[0, 2], signals[:, 3], signals[10, 4] = np.nan, -1, 0, -0.5
+    mask = np.ones(40, dtype=bool)
+    mask[5] = False
+    fit = make_model(method, FitOptions(sigma=3.0)).fit(signals, VOXEL_B, mask)
+    assert [Flag(int(v)) for v in fit.flags[1:4]] == [Flag.UNUSABLE] * 3
+    assert fit.flags[4] & Flag.NOT_POSITIVE
+    assert np.isnan(fit.maps["D"][[1, 2, 3, 5]]).all()
+    assert fit.flags[5] == 0
+    assert np.isfinite(fit.maps["D"][6:]).all()
+    assert np.isnan(fit.maps["D"][4]) == (method in ("adc", "segmented"))
+
+
+def test_parameters_on_a_bound_are_flagged() -> None:
+    signals = biexponential(VOXEL_B, np.array([1e-3, 4e-3]), 0.2, np.array([0.3, 0.05]))
+    fit = make_model("lsq", FitOptions(bounds=Bounds(D=(0, 0.003)))).fit(signals, VOXEL_B)
+    assert fit.flags[0] & Flag.DP_AT_BOUND
+    assert fit.flags[1] & Flag.D_AT_BOUND
+    assert fit.count(Flag.D_AT_BOUND) == 1
+
+
+def test_one_voxel_is_fitted_but_its_noise_must_be_given() -> None:
+    signal = biexponential(VOXEL_B, 1e-3, 0.2, 0.05, 300)[:, None]
+    assert make_model("lsq").fit(signal, VOXEL_B).maps["D"][0] == pytest.approx(1e-3, rel=1e-3)
+    with pytest.raises(InputError, match="sigma"):
+        make_model("bayes").fit(signal, VOXEL_B)
+    fit = make_model("bayes", FitOptions(sigma=3)).fit(signal, VOXEL_B)
+    assert abs(fit.maps["D"][0] - 1e-3) < 2 * fit.sd["D"][0]
+
+
+@pytest.mark.parametrize("mask", [np.zeros((4, 4)), np.ones((4, 5))])
+def test_a_mask_that_is_empty_or_of_another_grid_is_refused(mask: np.ndarray) -> None:
+    with pytest.raises(InputError, match="mask"):
+        make_model("lsq").fit(np.ones((len(VOXEL_B), 4, 4)), VOXEL_B, mask)
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(InputError, match="median"):
+        make_model("median")
+    with pytest.raises(InputError, match="sigma"):
+        FitOptions(sigma=0)
+    with pytest.raises(InputError, match="bounds of f"):
+        Bounds(f=(0, 2))
+    with pytest.raises(InputError, match="complex"):
+        make_model("lsq").fit(np.ones((11, 4), dtype=complex), VOXEL_B)
+
+
+def test_a_fit_stops_when_asked() -> None:
+    made = voxels(50, 30)
+    with pytest.raises(CancelledError):
+        make_model("lsq").fit(made.signals, made.b_values, should_stop=lambda: True)
