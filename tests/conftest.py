@@ -10,14 +10,26 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import leftovers
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # A busy machine must not fail a property: how long an example takes says nothing about it.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+os.environ[leftovers.MARK] = str(os.getpid())
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """End what a test has started, also when it failed or took too long, and fail it when something was left."""
+    watch = leftovers.Watch()
+    yield
+    if left := watch.end():
+        pytest.fail(f"The test left {len(left)} processes alive: {'; '.join(left)}")
 
 
 @pytest.fixture(scope="session")

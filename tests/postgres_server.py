@@ -8,7 +8,9 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from leftovers import KEPT, MARK
 
 USER, PASSWORD, DATABASE = "tuner", "s3cret-Pass", "postgres"
 FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -82,7 +84,8 @@ class PostgresServer:
         program = find_program(name)
         assert program is not None
         with (self._folder / "log").open("ab") as log:
-            return subprocess.Popen(self._as_user([program, *arguments]), stdout=log, stderr=log, cwd=self._folder)
+            how: dict[str, Any] = {"stdout": log, "stderr": log, "cwd": self._folder, "env": os.environ | {MARK: KEPT}}
+            return subprocess.Popen(self._as_user([program, *arguments]), **how)
 
     @staticmethod
     def _as_user(command: list[str]) -> list[str]:
