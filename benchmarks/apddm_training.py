@@ -26,13 +26,13 @@ from apddm import fill_in
 from napari_micromri.measure.image_quality import assess
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling
+from napari_micromri.runs.events import Failed
 from napari_micromri.simulation.resampling import upsample
 from napari_micromri.study.build import build
 from napari_micromri.study.model import Assign
 from napari_micromri.study.simulated import plan_simulated
 from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, make_config
-from napari_micromri.training.events import Failed
 from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, run_training
 

@@ -38,7 +38,8 @@ from napari_micromri.training.process import resume_run, start_run, stop_run
 from napari_micromri.training.run import RunReader
 
 if TYPE_CHECKING:
-    from napari_micromri.training.run import Run, State
+    from napari_micromri.runs.reading import State
+    from napari_micromri.training.run import Run
 
 RATIO_LIMIT = 1.10
 STOP_LIMIT = 2.0
@@ -79,7 +80,7 @@ def epoch_ratio(config: TrainConfig, data: TrainingData, folder: Path, rounds: i
     """
     config = config.model_copy(update={"epochs": rounds + 1})
     run = RunFolder(folder / "measured")
-    run.create("study", config.model_dump(mode="json"))
+    run.create({"study": "study", "config": config.model_dump(mode="json")})
     fabric = make_fabric(config)
     factor = data.check()
     slices = CheckedSlices(data.train, factor, Budget(config.cache_megabytes))

@@ -45,8 +45,12 @@ class StudyError(MicroMRIError):
     """A study can't be opened, built or changed."""
 
 
-class TrainingError(MicroMRIError):
-    """A training run can't be started, read or gone on with."""
+class JobError(MicroMRIError):
+    """A background job can't be started, read or resumed."""
+
+
+class TrainingError(JobError):
+    """A training run can't be started, read or resumed."""
 
 
 class CancelledError(MicroMRIError):

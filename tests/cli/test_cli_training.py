@@ -10,9 +10,9 @@ import pytest
 from napari_micromri.cli import main
 from napari_micromri.io import open_scan, save_scan
 from napari_micromri.nn.registry import load_model
+from napari_micromri.runs.events import Failed
 from napari_micromri.study.model import Assign
 from napari_micromri.study.store import Study
-from napari_micromri.training.events import Failed
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.run import read_run
 from study_samples import make_study

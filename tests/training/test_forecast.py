@@ -38,7 +38,7 @@ def test_what_training_would_refuse_is_the_answer(
 ) -> None:
     study = make_study(tmp_path / "mice.mri.zarr")  # where nobody is set aside for validation
     question = json.dumps({"study": str(study.path), "config": make_config().model_dump(mode="json")})
-    monkeypatch.setattr("napari_micromri.training.process.NICENESS", 0)
+    monkeypatch.setattr("napari_micromri.runs.process.NICENESS", 0)
     monkeypatch.setattr(sys, "stdin", io.StringIO(question))
     assert main() == 0
     answer = capsys.readouterr().out

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from napari_micromri.errors import TrainingError
+from napari_micromri.runs.process import main
 from napari_micromri.study.model import Assign
-from napari_micromri.training.process import main, resume_run, start_run, stop_run
+from napari_micromri.training.process import resume_run, start_run, stop_run
 from napari_micromri.training.run import RunReader, read_run
 from napari_micromri.training.runner import create_run, run_training
 from study_samples import make_study
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_micromri.runs.reading import State
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.run import Run, State
+    from napari_micromri.training.run import Run
 
 PATIENCE = 120.0
 
@@ -60,12 +62,12 @@ def test_a_run_in_the_background_is_watched_stopped_killed_and_finished(
     assert run.presence is not None
     assert run.presence.pid == started.pid
     assert run.seconds_left is not None
-    with pytest.raises(TrainingError, match="going on already"):
+    with pytest.raises(TrainingError, match="running already"):
         resume_run(path)
     stop_run(path)
     run = wait(path, "stopped")
     assert run.resumable
-    with pytest.raises(TrainingError, match="isn't going on"):
+    with pytest.raises(TrainingError, match="isn't running"):
         stop_run(path)
 
     resume_run(path)
@@ -79,8 +81,8 @@ def test_a_run_in_the_background_is_watched_stopped_killed_and_finished(
 def test_the_process_ends_with_its_runs_success(
     tmp_path: Path, study: Path, make_config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_micromri.training.process.faulthandler.enable", lambda: None)
-    monkeypatch.setattr("napari_micromri.training.process.NICENESS", 0)
+    monkeypatch.setattr("napari_micromri.runs.process.faulthandler.enable", lambda: None)
+    monkeypatch.setattr("napari_micromri.runs.process.NICENESS", 0)
     good = create_run(make_config(epochs=1), study, tmp_path / "good")
     assert main([str(good.path)]) == 0
     assert read_run(good.path).state == "done"

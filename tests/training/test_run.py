@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.training.events import Done, Epoch, Event, Failed, Metrics, Resumed, Started, Stopped, to_line
+from napari_micromri.runs.events import Event, Failed, to_line
+from napari_micromri.runs.presence import SILENCE_SECONDS, Presence, read_presence, write_presence
+from napari_micromri.runs.reading import EventReader
+from napari_micromri.training.events import Done, Epoch, Metrics, Resumed, Started, Stopped
 from napari_micromri.training.folder import RunFolder
-from napari_micromri.training.presence import SILENCE_SECONDS, Presence, read_presence, write_presence
-from napari_micromri.training.run import EventReader, RunReader, find_runs, read_run
+from napari_micromri.training.run import RunReader, find_runs, read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +44,7 @@ def epoch(number: int, *, best: bool = True, loss: float = 0.5) -> Epoch:
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
-    folder.create(tmp_path / "study", {"epochs": 5})
+    folder.create({"study": "study", "config": {"epochs": 5}})
     return folder
 
 
@@ -108,7 +110,7 @@ def test_a_process_that_never_said_anything_died(folder: RunFolder, dead: Presen
 
 def test_a_process_number_that_was_used_again_is_not_taken_for_the_trainer(folder: RunFolder) -> None:
     own = Presence.of(os.getpid())
-    write(folder, replace(own, created=own.created - 1000), Started(**BEGAN))
+    write(folder, replace(own, start=(own.start or 0) - 1000), Started(**BEGAN))
     assert read_run(folder.path).state == "died"
 
 
@@ -143,7 +145,7 @@ def test_an_epoch_that_was_trained_twice_counts_once(folder: RunFolder) -> None:
 
 
 def test_a_half_written_line_waits_and_is_read_when_it_is_whole(folder: RunFolder) -> None:
-    reader = EventReader(folder.path)
+    reader = EventReader(folder)
     assert reader.poll() == []
     folder.append(epoch(1))
     line = to_line(epoch(2)).encode()
@@ -160,34 +162,34 @@ def test_an_event_after_a_half_written_line_is_a_line_of_its_own(folder: RunFold
     with folder.events.open("ab") as file:
         file.write(to_line(epoch(1)).encode()[:30])
     folder.append(epoch(2))
-    assert [e.epoch for e in EventReader(folder.path).poll()] == [2]  # type: ignore[attr-defined]
+    assert [e.epoch for e in EventReader(folder).poll()] == [2]  # type: ignore[attr-defined]
 
 
 def test_a_reader_sees_that_a_run_was_overwritten(folder: RunFolder) -> None:
     reader = RunReader(folder.path)
     write(folder, None, Started(**BEGAN), epoch(1), epoch(2), Done(epoch=2, message="Done."))
     assert reader.read().state == "done"
-    folder.create("study", {"epochs": 3}, overwrite=True)
+    folder.create({"study": "study", "config": {"epochs": 3}}, overwrite=True)
     write(folder, Presence.of(os.getpid()), Started(**BEGAN), epoch(1))
     run = reader.read()
     assert (run.state, len(run.epochs), run.planned) == ("running", 1, 3)
 
 
 def test_a_folder_with_a_run_is_never_written_over_unasked(folder: RunFolder) -> None:
-    with pytest.raises(TrainingError, match="holds a run already"):
-        folder.create("study", {})
+    with pytest.raises(TrainingError, match="already"):
+        folder.create({})
 
 
 def test_a_folder_with_other_files_is_no_place_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").touch()
     with pytest.raises(TrainingError, match="other files"):
-        RunFolder(tmp_path).create("study", {}, overwrite=True)
+        RunFolder(tmp_path).create({}, overwrite=True)
     assert (tmp_path / "thesis.docx").exists()
 
 
 def test_runs_are_found_newest_first_and_damaged_ones_hide_none(tmp_path: Path) -> None:
     for name in ("b", "a", "damaged"):
-        RunFolder(tmp_path / name).create("study", {"epochs": 1})
+        RunFolder(tmp_path / name).create({"study": "study", "config": {"epochs": 1}})
     (tmp_path / "damaged" / "config.json").write_text("{")
     (tmp_path / "other").mkdir()
     assert [run.name for run in find_runs(tmp_path)] == ["a", "b"]

@@ -16,11 +16,14 @@ import torch
 
 from napari_micromri.errors import StudyError, TrainingError
 from napari_micromri.nn.registry import load_model
+from napari_micromri.runs.events import Event, Failed
+from napari_micromri.runs.reading import EventReader
+from napari_micromri.runs.record import stop_on_signals
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.training.events import Batch, Done, Epoch, Event, Failed, Stopped
+from napari_micromri.training.events import Batch, Done, Epoch, Stopped
 from napari_micromri.training.folder import RunFolder
-from napari_micromri.training.run import EventReader, read_run
-from napari_micromri.training.runner import create_run, reopen_run, run_training, stop_on_signals
+from napari_micromri.training.run import read_run
+from napari_micromri.training.runner import create_run, reopen_run, run_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +59,7 @@ class Failing(Sequence[Any]):
 
 
 def ends(folder: RunFolder) -> list[Event]:
-    return [e for e in EventReader(folder.path).poll() if isinstance(e, Done | Failed | Stopped)]
+    return [e for e in EventReader(folder).poll() if isinstance(e, Done | Failed | Stopped)]
 
 
 def the_failure(folder: RunFolder, data: TrainingData) -> str:
@@ -74,7 +77,7 @@ def the_failure(folder: RunFolder, data: TrainingData) -> str:
 def test_a_run_is_recorded_and_its_model_is_ready(make_run: Callable[..., RunFolder], data: TrainingData) -> None:
     folder = make_run(epochs=2)
     seen = list(run_training(folder, data=data))
-    recorded = EventReader(folder.path).poll()
+    recorded = EventReader(folder).poll()
     assert recorded == [event for event in seen if not isinstance(event, Batch)]
     run = read_run(folder.path)
     assert (run.state, run.fraction, len(run.epochs), len(run.images)) == ("done", 1.0, 2, 2)
@@ -83,7 +86,8 @@ def test_a_run_is_recorded_and_its_model_is_ready(make_run: Callable[..., RunFol
     assert load_model(run.model).spec.name == "run"
     assert "Epoch 2" in folder.log.read_text()
     assert run.presence is not None
-    assert (run.presence.pid, run.presence.epoch, run.presence.batch) == (os.getpid(), 2, 3)
+    assert run.batch is not None
+    assert (run.presence.pid, run.batch.epoch, run.batch.batch) == (os.getpid(), 2, 3)
 
 
 def test_a_file_stops_a_run_and_it_is_resumed(make_run: Callable[..., RunFolder], data: TrainingData) -> None:
@@ -265,9 +269,9 @@ def test_two_processes_never_train_in_one_folder(make_run: Callable[..., RunFold
     next(first)
     with pytest.raises(TrainingError, match="Another process"):
         next(run_training(folder, data=data))
-    with pytest.raises(TrainingError, match="going on already"):
+    with pytest.raises(TrainingError, match="running already"):
         reopen_run(folder.path)
-    with pytest.raises(TrainingError, match="holds a run already"):
+    with pytest.raises(TrainingError, match="Another process"):
         create_run(TrainConfig(), folder.path.parent / "study", folder.path, overwrite=True)
     assert ends(folder) == []
     first.close()  # type: ignore[attr-defined]
@@ -280,7 +284,7 @@ def test_a_new_run_needs_a_study_and_an_empty_folder(
         create_run(make_config(), tmp_path / "nowhere", tmp_path / "other")
     assert not (tmp_path / "other").exists()
     folder = make_run()
-    with pytest.raises(TrainingError, match="holds a run already"):
+    with pytest.raises(TrainingError, match="already"):
         create_run(make_config(), tmp_path / "study", folder.path)
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_micromri.errors import InputError, OutputExistsError
+from napari_micromri.runs.events import to_line
 from napari_micromri.training.config import make_config, parse_config
-from napari_micromri.training.events import Epoch, Metrics, to_line
+from napari_micromri.training.events import Epoch, Metrics
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.tuning.reading import read_tuning
 from napari_micromri.tuning.report.facts import Facts, baseline
@@ -123,7 +124,8 @@ def test_settings_of_a_trial_that_says_nothing_come_from_its_run_or_the_space(tm
     for _ in range(2):
         sample.add(config=None)
     sample.folder.runs.mkdir(exist_ok=True)
-    RunFolder(sample.folder.run_of(0)).create("study", sample.config.base.model_dump(mode="json") | {"seed": 77})
+    config = sample.config.base.model_dump(mode="json") | {"seed": 77}
+    RunFolder(sample.folder.run_of(0)).create({"study": "study", "config": config})
     state = read_tuning(tmp_path / "tuning")
     assert settings_of(state, state.trials[0])["seed"] == 77
     found = settings_of(state, state.trials[1])
@@ -136,7 +138,7 @@ def test_what_the_input_itself_scores_comes_from_the_run(tmp_path: Path) -> None
     state = read_tuning(tmp_path / "tuning")
     assert baseline(state.trials[0]) == {}
     run = RunFolder(sample.folder.run_of(0))
-    run.create("study", {"epochs": 1})
+    run.create({"study": "study", "config": {"epochs": 1}})
     given = Metrics(loss=0.5, mse=0.09, mae=0.1, psnr=20.0, ssim=0.7)
     reached = Metrics(loss=0.4, mse=0.05, mae=0.1, psnr=22.0, ssim=0.8)
     epoch = Epoch(epoch=1, train_loss=0.4, validation=reached, baseline=given, learning_rate=0.1, seconds=2, best=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_micromri.errors import InputError, StudyError, TrainingError
+from napari_micromri.runs.presence import Presence
 from napari_micromri.study.model import Assign
 from napari_micromri.study.store import Study
-from napari_micromri.training.presence import Presence
 from napari_micromri.tuning import process
 from napari_micromri.tuning.config import make_tune_config
 from napari_micromri.tuning.process import (
@@ -172,7 +172,7 @@ def test_the_process_of_a_worker_ends_with_its_success(
     tmp_path: Path, make_config: Callable[..., TuneConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faulthandler, "enable", lambda: None)
-    monkeypatch.setattr("napari_micromri.training.process.NICENESS", 0)
+    monkeypatch.setattr("napari_micromri.runs.process.NICENESS", 0)
     folder = create_tuning(tmp_path / "tuning", make_config(trials=1))
     assert main([str(folder.path), "--name", "worker-07", "--threads", "1"]) == 0
     [row] = read_workers(folder.path)

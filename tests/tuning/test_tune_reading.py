@@ -18,7 +18,7 @@ import pytest
 from optuna.storages import RDBStorage
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.training.presence import Presence
+from napari_micromri.runs.presence import Presence
 from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.reading import TuneReader, read_tuning
 from napari_micromri.tuning.roster import PREFIX, Record

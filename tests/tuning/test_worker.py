@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from napari_micromri.errors import TrainingError
 from napari_micromri.progress import never
-from napari_micromri.training.presence import SILENCE_SECONDS, Presence
+from napari_micromri.runs.presence import SILENCE_SECONDS, Presence
 from napari_micromri.tuning import patience, roster, slots
 from napari_micromri.tuning import worker as worker_module
 from napari_micromri.tuning.objective import Outcome, TrialRun, Workplace

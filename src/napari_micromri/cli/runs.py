@@ -1,4 +1,4 @@
-"""`micromri runs`, `watch` and `stop`: see how trainings go, wherever they were started, and end them."""
+"""`micromri runs`, `watch` and `stop`: see how jobs go, wherever they were started, and end them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.cli.console import print_json
-from napari_micromri.errors import TrainingError
+from napari_micromri.errors import JobError
 
 if TYPE_CHECKING:
     import argparse
@@ -33,16 +33,17 @@ def add_to(commands: Commands) -> None:
     runs.set_defaults(run=run_runs)
     watch = commands.add_parser(
         "watch",
-        help="follow a training run",
-        description="Show how a training run goes until it ends; Ctrl-C ends the watching only.",
+        help="follow a training run or another background job",
+        description="Show how a training run or another background job goes until it ends; Ctrl-C ends only the "
+        "watching.",
         epilog="Example:\n  micromri watch runs/first",
     )
     watch.add_argument("run_folder", metavar="RUN", help="folder of the run")
     watch.set_defaults(run=run_watch)
     stop = commands.add_parser(
         "stop",
-        help="stop a training run",
-        description="Stop a training run after its batch; it writes a checkpoint and can be resumed.",
+        help="stop a training run or another background job",
+        description="Stop a training run after its batch, or another background job after its step; it can be resumed.",
         epilog="Example:\n  micromri stop runs/first",
     )
     stop.add_argument("run_folder", metavar="RUN", help="folder of the run")
@@ -95,7 +96,7 @@ def _finite(value: float) -> float | None:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    from napari_micromri.training.words import duration
+    from napari_micromri.runs.words import duration
 
     psnr = f"{row['best_psnr']:.2f} ({row['input_psnr']:.2f})" if row["best_psnr"] and row["input_psnr"] else "-"
     return (
@@ -110,43 +111,42 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def run_watch(options: argparse.Namespace) -> int:
-    """Follow until the end; a run that failed or died is an error."""
+    """Follow until the end; a job that failed or died is an error."""
     from napari_micromri.cli.train import Bar
-    from napari_micromri.training.events import Batch
-    from napari_micromri.training.run import EventReader, RunReader
-    from napari_micromri.training.words import describe
+    from napari_micromri.runs.kinds import kind_of
+    from napari_micromri.runs.reading import EventReader
 
-    reader, events = RunReader(options.run_folder), EventReader(options.run_folder)
+    kind = kind_of(options.run_folder)
+    reader, events = kind.reader(options.run_folder), EventReader(kind.reader.job.folder_of(options.run_folder))
     with ExitStack() as stack:
         bar = Bar(stack)
         while True:
-            run = reader.read()
+            job = reader.read()
             for event in events.poll():
                 bar.take(event)
-                if text := describe(event):
+                if text := kind.words(event):
                     bar.print(text)
-            if not run.live:
+            if not job.live:
                 break
-            at = run.presence
-            if at is not None and at.batch and at.loss is not None:
-                bar.take(Batch(epoch=at.epoch, batch=at.batch, batches=at.batches, loss=at.loss))
+            if job.at is not None:
+                bar.take(job.at)
             time.sleep(LOOK_SECONDS)
-    if run.state in ("failed", "died"):
-        raise TrainingError(run.message)
+    if job.state in ("failed", "died"):
+        raise JobError(job.message)
     return 0
 
 
 def run_stop(options: argparse.Namespace) -> int:
     """Ask, and wait for the answer."""
-    from napari_micromri.training.process import stop_run
-    from napari_micromri.training.run import RunReader
+    from napari_micromri.runs.kinds import kind_of
+    from napari_micromri.runs.process import stop_job
 
-    stop_run(options.run_folder, kill=options.kill)
-    reader, until = RunReader(options.run_folder), time.monotonic() + WAIT_SECONDS
-    while (run := reader.read()).live and time.monotonic() < until:
+    stop_job(options.run_folder, kill=options.kill)
+    reader, until = kind_of(options.run_folder).reader(options.run_folder), time.monotonic() + WAIT_SECONDS
+    while (job := reader.read()).live and time.monotonic() < until:
         time.sleep(0.1)
-    if run.live:
-        print("The run was asked to stop; it is still at its batch.")
+    if job.live:
+        print("It was asked to stop, and will do so after its present step.")
     else:
-        print(run.message)
+        print(job.message)
     return 0

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.training.events import Batch, Epoch, Event, Failed, Started, Stopped
+from napari_micromri.runs.events import Event, Failed, Progress
+from napari_micromri.training.events import Batch, Epoch, Started, Stopped
 
 if TYPE_CHECKING:
     import argparse
@@ -98,7 +99,8 @@ def _say_where(run: str) -> int:
 
 
 def _train(folder: RunFolder, config: TrainConfig | None = None) -> int:
-    from napari_micromri.training.runner import first_process, run_training, stop_on_signals
+    from napari_micromri.runs.record import stop_on_signals
+    from napari_micromri.training.runner import first_process, run_training
 
     ending: Event | None = None
     with stop_on_signals() as should_stop:
@@ -150,6 +152,10 @@ class Bar:
                 self._move(event.epoch, event.batch)
             case Epoch():
                 self._move(event.epoch + 1, 0)
+            case Progress():
+                self._bar.unit, self._bar.total = "step", event.total
+                self._bar.set_description_str(event.text, refresh=False)
+                self._bar.update(event.done - self._bar.n)
 
     def print(self, text: str) -> None:
         """Print a line above the bar."""

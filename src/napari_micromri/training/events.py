@@ -1,16 +1,16 @@
-"""What happens during a training run, as objects and as lines of ``events.jsonl``.
+"""What happens during a training run, besides what happens in all jobs (`napari_micromri.runs.events`).
 
-Epochs count from 1, batches within an epoch from 1. Times are seconds since 1970. A figure that can't be computed (the
-SSIM of an empty slice) is NaN here and ``null`` in the file.
+Epochs count from 1, batches within an epoch from 1.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import time as clock
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from napari_micromri.runs import events as job
+from napari_micromri.runs.events import Event, by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,22 +29,23 @@ class Metrics:
     ssim: float
 
 
+class _Judged(Event):
+    """An event that carries `Metrics`."""
+
+    @classmethod
+    def restore(cls, key: str, value: Any) -> Any:
+        if key not in ("validation", "baseline"):
+            return super().restore(key, value)
+        return Metrics(**{f.name: math.nan if value[f.name] is None else float(value[f.name]) for f in fields(Metrics)})
+
+
 @dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happened at a time."""
-
-    name: ClassVar[str] = ""
-    time: float = field(default_factory=clock.time)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Started(Event):
+class Started(_Judged, job.Started):
     """Training begins. ``baseline`` is what the LR input itself, brought to the HR grid, scores on validation.
 
     ``note`` says what a person should know of these settings.
     """
 
-    name: ClassVar[str] = "started"
     epochs: int
     batches: int
     train_slices: int
@@ -54,23 +55,22 @@ class Started(Event):
     precision: str
     processes: int = 1
     baseline: Metrics
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resumed(Started):
-    """Training goes on after ``batch`` batches of ``epoch`` (0: at its beginning). ``note`` says what has changed."""
+class Resumed(Started, job.Resumed):
+    """Training continues after ``batch`` batches of ``epoch`` (0: at its beginning). ``note`` says what has changed."""
 
-    name: ClassVar[str] = "resumed"
     epoch: int
     batch: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch(Event):
-    """One batch was learned from. Not kept in ``events.jsonl``: the newest stands in ``process.json``."""
+    """One batch was learned from."""
 
     name: ClassVar[str] = "batch"
+    kept: ClassVar[bool] = False
     epoch: int
     batch: int
     batches: int
@@ -78,7 +78,7 @@ class Batch(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Epoch(Event):
+class Epoch(_Judged):
     """One epoch is over. ``best`` says whether it is the best so far, ``seconds`` are those of training alone."""
 
     name: ClassVar[str] = "epoch"
@@ -121,67 +121,18 @@ class Checkpoint(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stopped(Event):
-    """A person or the cluster asked for the end; the run can be resumed."""
+class Stopped(job.Stopped):
+    """A person or the cluster asked for the end after ``batch`` batches of ``epoch``; both 0 when it came at once."""
 
-    name: ClassVar[str] = "stopped"
-    epoch: int
-    batch: int
-    message: str
+    epoch: int = 0
+    batch: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failed(Event):
-    """The run can't go on; ``message`` says why and what to do."""
-
-    name: ClassVar[str] = "failed"
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done(Event):
+class Done(job.Done):
     """Training came to its end. ``epoch`` is the best one."""
 
-    name: ClassVar[str] = "done"
     epoch: int
-    message: str
 
 
-Terminal: TypeAlias = Stopped | Failed | Done
-"""What ends a segment of a run: there is exactly one between two beginnings, unless the process died."""
-
-KINDS: dict[str, type[Event]] = {
-    kind.name: kind for kind in (Started, Resumed, Batch, Epoch, ValidationImage, Checkpoint, Stopped, Failed, Done)
-}
-
-
-def to_line(event: Event) -> str:
-    """Write an event as one line of JSON without its line end."""
-    return json.dumps({"event": event.name, **_finite(asdict(event))}, ensure_ascii=False, allow_nan=False)
-
-
-def from_line(line: str) -> Event | None:
-    """Read a line; None for what is half-written, damaged, or written by a later version."""
-    try:
-        content = json.loads(line)
-        kind = KINDS[content.pop("event")]
-        known = {f.name for f in fields(kind)}
-        return kind(**{key: _restore(key, value) for key, value in content.items() if key in known})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _finite(content: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in content.items():
-        if isinstance(value, dict):
-            result[key] = _finite(value)
-        else:
-            result[key] = None if isinstance(value, float) and not math.isfinite(value) else value
-    return result
-
-
-def _restore(key: str, value: Any) -> Any:
-    if key in ("validation", "baseline"):
-        return Metrics(**{f.name: math.nan if value[f.name] is None else float(value[f.name]) for f in fields(Metrics)})
-    return math.nan if value is None else value
+KINDS = by_name(Started, Resumed, Batch, Epoch, ValidationImage, Checkpoint, Stopped, Done)

@@ -86,7 +86,7 @@ def _understand(output: str, complaints: str) -> Forecast:
 
 def main() -> int:
     """Answer the question on standard input."""
-    from napari_micromri.training.process import NICENESS
+    from napari_micromri.runs.process import NICENESS
 
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
@@ -99,18 +99,18 @@ def main() -> int:
 def _answer(question: dict[str, Any]) -> dict[str, Any]:
     from pathlib import Path
 
+    from napari_micromri.runs.record import explain
     from napari_micromri.study.store import Study
     from napari_micromri.training.config import parse_config
     from napari_micromri.training.data import TrainingData
     from napari_micromri.training.engine.estimate import estimate
-    from napari_micromri.training.folder import RunFolder
-    from napari_micromri.training.runner import explain
+    from napari_micromri.training.runner import advice
 
     study = Path(question["study"])
     try:
         found = estimate(parse_config(question["config"]), TrainingData.from_study(Study.open(study)))
     except Exception as error:
-        sentence = explain(error, RunFolder(study))
+        sentence = explain(error, study, advice)
         if sentence is None:
             raise
         return {"error": sentence}

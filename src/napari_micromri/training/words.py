@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from napari_micromri.training.events import Done, Epoch, Failed, Resumed, Started, Stopped
+from napari_micromri.runs import record
+from napari_micromri.runs.words import duration
+from napari_micromri.training.events import Epoch, Resumed, Started
 
 if TYPE_CHECKING:
-    from napari_micromri.training.events import Event
+    from napari_micromri.runs.events import Event
 
 
 def describe(event: Event) -> str | None:
@@ -22,10 +23,8 @@ def describe(event: Event) -> str | None:
             return f"Started. {_setting(event)} {event.note}".rstrip()
         case Epoch():
             return describe_epoch(event)
-        case Stopped() | Failed() | Done():
-            return event.message
         case _:
-            return None
+            return record.describe(event)
 
 
 def describe_epoch(epoch: Epoch) -> str:
@@ -36,21 +35,6 @@ def describe_epoch(epoch: Epoch) -> str:
         f"PSNR {judged.psnr:.2f} dB ({given.psnr:.2f}), SSIM {judged.ssim:.4f} ({given.ssim:.4f}), "
         f"rate {epoch.learning_rate:.2g}, {duration(epoch.seconds)}{', best so far' if epoch.best else ''}"
     )
-
-
-def duration(seconds: float | None) -> str:
-    """Write a time for a person: 12 s, 3 min, 2 h 05 min, 3 d 4 h."""
-    if seconds is None or not math.isfinite(seconds):
-        return "?"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60:02} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def _setting(event: Started) -> str:

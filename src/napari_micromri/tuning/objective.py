@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_micromri.errors import MicroMRIError, TrainingError
+from napari_micromri.runs.events import Failed
 from napari_micromri.training.config import parse_config
-from napari_micromri.training.events import Done, Epoch, Failed
+from napari_micromri.training.events import Done, Epoch
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, open_data, reopen_run, run_training
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from optuna import Trial
 
     from napari_micromri.progress import ShouldStop
+    from napari_micromri.runs.events import Event
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.events import Event
     from napari_micromri.training.run import Run
     from napari_micromri.tuning.patience import Patience
     from napari_micromri.tuning.storage import Tuning

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import TrainingError, describe_os_error
-from napari_micromri.training.presence import Presence
+from napari_micromri.runs.presence import Presence
 from napari_micromri.tuning.address import VARIABLE, full_url
 from napari_micromri.tuning.creation import create_tuning
 from napari_micromri.tuning.folder import TuneFolder, find_tunings

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from napari_micromri.errors import WriteError
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.training.presence import SILENCE_SECONDS, Presence
+from napari_micromri.runs.presence import SILENCE_SECONDS, Presence
 from napari_micromri.tuning.storage import is_unreachable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError, TrainingError
-from napari_micromri.training.presence import Presence
+from napari_micromri.runs.presence import Presence
 from napari_micromri.tuning.address import hide_password, is_url
 from napari_micromri.tuning.storage import Tuning, open_tuning
 
@@ -61,7 +61,7 @@ def run_worker(
     TrainingError, StudyError, InputError
         The tuning or its data can't be found here, or see `napari_micromri.tuning.worker.Worker.work`.
     """
-    from napari_micromri.training.runner import stop_on_signals
+    from napari_micromri.runs.record import stop_on_signals
     from napari_micromri.tuning.objective import Workplace, check_data
     from napari_micromri.tuning.worker import Worker
 
@@ -87,7 +87,7 @@ def _own_name(tuning: Tuning) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work on the tuning that is named; 0 when it ended well, 2 when it failed."""
-    from napari_micromri.training.process import NICENESS
+    from napari_micromri.runs.process import NICENESS
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("where")

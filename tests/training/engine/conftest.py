@@ -21,7 +21,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
 
     def make(config: TrainConfig, name: str = "run") -> RunFolder:
         folder = RunFolder(tmp_path / name)
-        folder.create("study", config.model_dump(mode="json"))
+        folder.create({"study": "study", "config": config.model_dump(mode="json")})
         return folder
 
     return make

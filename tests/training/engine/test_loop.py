@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from conftest import Slices
+    from napari_micromri.runs.events import Event
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import TrainingData
-    from napari_micromri.training.events import Event
     from napari_micromri.training.folder import RunFolder
 
 

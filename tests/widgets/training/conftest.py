@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_micromri.runs.events import to_content
+from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.training.events import Done, Epoch, Event, Metrics, Started, Stopped, ValidationImage
+from napari_micromri.training.events import Batch, Done, Epoch, Metrics, Started, Stopped, ValidationImage
 from napari_micromri.training.folder import RunFolder
-from napari_micromri.training.presence import Presence, write_presence
 from napari_micromri.widgets.training import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from napari_micromri.runs.events import Event
 
 BASELINE = Metrics(loss=0.3, mse=0.3, mae=0.4, psnr=28.0, ssim=0.55)
 NOBODY = 2**22 - 7
@@ -31,7 +35,8 @@ class Recorded:
 
     def __init__(self, path: Path, *, epochs: int = 4, created: float | None = None) -> None:
         self.folder = RunFolder(path)
-        self.folder.create("/somewhere/mice.mri.zarr", TrainConfig(epochs=epochs).model_dump(mode="json"))
+        config = TrainConfig(epochs=epochs).model_dump(mode="json")
+        self.folder.create({"study": "/somewhere/mice.mri.zarr", "config": config})
         self.epochs, self.claimed = epochs, time.time()
         if created is not None:
             settings = json.loads(self.folder.config.read_text()) | {"created": created}
@@ -40,8 +45,8 @@ class Recorded:
     def at_work(self, *, epoch: int = 0, batch: int = 0, alive: bool = True) -> Recorded:
         """Let a process be there: this one, or one that is gone."""
         presence = Presence.of(os.getpid() if alive else NOBODY)
-        fields = {"epoch": epoch, "batch": batch, "batches": 5 if epoch else 0, "loss": 0.2 if epoch else None}
-        write_presence(self.folder.presence, Presence(**(presence.__dict__ | {"claimed": self.claimed} | fields)))
+        at = to_content(Batch(epoch=epoch, batch=batch, batches=5, loss=0.2)) if epoch else {}
+        write_presence(self.folder.presence, replace(presence, claimed=self.claimed, at=at))
         return self
 
     def tell(self, *events: Event) -> Recorded:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from napari_micromri.errors import StudyError
+from napari_micromri.runs.events import Failed
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.training.events import Failed, Resumed
+from napari_micromri.training.events import Resumed
 from napari_micromri.training.forecast import Forecast
 from napari_micromri.training.run import read_run
 from napari_micromri.widgets.training.compare_model import COLUMNS, RunsLook, cells
@@ -177,7 +178,7 @@ def test_a_dead_run_shows_the_end_of_its_log(record):
     recorded.folder.write_log("Segmentation fault")
     found = status(recorded)
     assert found.title == "Died"
-    assert "ended without a word" in found.sentence
+    assert "ended unexpectedly" in found.sentence
     assert "Segmentation" not in found.sentence
     assert "Segmentation fault" in found.log
     assert (found.can_stop, found.can_resume) == (False, True)

@@ -15,8 +15,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QLabel, QLineEdit
 
 from napari_micromri.errors import TrainingError
+from napari_micromri.runs.presence import Presence
 from napari_micromri.training.folder import RunFolder
-from napari_micromri.training.presence import Presence
 from napari_micromri.tuning.roster import Record
 from napari_micromri.tuning.space import default_space
 from napari_micromri.tuning.space_file import read_space
@@ -83,7 +83,7 @@ def put_worker(sample, phase="working", trial=26, *, name="worker-01", alive=Tru
 
 def put_model(sample, trial):
     folder = RunFolder(sample.folder.run_of(trial))
-    folder.create("mice.mri.zarr", sample.config.base.model_dump(mode="json"))
+    folder.create({"study": "mice.mri.zarr", "config": sample.config.base.model_dump(mode="json")})
     folder.best.write_bytes(b"not really a model")
     return folder.best
 

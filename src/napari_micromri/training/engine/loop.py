@@ -22,17 +22,7 @@ from napari_micromri.training.engine.methods import Method, first_network, make_
 from napari_micromri.training.engine.optimisation import monitored
 from napari_micromri.training.engine.results import ShownSlice, save_model
 from napari_micromri.training.engine.state import Learner
-from napari_micromri.training.events import (
-    Batch,
-    Checkpoint,
-    Done,
-    Epoch,
-    Event,
-    Resumed,
-    Started,
-    Stopped,
-    ValidationImage,
-)
+from napari_micromri.training.events import Batch, Checkpoint, Done, Epoch, Resumed, Started, Stopped, ValidationImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +30,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from napari_micromri.progress import ShouldStop
+    from napari_micromri.runs.events import Event
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import TrainingData
     from napari_micromri.training.engine.batches import Batch as Tensors

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri import __version__
 from napari_micromri.errors import InputError
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.training.words import duration
+from napari_micromri.runs.words import duration
 from napari_micromri.tuning.report.facts import Facts, baseline
 from napari_micromri.tuning.report.looks import short_names
 from napari_micromri.tuning.report.optuna_plots import parallel_coordinates, pareto_front, slices

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError
-from napari_micromri.training.words import duration
+from napari_micromri.runs.words import duration
 from napari_micromri.tuning.report.facts import TOP, Facts
 from napari_micromri.tuning.report.settings_file import settings_of
 from napari_micromri.tuning.report.table import moment

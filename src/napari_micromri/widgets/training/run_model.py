@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_micromri.training.words import duration
+from napari_micromri.runs.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_micromri.training.run import Run, State
+    from napari_micromri.runs.reading import State
+    from napari_micromri.training.run import Run
     from napari_micromri.widgets.training.watching import Snapshot
 
 STATE_WORDS: Mapping[State, str] = {
@@ -79,9 +80,9 @@ def _sentence(run: Run) -> str:
         return "The process is starting; the first batch takes some seconds."
     if run.state != "running":
         return run.message.partition(" The last line of its log:")[0]
-    at, done = run.presence, len(run.epochs)
+    at, done = run.batch, len(run.epochs)
     parts = [f"Epoch {min(done + 1, run.planned)} of {run.planned}"]
-    if at is not None and at.batches and at.epoch > done:
+    if at is not None and at.epoch > done:
         parts.append(f"batch {at.batch} of {at.batches}" if at.batch < at.batches else "judging")
     if run.seconds_left is not None:
         parts.append(f"{duration(run.seconds_left)} left")
@@ -89,10 +90,8 @@ def _sentence(run: Run) -> str:
 
 
 def _epoch_part(run: Run) -> int | None:
-    at = run.presence
-    if not run.live or at is None or not at.batches:
-        return None
-    return round(PER_MILLE * at.batch / at.batches)
+    at = run.batch
+    return round(PER_MILLE * at.batch / at.batches) if run.live and at is not None else None
 
 
 def _where(run: Run) -> str:

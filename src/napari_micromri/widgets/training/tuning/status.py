@@ -8,7 +8,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_micromri.training.words import duration
+from napari_micromri.runs.words import duration
 from napari_micromri.widgets.training.run_model import PER_MILLE
 from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, STATE_WORDS, objective_text
 

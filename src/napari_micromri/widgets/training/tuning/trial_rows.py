@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from napari_micromri.training.words import duration
+from napari_micromri.runs.words import duration
 from napari_micromri.widgets.training.tuning.points import searched
 from napari_micromri.widgets.training.tuning.words import (
     OBJECTIVES,
