@@ -1,12 +1,18 @@
-"""Every example runs as it is, in a process and a folder of its own."""
+"""Every example runs as it is, each in a folder of its own."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import runpy
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from napari_micromri.simulation import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 FOLDER = Path(__file__).parents[1] / "examples"
 HEADLESS = {
@@ -19,10 +25,12 @@ HEADLESS = {
 WINDOWS = {"show_in_napari"}
 
 
-def _run(code: list[str], folder: Path) -> str:
-    result = subprocess.run([sys.executable, *code], cwd=folder, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+@pytest.fixture(autouse=True, scope="module")
+def drawn_once() -> Iterator[None]:
+    """Draw each mouse once for all examples, most of whose time that would take."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(samples, "digital_mouse", cache(samples.digital_mouse))
+        yield
 
 
 def test_every_example_is_run_here() -> None:
@@ -30,15 +38,22 @@ def test_every_example_is_run_here() -> None:
 
 
 @pytest.mark.parametrize("name", HEADLESS)
-def test_example(name: str, tmp_path: Path) -> None:
+def test_example(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     written, printed = HEADLESS[name]
-    assert printed in _run([str(FOLDER / f"{name}.py")], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    assert printed in capsys.readouterr().out
     assert written is None or (tmp_path / written).exists()
 
 
 @pytest.mark.gui
 @pytest.mark.parametrize("name", sorted(WINDOWS))
-def test_example_with_a_window(name: str, tmp_path: Path) -> None:
-    # Imported and not run as a program, it builds its viewer without waiting for a person to close it.
-    code = f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import {name} as e; print(len(e.viewer.layers))"
-    assert _run(["-c", code], tmp_path).strip() == "2"
+def test_example_with_a_window(
+    name: str, make_napari_viewer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not run as the main program, it builds its viewer without waiting for a person to close it.
+    monkeypatch.setattr("napari.Viewer", make_napari_viewer)
+    viewer = runpy.run_path(str(FOLDER / f"{name}.py"))["viewer"]
+    assert [layer.visible for layer in viewer.layers] == [True, True]
