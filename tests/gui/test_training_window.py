@@ -59,10 +59,10 @@ def begin(qtbot, study, started):
         dock.tabs.setCurrentWidget(dock.setup)
         dock.setup.studies.use(study)
         dock.setup.fields.set_texts(SMALL | {"epochs": str(epochs), "patience": "none"})
-        qtbot.waitUntil(form.start.isEnabled, timeout=10_000)
+        qtbot.waitUntil(form.start.isEnabled, timeout=PATIENCE)
         before = dock.run.path
         qtbot.mouseClick(form.start, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: dock.run.path != before, timeout=10_000)
+        qtbot.waitUntil(lambda: dock.run.path != before, timeout=PATIENCE)
         started.append(dock.run.path)
         return dock.run
 
@@ -98,30 +98,7 @@ def test_from_a_study_to_a_model_in_use(make_napari_viewer, qtbot, begin, make_s
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_a_killed_trainer_is_shown_as_died_and_the_next_run_works(make_napari_viewer, qtbot, begin):
-    viewer = make_napari_viewer()
-    dock = open_dock(viewer)
-    tab = begin(dock, epochs=100_000)
-    qtbot.waitUntil(lambda: tab.run is not None and len(tab.run.epochs) >= 1, timeout=PATIENCE)
-    os.kill(tab.run.presence.pid, signal.SIGKILL)
-    qtbot.waitUntil(lambda: tab.form.state.text() == "Died", timeout=10_000)
-    assert "Epoch 1" in tab.form.log.toPlainText()
-    assert tab.form.resume.isEnabled()
-
-    tab = begin(dock, epochs=1)
-    states = set()
-
-    def over():
-        if tab.run is not None:
-            states.add(tab.form.state.text())
-        return "Done" in states
-
-    qtbot.waitUntil(over, timeout=PATIENCE)
-    assert "Died" not in states
-    assert tab.path.name == "mice-quick-2"
-
-
-def test_a_training_outlives_the_window_and_is_found_again(make_napari_viewer, qtbot, begin):
+def test_a_training_outlives_the_window_and_its_death_is_shown_and_harms_no_other(make_napari_viewer, qtbot, begin):
     viewer = make_napari_viewer()
     tab = begin(open_dock(viewer), epochs=100_000)
     qtbot.waitUntil(lambda: tab.run is not None and len(tab.run.epochs) >= 1, timeout=PATIENCE)
@@ -131,10 +108,27 @@ def test_a_training_outlives_the_window_and_is_found_again(make_napari_viewer, q
     qtbot.waitUntil(lambda: len(read_run(path).epochs) > done, timeout=PATIENCE)
 
     dock = open_dock(make_napari_viewer())
-    qtbot.waitUntil(lambda: dock.run.run is not None, timeout=10_000)
-    assert dock.run.path == path
-    assert dock.tabs.currentWidget() is dock.run
-    assert dock.run.form.state.text() == "Running"
-    qtbot.mouseClick(dock.run.form.stop, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dock.run.form.state.text() == "Stopped", timeout=PATIENCE)
-    assert dock.run.form.resume.isEnabled()
+    tab = dock.run
+    qtbot.waitUntil(lambda: tab.run is not None, timeout=PATIENCE)
+    assert tab.path == path
+    assert dock.tabs.currentWidget() is tab
+    assert tab.form.state.text() == "Running"
+    os.kill(tab.run.presence.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: tab.form.state.text() == "Died", timeout=PATIENCE)
+    assert f"Epoch {tab.run.epochs[-1].epoch}" in tab.form.log.toPlainText()
+    assert tab.form.resume.isEnabled()
+
+    tab = begin(dock, epochs=100_000)
+    states = set()
+
+    def at_work():
+        if tab.run is not None:
+            states.add(tab.form.state.text())
+        return "Running" in states
+
+    qtbot.waitUntil(at_work, timeout=PATIENCE)
+    assert "Died" not in states
+    assert tab.path.name == "mice-quick-2"
+    qtbot.mouseClick(tab.form.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: tab.form.state.text() == "Stopped", timeout=PATIENCE)
+    assert tab.form.resume.isEnabled()

@@ -16,7 +16,7 @@ from napari_micromri.errors import CancelledError, InputError, OutputExistsError
 from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file
 from napari_micromri.inference.denoise import _SliceWriter
 from napari_micromri.inference.plan import Plan
-from napari_micromri.io import create_ome_zarr, open_scan
+from napari_micromri.io import create_ome_zarr, open_scan, zarr_writer
 from napari_micromri.io.zarr_writer import shorten_ome_zarr
 from napari_micromri.scan import Scan, ScanInfo
 
@@ -237,21 +237,26 @@ def test_a_shortened_file_has_no_trace_of_the_rest(
     assert len(pieces) == {2: 2, 33: 2, 3: 1}[rest[0]]
 
 
-@pytest.mark.parametrize("count", [400, 600])
-def test_neither_scan_is_ever_whole_in_memory(nearest: Any, tmp_path: Path, count: int) -> None:
-    """Up to 512 slices each has a file; above that 32 share one."""
+@pytest.mark.parametrize("count", [40, 60])
+def test_neither_scan_is_ever_whole_in_memory(
+    nearest: Any, tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to 50 slices each has a file; above that 4 share one."""
+    monkeypatch.setattr(zarr_writer, "MANY_SLICES", 50)
+    monkeypatch.setattr(zarr_writer, "_SHARD_SLICES", 4)
 
     def load(block_id: tuple[int, ...]) -> np.ndarray:
-        return np.full((1, 32, 32), block_id[0], np.float32)
+        return np.full((1, 128, 128), block_id[0], np.float32)
 
-    data = da.map_blocks(load, chunks=((1,) * count, (32,), (32,)), dtype="f4", meta=np.zeros((0, 0, 0), "f4"))
+    data = da.map_blocks(load, chunks=((1,) * count, (128,), (128,)), dtype="f4", meta=np.zeros((0, 0, 0), "f4"))
     scan = Scan(data, ScanInfo(name="lazy", axes="zyx", voxel_size=(1, 1, 1)))
     denoise_to_file(tiny_slices(2), nearest(), tmp_path / "first.ome.zarr", options())  # imports take memory, too
     tracemalloc.start()
     try:
-        path = denoise_to_file(scan, nearest(), tmp_path / "out.ome.zarr", options(batch_size=8))
+        path = denoise_to_file(scan, nearest(), tmp_path / "out.ome.zarr", options(batch_size=2))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 0.4 * count * 64 * 64 * 4
+    assert (zarr.open_array(path / "0").shards is not None) == (count > 50)
+    assert peak < 0.4 * count * 256 * 256 * 4
     assert_array_equal(open_scan(path)[0].read()[:, 5, 5], np.arange(count))

@@ -7,28 +7,23 @@ import sys
 
 import pytest
 
-OPEN_DOCK = """
+OPEN_DOCKS = """
 import sys
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 application = QApplication([])
 import numpy as np
 from napari_micromri.widgets.denoise import DenoiseWidget
+from napari_micromri.widgets.measuring.dock import MeasureWidget
+from napari_micromri.widgets.training.dock import TrainingWidget
 viewer = ViewerModel()
 viewer.add_image(np.ones((3, 8, 8)))
-dock = DenoiseWidget(viewer)
-dock.show()
+docks = [kind(viewer) for kind in (DenoiseWidget, MeasureWidget, TrainingWidget)]
+for dock in docks:
+    dock.show()
 application.processEvents()
-assert dock.form.hint.text()
+assert docks[0].form.hint.text() and docks[1].form.hint.text() and docks[2].setup.form.hint.text()
 """
-OPEN_MEASURING = OPEN_DOCK.replace("denoise import DenoiseWidget", "measuring.dock import MeasureWidget").replace(
-    "DenoiseWidget(", "MeasureWidget("
-)
-OPEN_TRAINING = (
-    OPEN_DOCK.replace("denoise import DenoiseWidget", "training.dock import TrainingWidget")
-    .replace("DenoiseWidget(", "TrainingWidget(")
-    .replace("dock.form", "dock.setup.form")
-)
 READ_MANIFEST = """
 import sys
 from npe2 import PluginManifest
@@ -41,9 +36,10 @@ import napari_micromri.plugin.denoising, napari_micromri.widgets.denoise_model, 
 @pytest.mark.parametrize(
     ("script", "unwanted"),
     [
-        (OPEN_DOCK, {"torch", "zarr", "nibabel", "pydicom", "brukerapi"}),
-        (OPEN_MEASURING, {"torch", "zarr", "nibabel", "pydicom", "brukerapi", "pyqtgraph", "roifile"}),
-        (OPEN_TRAINING, {"torch", "zarr", "nibabel", "pydicom", "brukerapi", "pyqtgraph", "lightning_fabric"}),
+        (
+            OPEN_DOCKS,
+            {"torch", "zarr", "nibabel", "pydicom", "brukerapi", "pyqtgraph", "roifile", "lightning_fabric"},
+        ),
         (READ_MANIFEST, {"torch", "napari", "qtpy", "dask", "zarr", "nibabel", "pydicom", "brukerapi"}),
     ],
 )
