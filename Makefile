@@ -15,6 +15,8 @@ demo: $(VENV)/.installed-dev ## Denoise a real scan, print the figures, write pi
 	@tools/system-libraries || echo "Going on without the napari window." >&2
 	@$(PYTHON) -m napari_micromri.demo $(ARGS)
 
+# One thread each: the test processes already fill the cores, and more threads would only wait for each other.
+test: export OMP_NUM_THREADS ?= 1
 test: system $(VENV)/.installed-dev ## Run all tests (ARGS="tests/io -x" for some of them)
 	@$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
