@@ -27,6 +27,11 @@ class Slices:
     index: int = 0
     lr_voxel_size: tuple[float, float] = (0.2, 0.2)
     hr_voxel_size: tuple[float, float] = (0.1, 0.1)
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def whole(self) -> NDArray[np.float32]:
+        return self.lr
 
 
 def make_slice(shape: tuple[int, int] = (32, 24), *, seed: int = 0, noise: float = 60.0) -> Slices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +17,8 @@ from napari_micromri.nn.apddm.noise import NoiseSource
 from napari_micromri.nn.apddm.sampler import sample
 from napari_micromri.nn.checkpoint import faulty_field, read_spec
 from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
-from napari_micromri.nn.normalisation import is_constant, normalise, restore
+from napari_micromri.nn.normalisation import is_constant
+from napari_micromri.nn.preparation import MEASURED
 from napari_micromri.nn.restorer import Sampled, Sampling
 from napari_micromri.nn.tiling import run_tiled
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.nn.apddm.residuals import ResidualBank
     from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.preparation import Noise
     from napari_micromri.nn.unet import UNet
 
 
@@ -44,9 +47,9 @@ class ApddmRestorer(NetworkRestorer):
         self.config, self.path, self.bank = config, config.path, bank
         self.most_steps = config.most_steps
 
-    def restore(self, slices: Tensor, tile: int | None = None) -> Tensor:
+    def restore(self, slices: Tensor, tile: int | None = None, noise: Noise = MEASURED) -> Tensor:
         """Denoise slices (N, 1, h, w) in one step to (N, 1, f h, f w); constant ones pass through."""
-        return self.sample(slices, Sampling(), range(len(slices)), tile=tile).image
+        return self.sample(slices, Sampling(), range(len(slices)), tile=tile, noise=noise).image
 
     @torch.inference_mode()
     def sample(
@@ -57,6 +60,7 @@ class ApddmRestorer(NetworkRestorer):
         *,
         tile: int | None = None,
         at_once: int | None = None,
+        noise: Noise = MEASURED,
     ) -> Sampled:
         """Denoise slices (N, 1, h, w) to (N, 1, f h, f w); constant ones pass through.
 
@@ -64,24 +68,24 @@ class ApddmRestorer(NetworkRestorer):
         ``n`` steps take ``1 + K (n - 1)`` runs of the network. Statistics and upsampling are those of whole slices, so
         tiling changes nothing but the memory.
         """
-        statistics = self.spec.normalisation.statistics(slices)
-        anchor = normalise(self.upsample(slices), statistics)
-        first = self._estimate(anchor, anchor, self.path.steps, tile)
+        anchor, scaling = self.prepared(slices, noise)
+        start = _Start(anchor, scaling.noise)
+        first = self._estimate(anchor, start, self.path.steps, tile)
         image, spread = first, torch.zeros_like(first)
         if sampling.steps > 1:
-            image, spread = self._ensemble(anchor, first, sampling, numbers, tile, at_once or len(slices))
+            image, spread = self._ensemble(start, first, sampling, numbers, tile, at_once or len(slices))
         constant = is_constant(slices)
-        image = torch.where(constant, slices[..., :1, :1], restore(image, statistics))
-        return Sampled(image, torch.where(constant, 0.0, spread * statistics[1]))
+        image = torch.where(constant, slices[..., :1, :1], scaling.restore(image))
+        return Sampled(image, torch.where(constant, 0.0, spread * scaling.scale))
 
     def _ensemble(
-        self, anchor: Tensor, first: Tensor, sampling: Sampling, numbers: Sequence[int], tile: int | None, at_once: int
+        self, start: _Start, first: Tensor, sampling: Sampling, numbers: Sequence[int], tile: int | None, at_once: int
     ) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over the draws; sums are kept instead of the draws themselves."""
         total, square = torch.zeros_like(first), torch.zeros_like(first)
-        for places, draws in _portions(len(anchor), sampling.draws, at_once):
+        for places, draws in _portions(len(first), sampling.draws, at_once):
             streams = [(sampling.seed, numbers[k], draw) for k, draw in zip(places, draws, strict=True)]
-            change = self._draw(anchor[places], first[places], sampling, streams, tile) - first[places]
+            change = self._draw(start.at(places), first[places], sampling, streams, tile) - first[places]
             # Relative to the first estimate, so that the difference of squares loses no digits.
             total.index_add_(0, torch.tensor(places, device=total.device), change)
             square.index_add_(0, torch.tensor(places, device=total.device), change.square())
@@ -90,13 +94,14 @@ class ApddmRestorer(NetworkRestorer):
 
     def _draw(
         self,
-        anchor: Tensor,
+        given: _Start,
         first: Tensor,
         sampling: Sampling,
         streams: Sequence[tuple[int, int, int]],
         tile: int | None,
     ) -> Tensor:
         """Go back along the path once for each image."""
+        anchor = given.anchor
         random = sampling.draws > 1 or sampling.eta > 0
         strength = noise_strength(anchor, first) if random else torch.zeros(())
         source = NoiseSource(streams, (anchor.shape[-2], anchor.shape[-1]), self.bank)
@@ -104,21 +109,32 @@ class ApddmRestorer(NetworkRestorer):
         def noise() -> Tensor:
             return source.draw().to(anchor.device) * strength
 
-        def predict(x: Tensor, given: Tensor, t: int) -> Tensor:
+        def predict(x: Tensor, _anchor: Tensor, t: int) -> Tensor:
             return first if t == self.path.steps else self._estimate(x, given, t, tile)
 
         start = None if sampling.draws == 1 else self.path.beta * noise()
         return sample(self.path, predict, anchor, steps=sampling.steps, eta=sampling.eta, draw=noise, start_noise=start)
 
-    def _estimate(self, x: Tensor, anchor: Tensor, t: int, tile: int | None) -> Tensor:
+    def _estimate(self, x: Tensor, given: _Start, t: int, tile: int | None) -> Tensor:
         times = torch.full((len(x),), t, device=x.device)
 
         def run(pair: Tensor) -> Tensor:
             pair = pair.contiguous(memory_format=torch.channels_last)
             with self.autocast():
-                return estimate(self.network, self.config, pair[:, :1], pair[:, 1:], times).float()
+                return estimate(self.network, self.config, pair[:, :1], pair[:, 1:], times, given.noise).float()
 
-        return run_tiled(run, torch.cat([x, anchor], dim=1), tile, self.network.config)
+        return run_tiled(run, torch.cat([x, given.anchor], dim=1), tile, self.network.config)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where paths begin, (N, 1, H, W), and what the network is told of the noise there, (N, 1, 1, 1)."""
+
+    anchor: Tensor
+    noise: Tensor | None
+
+    def at(self, places: list[int]) -> _Start:
+        return _Start(self.anchor[places], None if self.noise is None else self.noise[places])
 
 
 def noise_strength(anchor: Tensor, first: Tensor) -> Tensor:

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from napari_micromri.nn.checkpoint import load_weights, weights_dont_fit
+from napari_micromri.nn.preparation import Recipe
 from napari_micromri.nn.unet import UNet
-from napari_micromri.simulation.resampling import upsampling_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.preparation import Noise, Scaling
     from napari_micromri.nn.unet import UNetConfig
 
 
@@ -45,13 +46,17 @@ class NetworkRestorer:
         """Compute convolutions in the chosen type."""
         return torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
 
-    def upsample(self, slices: Tensor) -> Tensor:
-        """Bring slices (N, 1, h, w) to the fine grid, as the model wants it."""
-        height, width = slices.shape[-2:]
-        factor, mode = self.spec.factor, self.spec.upsampling
-        rows = torch.tensor(upsampling_matrix(height, height * factor, mode), device=slices.device)
-        columns = torch.tensor(upsampling_matrix(width, width * factor, mode), device=slices.device)
-        return rows @ slices @ columns.T
+    @property
+    def takes_noise(self) -> bool:
+        """Whether the network is told the noise."""
+        return self.network.config.noise_input
+
+    def prepared(self, slices: Tensor, noise: Noise) -> tuple[Tensor, Scaling]:
+        """Bring slices (N, 1, h, w) to the fine grid and to the network's scale."""
+        recipe = Recipe.of(self.spec, tells_noise=self.takes_noise)
+        scaling = recipe.measure(slices, noise)
+        fine = slices.shape[-2] * self.spec.factor, slices.shape[-1] * self.spec.factor
+        return recipe.prepare(slices, scaling, fine), scaling
 
 
 def load_network(

@@ -52,15 +52,3 @@ def is_constant(slices: Tensor) -> Tensor:
     """Tell which slices (N, 1, h, w) hold one value only: (N, 1, 1, 1) of bool."""
     dims = (1, 2, 3)
     return slices.amax(dim=dims, keepdim=True) == slices.amin(dim=dims, keepdim=True)
-
-
-def normalise(slices: Tensor, statistics: tuple[Tensor, Tensor]) -> Tensor:
-    """Scale slices (N, 1, H, W) by what `Normalisation.statistics` gave."""
-    offset, scale = statistics
-    return (slices - offset) / scale
-
-
-def restore(slices: Tensor, statistics: tuple[Tensor, Tensor]) -> Tensor:
-    """Undo `normalise`."""
-    offset, scale = statistics
-    return slices * scale + offset

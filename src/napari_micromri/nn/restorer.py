@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from napari_micromri.nn.preparation import MEASURED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.preparation import Noise
 
 
 class Restorer(Protocol):
@@ -24,7 +27,12 @@ class Restorer(Protocol):
     def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move to a device and choose the type that convolutions are computed in."""
 
-    def restore(self, slices: Tensor, tile: int | None = None) -> Tensor:
+    @property
+    def takes_noise(self) -> bool:
+        """Whether the model is told the noise; for one that isn't, ``noise`` counts for nothing."""
+        ...
+
+    def restore(self, slices: Tensor, tile: int | None = None, noise: Noise = MEASURED) -> Tensor:
         """Denoise slices (N, 1, h, w), finite float32 on the model's device, to (N, 1, f h, f w).
 
         With ``tile`` the network sees squares of that many fine pixels at a time; the result is the same.
@@ -81,6 +89,7 @@ class SamplingRestorer(Restorer, Protocol):
         *,
         tile: int | None = None,
         at_once: int | None = None,
+        noise: Noise = MEASURED,
     ) -> Sampled:
         """Denoise slices (N, 1, h, w).
 

@@ -5,8 +5,9 @@ With ``patch_size`` 2 each 2 x 2 block of pixels becomes four channels first (pi
 end: the convolutions then run on the grid of the fast scan, where all of its information is, at a quarter of the cost
 per weight.
 
-Two options make it the network of a diffusion model: a second input channel and an embedding of time. Neither changes
-the names of the weights that a plain network has, nor what it computes.
+Three options tell it more than the image: a channel for the noise, and for a diffusion model a channel for the point of
+its path and an embedding of time. Channels come in this order, after the image, so that a network with more of them
+begins with the weights of one with fewer. None of them changes the names of the weights that a plain network has.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["PRESETS", "UNet", "UNetConfig", "count_parameters"]
 
 
 class UNet(nn.Module):
-    """Encoder-decoder with skip connections, (N, C, H, W) -> (N, 1, H, W) for any H and W; C is mostly 1.
+    """Encoder-decoder with skip connections, (N, C, H, W) -> (N, 1, H, W) for any H and W, C ``config.input_channels``.
 
     With ``config.residual`` the first input channel is added to the output, so the network learns what to change.
     """

@@ -13,8 +13,9 @@ class UNetConfig(BaseModel):
     """Shape of a `UNet`; the fields up to ``residual`` are the hyperparameters of report section 4.2.1.
 
     ``features_main`` has one entry per resolution level, finest first. ``convolutions`` is their number in each block.
-    ``guided`` takes a second input channel, which a residual network doesn't add to its output. ``time_embedding``
-    tells every block a time between 0 and 1.
+    ``noise_input`` and ``guided`` each take one more input channel, which a residual network doesn't add to its output:
+    how strong the noise is, and where on its path a diffusion model stands. ``time_embedding`` tells every block a time
+    between 0 and 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,11 @@ class UNetConfig(BaseModel):
         description="fold squares of so many pixels into channels first: computes faster, sees further, less finely",
     )
     convolutions: int = Field(default=2, ge=1, le=8, description="convolutions at each resolution, down and up")
+    noise_input: bool = Field(
+        default=False,
+        description="tell the network how noisy each slice is, as measured on it: better at high SNR, and its strength "
+        "can then be chosen",
+    )
     guided: bool = False
     time_embedding: bool = False
 
@@ -53,7 +59,7 @@ class UNetConfig(BaseModel):
     @property
     def input_channels(self) -> int:
         """Channels of the images that the network takes."""
-        return 2 if self.guided else 1
+        return 1 + self.noise_input + self.guided
 
     @property
     def multiple(self) -> int:

@@ -11,27 +11,29 @@ from torch import Tensor
 from napari_micromri.errors import ModelError
 from napari_micromri.nn.checkpoint import faulty_field, read_spec
 from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
-from napari_micromri.nn.normalisation import is_constant, normalise, restore
+from napari_micromri.nn.normalisation import is_constant
+from napari_micromri.nn.preparation import MEASURED, with_noise
 from napari_micromri.nn.tiling import run_tiled
 from napari_micromri.nn.unet import UNetConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_micromri.nn.preparation import Noise
+
 
 class UNetRestorer(NetworkRestorer):
     """Denoises slices with a `UNet`; see `napari_micromri.nn.restorer.Restorer`."""
 
     @torch.inference_mode()
-    def restore(self, slices: Tensor, tile: int | None = None) -> Tensor:
+    def restore(self, slices: Tensor, tile: int | None = None, noise: Noise = MEASURED) -> Tensor:
         """Denoise slices (N, 1, h, w) to (N, 1, f h, f w); constant ones pass through.
 
         Statistics and upsampling are those of whole slices, so tiling changes nothing but the memory.
         """
-        statistics = self.spec.normalisation.statistics(slices)
-        given = normalise(self.upsample(slices), statistics)
-        wanted = restore(run_tiled(self._run, given, tile, self.network.config), statistics)
-        return torch.where(is_constant(slices), slices[..., :1, :1], wanted)
+        given, scaling = self.prepared(slices, noise)
+        wanted = run_tiled(self._run, with_noise(given, scaling.noise), tile, self.network.config)
+        return torch.where(is_constant(slices), slices[..., :1, :1], scaling.restore(wanted))
 
     def _run(self, image: Tensor) -> Tensor:
         with self.autocast():

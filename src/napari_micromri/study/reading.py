@@ -41,6 +41,10 @@ class PairedSlice:
         (h, w), float32.
     hr
         (H, W), float32; covers exactly the same extent.
+    whole
+        The LR slice without its crop: what a slice is scaled by.
+    corner
+        Row and column of the whole HR slice at which the crop begins.
     index
         Of the slice in the pair, from 0.
     lr_voxel_size, hr_voxel_size
@@ -49,6 +53,8 @@ class PairedSlice:
 
     lr: NDArray[np.float32]
     hr: NDArray[np.float32]
+    whole: NDArray[np.float32]
+    corner: tuple[int, int]
     key: str
     subject: str
     region: str
@@ -125,13 +131,17 @@ def read_slice(study: Path, pair: Pair, index: int, *, crop: bool = True, align:
     if align and pair.shift != (0.0, 0.0):
         y, x = _pixel(pair.lr)
         lr = moved(lr, (-pair.shift[0] / y, -pair.shift[1] / x))
+    whole, corner = lr, (0, 0)
     if crop and pair.marks.crop is not None:
         fine, coarse = pair.marks.crop, lr_box(pair, pair.marks.crop)
+        corner = fine.top, fine.left
         hr = hr[fine.top : fine.bottom, fine.left : fine.right].copy()
-        lr = lr[coarse.top : coarse.bottom, coarse.left : coarse.right].copy()
+        lr = lr[coarse.top : coarse.bottom, coarse.left : coarse.right]
     return PairedSlice(
         lr=lr,
         hr=hr,
+        whole=whole,
+        corner=corner,
         key=pair.key,
         subject=pair.subject,
         region=pair.region,

@@ -48,7 +48,7 @@ def settle_config(config: TrainConfig) -> TrainConfig:
         "normalisation": spec.normalisation,
     }
     for key in brought.keys() & config.model_fields_set:
-        if getattr(config, key) != brought[key]:
+        if getattr(config, key) != brought[key] and not _only_tells_noise(key, config):
             raise InputError(
                 f"'{key}' can't be chosen, since {config.init_from} brings its own. Leave one of them out."
             )
@@ -57,14 +57,22 @@ def settle_config(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update=brought | {"init_from": str(path)})
 
 
+def _only_tells_noise(key: str, config: TrainConfig) -> bool:
+    """Tell whether a channel for the noise is all that is added: its first weights are zero, so nothing changes."""
+    return key == "network" and config.network.noise_input and config.network.model_fields_set == {"noise_input"}
+
+
 def _network(spec: ModelSpec, config: TrainConfig) -> UNetConfig:
     """Shape of the model's network, without the inputs that follow from the kind of model."""
     if spec.kind == "apddm":
-        return _read(ApddmConfig, spec).unet.model_copy(update={"guided": False, "time_embedding": False})
+        network = _read(ApddmConfig, spec).unet.model_copy(update={"guided": False, "time_embedding": False})
+        if config.network.noise_input and not network.noise_input:
+            raise InputError(f"{spec.name} has no channel for the noise, and a trained diffusion model can't get one.")
+        return network
     network = _read(UNetConfig, spec)
     if config.kind == "apddm":
         _check_same_start(spec, config.apddm, network)
-    return network
+    return network.model_copy(update={"noise_input": network.noise_input or config.network.noise_input})
 
 
 def _check_same_start(spec: ModelSpec, settings: ApddmSettings, network: UNetConfig) -> None:

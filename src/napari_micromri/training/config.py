@@ -15,6 +15,7 @@ from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.nn.unet_config import UNetConfig
 from napari_micromri.simulation.resampling import Upsampling
 from napari_micromri.training.apddm_settings import ApddmSettings
+from napari_micromri.training.simulated_settings import SimulatedSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,8 +44,28 @@ class TrainConfig(BaseModel):
     upsampling: Upsampling = Field(default="nearest", description="how LR slices come to the HR grid")
     normalisation: Normalisation = Field(default=Normalisation(), description="how slices are scaled")
 
-    epochs: int = Field(default=200, ge=1, description="passes over the training slices")
+    pairs: Literal["study", "simulated"] = Field(
+        default="study",
+        description="study: learn from the fast scans of the study; simulated: make them from its good scans, with "
+        "other noise at every draw",
+    )
+    simulated: SimulatedSettings = Field(default=SimulatedSettings(), description="only with pairs=simulated")
+
+    epochs: int = Field(default=200, ge=1, description="passes over the training slices, at most")
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="train for so long instead of for all epochs; the cosine then follows the time; none: no limit",
+    )
+    draws: int | None = Field(
+        default=None, ge=1, description="slices that an epoch draws at random; none: each training slice once"
+    )
+    balance: Literal["slices", "subjects"] = Field(
+        default="slices",
+        description="subjects: with draws, every subject comes equally often, however many slices it has",
+    )
     batch_size: int = Field(default=32, ge=1, description="slices per step, over all processes together")
+    cuts: int = Field(default=1, ge=1, le=64, description="random squares that are cut out of each slice, with crop")
     crop: int | None = Field(
         default=None, ge=16, description="learn from random squares of so many HR pixels; none: whole slices"
     )
@@ -56,8 +77,10 @@ class TrainConfig(BaseModel):
         default=0.0, ge=0, le=2, description="multiply both images by exp(u), u uniform within this bound"
     )
 
-    loss: Literal["mse", "mae", "hybrid"] = Field(
-        default="mse", description="hybrid: alpha MSE + (1 - alpha)(1 - SSIM), eq. 7"
+    loss: Literal["mse", "mae", "hybrid", "relative", "structural"] = Field(
+        default="mse",
+        description="hybrid: alpha MSE + (1 - alpha)(1 - SSIM), eq. 7; relative: squared error over that of the input; "
+        "structural: relative, with SSIM and local brightness",
     )
     alpha: float = Field(default=0.8, ge=0, le=1, description="weight of the MSE in the hybrid loss")
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(default="rmsprop", description="method of descent")
@@ -113,6 +136,12 @@ class TrainConfig(BaseModel):
     def _fits_together(self) -> Self:
         if self.network.guided or self.network.time_embedding:
             raise ValueError("'guided' and 'time_embedding' follow from the kind of model and can't be chosen")
+        if self.pairs == "study" and self.simulated != SimulatedSettings():
+            raise ValueError("the settings 'simulated' only count with pairs=simulated")
+        if self.balance == "subjects" and self.draws is None:
+            raise ValueError("balance=subjects needs draws, the number of slices of an epoch")
+        if self.cuts > 1 and self.crop is None:
+            raise ValueError("cuts needs crop, the size of the squares that are cut out")
         if self.kind == "unet" and self.apddm != ApddmSettings():
             raise ValueError("the settings 'apddm' only count with kind=apddm")
         if self.kind == "apddm":
@@ -236,6 +265,7 @@ def known_keys() -> list[str]:
         "network": UNetConfig,
         "apddm": ApddmSettings,
         "normalisation": Normalisation,
+        "simulated": SimulatedSettings,
     }
     return [
         *TrainConfig.model_fields,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_micromri.study.store import Study
+    from napari_micromri.training.config import TrainConfig
 
 MEGABYTE = 2**20
 
@@ -32,6 +33,16 @@ class SlicePair(Protocol):
     @property
     def hr(self) -> NDArray[np.float32]:
         """Good scan of the same extent, (H, W)."""
+        ...
+
+    @property
+    def whole(self) -> NDArray[np.float32]:
+        """Fast scan without its crop: what a slice is scaled by."""
+        ...
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column, on the good scan's grid, at which the crop begins in the whole slice."""
         ...
 
     @property
@@ -53,6 +64,8 @@ class TrainingData:
     ----------
     train, validation
         Slices, each read when it is asked for.
+    subjects
+        Subject of each training slice; empty where they aren't known.
     source
         Name of the study.
     fingerprint
@@ -63,6 +76,7 @@ class TrainingData:
 
     train: Sequence[SlicePair]
     validation: Sequence[SlicePair]
+    subjects: Sequence[str] = ()
     source: str = ""
     fingerprint: str = ""
     split: Mapping[str, list[str]] = field(default_factory=dict)
@@ -73,23 +87,23 @@ class TrainingData:
         split: dict[str, list[str]] = {}
         for subject in study.subjects:
             split.setdefault(study.set_of(subject), []).append(subject)
+        train = study.slices("train")
         return cls(
-            train=study.slices("train"),
+            train=train,
             validation=study.slices("validation"),
+            subjects=[pair.subject for pair, own in zip(train.pairs, train.indices, strict=True) for _ in own],
             source=study.name,
             fingerprint=study.fingerprint(),
             split=split,
         )
 
-    def check(self) -> int:
-        """Check that there is something to learn from, and tell the factor between the grids.
+    def check(self) -> None:
+        """Check that there is something to learn from.
 
         Raises
         ------
         TrainingError
             A set has no slices.
-        InputError
-            The grids of the first pair don't fit.
         """
         for what, slices in (("train", self.train), ("validation", self.validation)):
             if len(slices) == 0:
@@ -97,7 +111,6 @@ class TrainingData:
                     f"The study {self.source} has no slices in its {what} set. Assign a subject to that set, or keep "
                     "more of its slices."
                 )
-        return factor_of(self.train[0])
 
 
 def factor_of(pair: SlicePair) -> int:
@@ -121,10 +134,10 @@ def factor_of(pair: SlicePair) -> int:
 class CheckedSlices(Sequence[SlicePair]):
     """Slices that are checked when they are first read and then kept in memory, while the budget lasts.
 
-    Safe to read from several threads.
+    Safe to read from several threads. Without a factor only the good scans are meant to be used.
     """
 
-    def __init__(self, slices: Sequence[SlicePair], factor: int, budget: Budget) -> None:
+    def __init__(self, slices: Sequence[SlicePair], factor: int | None, budget: Budget) -> None:
         self._slices, self._factor, self._budget = slices, factor, budget
         self._kept: dict[int, SlicePair] = {}
 
@@ -136,21 +149,43 @@ class CheckedSlices(Sequence[SlicePair]):
         if pair is None:
             pair = self._slices[number]
             self._check(pair)
-            if self._budget.take(pair.lr.nbytes + pair.hr.nbytes):
+            if self._budget.take(pair.whole.nbytes + pair.hr.nbytes):
                 self._kept[number] = pair
         return pair
 
     def _check(self, pair: SlicePair) -> None:
-        if factor_of(pair) != self._factor:
+        if self._factor is not None and factor_of(pair) != self._factor:
             raise InputError(
                 f"{pair.key} has {factor_of(pair)} HR pixels per LR pixel, other pairs {self._factor}. A model learns "
                 "one factor: put such pairs into a study of their own, or exclude them."
             )
-        for what, image in (("LR", pair.lr), ("HR", pair.hr)):
+        images = {"HR": pair.hr} if self._factor is None else {"LR": pair.whole, "HR": pair.hr}
+        for what, image in images.items():
             if not np.isfinite(image).all():
                 raise InputError(
                     f"Slice {pair.index} of {pair.key} holds {what} values that are not numbers. Exclude the slice."
                 )
+
+
+def checked_slices(config: TrainConfig, data: TrainingData) -> tuple[int, tuple[CheckedSlices, CheckedSlices]]:
+    """Give the factor between the grids, and the slices of training and validation.
+
+    Raises
+    ------
+    TrainingError
+        A set has no slices.
+    InputError
+        The grids of the first pair don't fit, or the slices are too small to make fast ones of them.
+    """
+    data.check()
+    budget = Budget(config.cache_megabytes)
+    if config.pairs == "simulated":
+        return config.simulated.factor, (
+            CheckedSlices(data.train, None, budget),
+            CheckedSlices(data.validation, None, budget),
+        )
+    factor = factor_of(data.train[0])
+    return factor, (CheckedSlices(data.train, factor, budget), CheckedSlices(data.validation, factor, budget))
 
 
 class Budget:

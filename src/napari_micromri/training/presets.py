@@ -37,6 +37,21 @@ _SMALL: dict[str, Any] = {
     "epochs": 30,
     "learning_rate": 1e-3,
 }
+_SIMULATED: dict[str, Any] = {"pairs": "simulated", "cuts": 4, "batch_size": 3, "loss": "structural"}
+"""Fast scans made anew at every draw; four squares of each, since making the scan is most of the work."""
+
+_SHIPPED: dict[str, Any] = {
+    "draws": 300,
+    "balance": "subjects",
+    "weight_decay": 1e-4,
+    "ema": 0.995,
+    "final_rate": 0.02,
+    "monitor": "loss",
+    "patience": None,
+    "threads": 1,
+}
+"""An epoch is 100 steps; every source of the study comes equally often."""
+
 _DIFFUSION: dict[str, Any] = {"kind": "apddm", "monitor": "loss", "patience": None}
 
 PRESETS = {
@@ -47,6 +62,31 @@ PRESETS = {
     "fine-tune": Preset(
         "goes on from the shipped model with your own scans",
         TrainConfig(**_PATCHES, init_from="unet-default", epochs=30, learning_rate=1e-4, weight_decay=1e-4, ema=0.99),
+    ),
+    "good-scans": Preset(
+        "goes on from the shipped model with good scans alone: their fast scans are made by simulation",
+        TrainConfig(**_PATCHES | _SIMULATED, init_from="unet-default", epochs=30, learning_rate=1e-4, ema=0.99),
+    ),
+    "unet-default": Preset(
+        "how the shipped model is made, from a study of good scans of many kinds",
+        TrainConfig(
+            **_PATCHES | _SIMULATED,
+            **_SHIPPED,
+            network=UNetConfig(features_main=(64, 64, 96), downsampling="conv_strided", patch_size=2, noise_input=True),
+            upsampling="sinc",
+            epochs=60,
+            learning_rate=8e-4,
+        ),
+    ),
+    "apddm-default": Preset(
+        "how the shipped diffusion model is made, from the same study and the shipped UNet",
+        TrainConfig(
+            **_PATCHES | _SIMULATED,
+            **_SHIPPED | _DIFFUSION,
+            init_from="unet-default",
+            epochs=30,
+            learning_rate=3e-4,
+        ),
     ),
     "apddm": Preset(
         "a diffusion model that begins as the shipped UNet: from faithful to textured, with uncertainty",

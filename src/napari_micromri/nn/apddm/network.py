@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_micromri.nn.preparation import with_noise
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from napari_micromri.nn.unet import UNet
 
 
-def estimate(network: nn.Module, config: ApddmConfig, x: Tensor, anchor: Tensor, t: Tensor) -> Tensor:
+def estimate(
+    network: nn.Module, config: ApddmConfig, x: Tensor, anchor: Tensor, t: Tensor, noise: Tensor | None = None
+) -> Tensor:
     """Estimate the good scan x_0.
 
     Parameters
@@ -27,19 +31,21 @@ def estimate(network: nn.Module, config: ApddmConfig, x: Tensor, anchor: Tensor,
         A point of the path and the fast scan on the good one's grid, normalised, (N, 1, H, W).
     t
         Times from 1 to T, (N,) integers.
+    noise
+        What the network is told of the noise, (N, 1, 1, 1); None where it has no channel for it.
     """
     time = t.to(x.dtype) / config.steps
     result: Tensor
     if config.parameterisation == "residual":
         weight, scale = (_at(values, t, x) for values in known_part(config.path))
         away = x - anchor
-        change = network(torch.cat([anchor, away], dim=1), time) - anchor
+        change = network(torch.cat([with_noise(anchor, noise), away], dim=1), time) - anchor
         result = anchor + weight * away + scale * change
         return result
     if config.parameterisation == "simplified":
-        result = network(x)
+        result = network(with_noise(x, noise))
         return result
-    result = x - _at(config.path.levels, t, x) * network(x, time)
+    result = x - _at(config.path.levels, t, x) * network(with_noise(x, noise), time)
     return result
 
 
@@ -63,12 +69,12 @@ def _at(values: NDArray[np.float64], t: Tensor, like: Tensor) -> Tensor:
 def starting_weights(network: UNet, plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Fit the weights of a plain trained `UNet` to one with more inputs, so that it computes the same at first.
 
-    The weights of a second input channel are zero; the embedding of time keeps its own, whose last layers are zero.
+    The weights of further input channels are zero; the embedding of time keeps its own, whose last layers are zero.
 
     Parameters
     ----------
     network
-        New, and apart from ``guided`` and ``time_embedding`` of the plain network's shape.
+        New, and apart from ``noise_input``, ``guided`` and ``time_embedding`` of the plain network's shape.
     plain
         State of the trained network.
     """

@@ -17,13 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_micromri.simulation.resampling import upsampling_matrix
+from napari_micromri.nn.preparation import Recipe
+from napari_micromri.training.engine.simulated import changed_pair, plain_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_micromri.nn.preparation import Scaling
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair
 
@@ -35,13 +37,15 @@ T = TypeVar("T")
 class Sample:
     """One slice: ``given`` and ``wanted`` (H, W), normalised by ``offset`` and ``scale``; with weight 0 it is idle.
 
-    A diffusion model learns from ``point`` (H, W) at ``time``; without one, what is given is learned from.
+    ``noise`` is what the network is told of it, None where it isn't told. A diffusion
+    model learns from ``point`` (H, W) at ``time``; without one, what is given is learned from.
     """
 
     given: NDArray[np.float32]
     wanted: NDArray[np.float32]
     offset: float
     scale: float
+    noise: float | None = None
     weight: float = 1.0
     point: NDArray[np.float32] | None = None
     time: int = 0
@@ -52,7 +56,8 @@ class Batch:
     """Samples (N, 1, H, W), padded to the largest by repeating their edges.
 
     ``sizes`` (N, 2) are the rows and columns that count, ``weights`` (N,) sum to the part that this process has of the
-    batch of all processes together; ``offsets`` and ``scales`` are (N, 1, 1, 1). ``points`` is what the network learns
+    batch of all processes together; ``offsets``, ``scales`` and ``noise`` are (N, 1, 1, 1), ``noise`` None where the
+    network isn't told it. ``points`` is what the network learns
     from: ``given``, or for a diffusion model points of the path at ``times`` (N,).
     """
 
@@ -64,10 +69,13 @@ class Batch:
     scales: Tensor
     points: Tensor
     times: Tensor
+    noise: Tensor | None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Change every tensor, for example move it to a device."""
-        return type(self)(*(change(getattr(self, f.name)) for f in fields(self)))
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {k: None if value is None else change(value) for k, value in values.items()}
+        return type(self)(**changed)
 
 
 def inside(sizes: Tensor, height: int, width: int, margin: int = 0) -> Tensor:
@@ -81,7 +89,19 @@ def inside(sizes: Tensor, height: int, width: int, margin: int = 0) -> Tensor:
 
 def batch_count(slices: int, config: TrainConfig) -> int:
     """Count the steps of one epoch; the last one may be smaller."""
-    return -(-slices // config.batch_size)
+    return -(-(config.draws or slices) // config.batch_size)
+
+
+def draw_order(slices: int, config: TrainConfig, epoch: int, subjects: Sequence[str] = ()) -> NDArray[np.int64]:
+    """Numbers of an epoch's slices: each once, or as many as are drawn, from each subject equally often if wanted."""
+    rng = np.random.default_rng([config.seed, epoch])
+    if config.draws is None:
+        return rng.permutation(slices)
+    if config.balance == "slices" or not subjects:
+        return rng.integers(slices, size=config.draws)
+    _, of_slice, counts = np.unique(np.asarray(subjects), return_inverse=True, return_counts=True)
+    odds = 1 / counts[of_slice]
+    return rng.choice(slices, size=config.draws, p=odds / odds.sum())
 
 
 Prepare: TypeAlias = "Callable[[Sample, int, Sequence[int]], Sample]"
@@ -93,28 +113,32 @@ def training_batches(
     config: TrainConfig,
     epoch: int,
     *,
+    subjects: Sequence[str] = (),
     prepare: Prepare | None = None,
     first: int = 0,
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[Batch]:
     """Give the share that process ``rank`` of ``world`` has of an epoch's batches, without the ``first`` ones."""
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(slices))
+    order = draw_order(len(slices), config, epoch, subjects)
 
     def make(number: int) -> Batch:
         start = number * config.batch_size
-        places = range(start, min(start + config.batch_size, len(slices)))
+        places = range(start, min(start + config.batch_size, len(order)))
         own = places[rank::world]
         # A process without a share learns nothing from a slice that doesn't count, and stays in step with the others.
         shown = [(place, True) for place in own] or [(places[0], False)]
-        return collate([sample(place, counts) for place, counts in shown], len(places))
+        cuts = [cut for place, counts in shown for cut in samples(place, counts)]
+        return collate(cuts, len(places) * config.cuts)
 
-    def sample(place: int, counts: bool) -> Sample:
-        stream = config.seed, epoch, place
+    def samples(place: int, counts: bool) -> Iterator[Sample]:
         number = int(order[place])
-        made = _random_sample(slices[number], config, np.random.default_rng(stream))
-        made = prepare(made, number, stream) if prepare is not None else made
-        return made if counts else replace(made, weight=0.0)
+        rng = np.random.default_rng((config.seed, epoch, place))
+        pair = Ready.of(_learned_pair(slices[number], config, rng), config)
+        for cut in range(config.cuts):
+            made = _random_sample(pair, config, rng)
+            made = prepare(made, number, (config.seed, epoch, place, cut)) if prepare is not None else made
+            yield made if counts else replace(made, weight=0.0)
 
     numbers = range(first, batch_count(len(slices), config))
     return ahead((partial(make, number) for number in numbers), config.workers)
@@ -135,7 +159,7 @@ def validation_batches(
     """
 
     def make(number: int) -> Sample:
-        sample = whole_sample(slices[number], config)
+        sample = whole_sample(judged_pair(slices[number], number, config), config)
         return prepare(sample, -1 - number, (config.seed, number)) if prepare is not None else sample
 
     samples: list[Sample] = []
@@ -148,15 +172,68 @@ def validation_batches(
         yield collate(samples, len(samples))
 
 
+def judged_pair(pair: SlicePair, number: int, config: TrainConfig) -> SlicePair:
+    """Give what a validation slice is judged by: as it is in the study, or with a fast scan that is always the same."""
+    if config.pairs == "study":
+        return pair
+    return plain_pair(pair, config.simulated, np.random.default_rng((config.seed, number)))
+
+
 def whole_sample(pair: SlicePair, config: TrainConfig) -> Sample:
-    """Bring a pair to the HR grid and to the scale of the network, as a whole."""
-    return _sample(pair, config, slice(0, pair.hr.shape[0]), slice(0, pair.hr.shape[1]))
+    """Bring a pair to the HR grid and to the scale of the network, as a whole (but for what its study crops)."""
+    return Ready.of(pair, config).cut(slice(0, pair.hr.shape[0]), slice(0, pair.hr.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A pair whose fast scan is measured, from which samples are cut."""
+
+    pair: SlicePair
+    recipe: Recipe
+    fast: Tensor
+    scaling: Scaling
+
+    @classmethod
+    def of(cls, pair: SlicePair, config: TrainConfig) -> Self:
+        """Measure the whole fast scan, as inference does."""
+        recipe = Recipe(config.upsampling, config.normalisation, config.network.noise_input)
+        fast = torch.from_numpy(np.ascontiguousarray(pair.whole, dtype=np.float32))[None, None]
+        return cls(pair, recipe, fast, recipe.measure(fast))
+
+    @property
+    def factor(self) -> int:
+        """Good pixels for each fast one, along both axes."""
+        return int(self.pair.hr.shape[0] // self.pair.lr.shape[0])
+
+    def cut(self, rows: slice, columns: slice) -> Sample:
+        """Give a part of the pair, counted from its corner."""
+        hr, whole = self.pair.hr, self.pair.whole
+        fine = whole.shape[0] * self.factor, whole.shape[1] * self.factor
+        window = (_shifted(rows, self.pair.corner[0]), _shifted(columns, self.pair.corner[1]))
+        given = self.recipe.prepare(self.fast, self.scaling, fine, window)
+        wanted = self.scaling.normalise(torch.from_numpy(hr[rows, columns].astype(np.float32, copy=False))[None, None])
+        noise = self.scaling.noise
+        return Sample(
+            given[0, 0].numpy(),
+            wanted[0, 0].numpy(),
+            float(self.scaling.offset),
+            float(self.scaling.scale),
+            None if noise is None else float(noise),
+            # A constant slice has no scale, and nothing to teach: it would only count by its units.
+            weight=float(np.ptp(whole) > 0),
+        )
+
+    def random_cut(self, config: TrainConfig, rng: np.random.Generator) -> Sample:
+        """Cut a square as training does, or take the whole slice."""
+        rows, columns = (_random_span(length, config.crop, self.factor, rng) for length in self.pair.hr.shape)
+        return self.cut(rows, columns)
 
 
 def collate(samples: Sequence[Sample], total: int) -> Batch:
     """Pad samples to the largest; each counts as one of ``total``."""
     height = max(sample.given.shape[0] for sample in samples)
     width = max(sample.given.shape[1] for sample in samples)
+    told = samples[0].noise is not None
     given, wanted, points = (
         torch.from_numpy(np.stack([_pad(image, height, width) for image in images])[:, None])
         for images in (
@@ -174,17 +251,21 @@ def collate(samples: Sequence[Sample], total: int) -> Batch:
         scales=torch.tensor([s.scale for s in samples], dtype=torch.float32).view(-1, 1, 1, 1),
         points=points,
         times=torch.tensor([s.time for s in samples]),
+        noise=torch.tensor([s.noise for s in samples], dtype=torch.float32).view(-1, 1, 1, 1) if told else None,
     )
 
 
 def random_cut(pair: SlicePair, config: TrainConfig, rng: np.random.Generator) -> Sample:
-    """Cut a square as training does, or take the whole slice, and bring it to grid and scale."""
-    rows, columns = (_random_span(length, config.crop, rng) for length in pair.hr.shape)
-    return _sample(pair, config, rows, columns)
+    """Cut a square of a pair as training does, without turning or scaling it."""
+    return Ready.of(_learned_pair(pair, config, rng), config).random_cut(config, rng)
 
 
-def _random_sample(pair: SlicePair, config: TrainConfig, rng: np.random.Generator) -> Sample:
-    sample = random_cut(pair, config, rng)
+def _learned_pair(pair: SlicePair, config: TrainConfig, rng: np.random.Generator) -> SlicePair:
+    return pair if config.pairs == "study" else changed_pair(pair, config.simulated, rng, config.crop)
+
+
+def _random_sample(pair: Ready, config: TrainConfig, rng: np.random.Generator) -> Sample:
+    sample = pair.random_cut(config, rng)
     turns = rng.random(3) < 0.5
     factor = np.float32(np.exp(rng.uniform(-config.scaling, config.scaling)))
 
@@ -195,33 +276,25 @@ def _random_sample(pair: SlicePair, config: TrainConfig, rng: np.random.Generato
             image = image.T
         return image * factor
 
-    return Sample(
-        change(sample.given), change(sample.wanted), sample.offset, sample.scale / float(factor), sample.weight
+    return replace(
+        sample,
+        given=change(sample.given),
+        wanted=change(sample.wanted),
+        scale=sample.scale / float(factor),
+        noise=None if sample.noise is None else sample.noise * float(factor),
     )
 
 
-def _random_span(length: int, crop: int | None, rng: np.random.Generator) -> slice:
+def _shifted(span: slice, by: int) -> slice:
+    return slice(span.start + by, span.stop + by)
+
+
+def _random_span(length: int, crop: int | None, factor: int, rng: np.random.Generator) -> slice:
+    """Squares begin where a coarse pixel does, as whole slices do: what lies between them was interpolated alike."""
     if crop is None or crop >= length:
         return slice(0, length)
-    start = int(rng.integers(length - crop + 1))
+    start = factor * int(rng.integers((length - crop) // factor + 1))
     return slice(start, start + crop)
-
-
-def _sample(pair: SlicePair, config: TrainConfig, rows: slice, columns: slice) -> Sample:
-    """Only what is asked for is upsampled; the scale is that of the whole slice, as in inference."""
-    lr = pair.lr.astype(np.float32, copy=False)
-    statistics = config.normalisation.statistics(torch.from_numpy(np.ascontiguousarray(lr))[None, None])
-    offset, scale = (float(value) for value in statistics)
-    (h, w), (fine_h, fine_w) = lr.shape, pair.hr.shape
-    down = upsampling_matrix(h, fine_h, config.upsampling)[rows]
-    across = upsampling_matrix(w, fine_w, config.upsampling)[columns]
-    given: NDArray[Any] = down @ lr @ across.T
-    wanted = pair.hr[rows, columns].astype(np.float32, copy=False)
-    single = np.float32(offset), np.float32(scale)
-    # A constant slice has no scale, and nothing to teach: it would only count by its units.
-    weight = float(np.ptp(lr) > 0)
-    normalised: list[NDArray[Any]] = [(image - single[0]) / single[1] for image in (given, wanted)]
-    return Sample(normalised[0], normalised[1], offset, scale, weight)
 
 
 def _pad(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

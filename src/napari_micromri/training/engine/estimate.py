@@ -11,7 +11,7 @@ import torch
 
 from napari_micromri.progress import never
 from napari_micromri.training.beginning import settle_config
-from napari_micromri.training.data import Budget, CheckedSlices
+from napari_micromri.training.data import checked_slices
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric
 from napari_micromri.training.engine.evaluation import Judged, evaluate
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.progress import ShouldStop
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.data import TrainingData
+    from napari_micromri.training.data import CheckedSlices, TrainingData
     from napari_micromri.training.engine.batches import Batch
     from napari_micromri.training.engine.methods import Method
 
@@ -65,9 +65,7 @@ def estimate(config: TrainConfig, data: TrainingData, *, steps: int = 2, should_
     """
     config = settle_config(config.model_copy(update={"devices": 1, "nodes": 1}))
     fabric = make_fabric(config)
-    factor = data.check()
-    budget = Budget(config.cache_megabytes)
-    slices, validation = (CheckedSlices(part, factor, budget) for part in (data.train, data.validation))
+    factor, (slices, validation) = checked_slices(config, data)
     learner = Learner(first_network(config, factor), config, fabric, batch_count(len(slices), config))
     method = make_method(config, slices)
     if fabric.device.type == "cuda":

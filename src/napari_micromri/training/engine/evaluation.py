@@ -41,9 +41,9 @@ class Judged:
     method: Method
     fabric: Fabric
 
-    def predict(self, given: Tensor) -> Tensor:
-        """Denoise a batch of fast slices, in the precision of the run."""
-        return self._computed(lambda: self.method.estimate(self.network, given))
+    def predict(self, batch: Batch) -> Tensor:
+        """Denoise the fast slices of a batch, in the precision of the run."""
+        return self._computed(lambda: self.method.estimate(self.network, batch))
 
     def learn(self, batch: Batch) -> Tensor:
         """Estimate the good slices as in learning."""
@@ -81,7 +81,7 @@ def evaluate(
         if alone and should_stop():
             raise Interrupted
         on_device = batch.map(fabric.to_device)
-        prediction = on_device.given if judged is None else judged.predict(on_device.given)
+        prediction = on_device.given if judged is None else judged.predict(on_device)
         learned = prediction if apart is None else apart.learn(on_device)
         figures = [
             losses.slice_losses(learned, on_device, config),

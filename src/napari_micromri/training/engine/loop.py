@@ -13,7 +13,7 @@ from napari_micromri.errors import TrainingError
 from napari_micromri.nn.unet import count_parameters
 from napari_micromri.progress import never
 from napari_micromri.training.beginning import settle_config
-from napari_micromri.training.data import Budget, CheckedSlices
+from napari_micromri.training.data import checked_slices
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric, precision_of
 from napari_micromri.training.engine.evaluation import Interrupted, Judged, evaluate
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_micromri.progress import ShouldStop
     from napari_micromri.runs.events import Event
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.data import TrainingData
+    from napari_micromri.training.data import CheckedSlices, TrainingData
     from napari_micromri.training.engine.batches import Batch as Tensors
     from napari_micromri.training.folder import RunFolder
 
@@ -67,7 +67,7 @@ def train(
     place, patience = work.learner.place, work.learner.patience
     yield work.beginning
     try:
-        while place.epoch <= config.epochs and not patience.over(place.epoch - 1):
+        while place.epoch <= config.epochs and not patience.over(place.epoch - 1) and not work.time_is_up:
             yield from _learn(work)
             yield from _judge(work)
             place.next_epoch()
@@ -80,6 +80,8 @@ def train(
         return
     early = place.epoch <= config.epochs
     why = f"no improvement in {config.patience} epochs" if early else f"all {config.epochs} epochs"
+    if work.time_is_up:
+        why = f"{config.minutes:g} minutes"
     yield Done(epoch=patience.best_epoch, message=f"Done after {why}; the best was epoch {patience.best_epoch}.")
 
 
@@ -105,13 +107,16 @@ class _Work:
     def batches(self) -> int:
         return self.beginning.batches
 
+    @property
+    def time_is_up(self) -> bool:
+        passed = self.learner.place.passed(self.config.minutes)
+        return passed is not None and passed >= 1
+
 
 def _prepare(
     config: TrainConfig, data: TrainingData, folder: RunFolder, should_stop: ShouldStop, fabric: Fabric
 ) -> _Work:
-    factor = data.check()
-    budget = Budget(config.cache_megabytes)
-    validation, slices = (CheckedSlices(part, factor, budget) for part in (data.validation, data.train))
+    factor, (slices, validation) = checked_slices(config, data)
     torch.manual_seed(config.seed)
     resumes = folder.last.is_file()
     network = new_network(config) if resumes else first_network(config, factor)
@@ -119,7 +124,7 @@ def _prepare(
     learner = Learner(network, config, fabric, batch_count(len(slices), config))
     note = _resume(learner, folder, data) if resumes else ""
     # Only one process writes.
-    shown = ShownSlice(folder, validation[len(validation) // 2], config) if fabric.is_global_zero else None
+    shown = ShownSlice(folder, validation, config) if fabric.is_global_zero else None
     began: dict[str, Any] = {
         "epochs": config.epochs,
         "batches": batch_count(len(slices), config),
@@ -158,6 +163,7 @@ def _learn(work: _Work) -> Iterator[Event]:
         work.slices,
         work.config,
         place.epoch,
+        subjects=work.data.subjects,
         prepare=work.method.prepare,
         first=place.batch,
         rank=rank,
@@ -175,6 +181,8 @@ def _learn(work: _Work) -> Iterator[Event]:
         yield Batch(epoch=place.epoch, batch=place.batch, batches=work.batches, loss=loss)
         if stop:
             raise Interrupted
+        if work.time_is_up:
+            return
         if now - work.saved > 60 * work.config.checkpoint_minutes and place.batch < work.batches:
             yield from _save(work)
 
@@ -186,25 +194,28 @@ def _step(learner: Learner, batch: Tensors, work: _Work) -> tuple[float, bool]:
     torch.manual_seed(hash((config.seed, learner.place.epoch, learner.place.batch, fabric.global_rank)))
     prediction = work.method.learn(learner.model, batch).float()
     loss = batch_loss(prediction, batch, config)
-    value, stop = _agree(fabric, float(loss.detach()), work.should_stop())
+    value, stop, seconds = _agree(fabric, float(loss.detach()), work.should_stop(), learner.place.seconds)
+    learner.place.seconds = seconds
     _check_loss(value, learner, config)
     learner.optimizer.zero_grad(set_to_none=True)
     fabric.backward(loss * fabric.world_size)  # gradients are averaged over processes, losses add up
     if config.clip is not None:
         fabric.clip_gradients(learner.model, learner.optimizer, max_norm=config.clip, error_if_nonfinite=False)
     learner.optimizer.step()
-    learner.rate.after_batch()
+    learner.rate.after_batch(learner.place.passed(config.minutes))
     if learner.average is not None:
         learner.average.update_parameters(learner.network)
     return value, stop
 
 
-def _agree(fabric: Fabric, loss: float, stop: bool) -> tuple[float, bool]:
+def _agree(fabric: Fabric, loss: float, stop: bool, seconds: float) -> tuple[float, bool, float]:
+    """Loss of all processes together; whether to stop, and the time, are what the first process says."""
     if fabric.world_size == 1:
-        return loss, stop
-    both = fabric.to_device(torch.tensor([loss, float(stop and fabric.is_global_zero)]))
-    loss, wish = torch.as_tensor(fabric.all_reduce(both, reduce_op="sum")).tolist()
-    return loss, wish > 0
+        return loss, stop, seconds
+    said = (float(stop), seconds) if fabric.is_global_zero else (0.0, 0.0)
+    together = fabric.to_device(torch.tensor([loss, *said]))
+    loss, wish, seconds = torch.as_tensor(fabric.all_reduce(together, reduce_op="sum")).tolist()
+    return loss, wish > 0, seconds
 
 
 def _check_loss(loss: float, learner: Learner, config: TrainConfig) -> None:
@@ -232,7 +243,7 @@ def _judge(work: _Work) -> Iterator[Event]:
         )
     epoch = Epoch(
         epoch=place.epoch,
-        train_loss=place.loss / work.batches,
+        train_loss=place.loss / max(1, place.batch),
         validation=validation,
         baseline=work.beginning.baseline,
         learning_rate=learner.rate.now,

@@ -11,6 +11,7 @@ import torch
 
 from napari_micromri.errors import InputError
 from napari_micromri.nn.apddm.network import starting_weights
+from napari_micromri.nn.preparation import with_noise
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.unet import UNet
 from napari_micromri.nn.unet_config import UNetConfig
@@ -44,7 +45,7 @@ class Method(Protocol):
         """Estimate the good slices, (N, 1, H, W), from what `prepare` gave."""
         ...
 
-    def estimate(self, model: nn.Module, given: Tensor, /) -> Tensor:
+    def estimate(self, model: nn.Module, batch: Batch, /) -> Tensor:
         """Estimate them as in inference, from the fast slices alone, (N, 1, H, W)."""
         ...
 
@@ -64,11 +65,12 @@ class PlainMethod:
 
     def learn(self, model: nn.Module, batch: Batch, /) -> Tensor:
         """Estimate the good slices."""
-        return self.estimate(model, batch.points)
+        return self.estimate(model, batch)
 
-    def estimate(self, model: nn.Module, given: Tensor, /) -> Tensor:
+    def estimate(self, model: nn.Module, batch: Batch, /) -> Tensor:
         """Estimate the good slices."""
-        estimated: Tensor = model(given.contiguous(memory_format=torch.channels_last))
+        image = with_noise(batch.given, batch.noise)
+        estimated: Tensor = model(image.contiguous(memory_format=torch.channels_last))
         return estimated
 
     def provenance(self) -> dict[str, Any]:

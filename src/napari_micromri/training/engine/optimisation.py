@@ -40,7 +40,8 @@ class Rate:
 
     def __init__(self, optimizer: torch.optim.Optimizer, config: TrainConfig, batches: int) -> None:
         self._each_batch = config.scheduler == "cosine"
-        self.scheduler = _make_scheduler(optimizer, config, batches)
+        self._passed: float | None = None
+        self.scheduler = self._make_scheduler(optimizer, config, batches)
         self._optimizer = optimizer
 
     @property
@@ -48,8 +49,9 @@ class Rate:
         """The learning rate of the next step."""
         return float(self._optimizer.param_groups[0]["lr"])
 
-    def after_batch(self) -> None:
-        """Take note of a step."""
+    def after_batch(self, passed: float | None = None) -> None:
+        """Take note of a step; ``passed`` is the part of the time that is over, where training has a time."""
+        self._passed = passed
         if self._each_batch and self.scheduler is not None:
             self.scheduler.step()
 
@@ -62,30 +64,36 @@ class Rate:
         else:
             self.scheduler.step()
 
+    def _make_scheduler(self, optimizer: torch.optim.Optimizer, config: TrainConfig, batches: int) -> Scheduler | None:
+        match config.scheduler:
+            case "none":
+                return None
+            case "exponential":
+                return lr_scheduler.ExponentialLR(optimizer, config.decay)
+            case "step":
+                return lr_scheduler.StepLR(optimizer, config.decay_epochs, config.decay)
+            case "plateau":
+                return lr_scheduler.ReduceLROnPlateau(optimizer, factor=config.decay, patience=config.plateau_patience)
+            case "cosine":
+                part = cosine(config, batches)
+                return lr_scheduler.LambdaLR(optimizer, lambda step: part(step, self._passed))
 
-def _make_scheduler(optimizer: torch.optim.Optimizer, config: TrainConfig, batches: int) -> Scheduler | None:
-    match config.scheduler:
-        case "none":
-            return None
-        case "exponential":
-            return lr_scheduler.ExponentialLR(optimizer, config.decay)
-        case "step":
-            return lr_scheduler.StepLR(optimizer, config.decay_epochs, config.decay)
-        case "plateau":
-            return lr_scheduler.ReduceLROnPlateau(optimizer, factor=config.decay, patience=config.plateau_patience)
-        case "cosine":
-            return lr_scheduler.LambdaLR(optimizer, cosine(config, batches))
 
+def cosine(config: TrainConfig, batches: int) -> Callable[[int, float | None], float]:
+    """Part of the learning rate at each step: a straight rise, then half a cosine down to ``final_rate``.
 
-def cosine(config: TrainConfig, batches: int) -> Callable[[int], float]:
-    """Part of the learning rate at each step: a straight rise, then half a cosine down to ``final_rate``."""
+    It falls with the steps of all epochs, or with the part of the time that has passed, where that is given.
+    """
     total, rise = config.epochs * batches, config.warmup_epochs * batches
 
-    def part(step: int) -> float:
-        if step < rise:
-            return (step + 1) / (rise + 1)
-        passed = min(1.0, (step - rise) / max(1.0, total - rise))
-        return config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * passed)) / 2
+    def part(step: int, passed: float | None = None) -> float:
+        risen = min(1.0, (step + 1) / (rise + 1))
+        if passed is None:
+            passed = max(0.0, step - rise) / max(1.0, total - rise)
+            if step < rise:
+                return risen
+        fallen = (1 + math.cos(math.pi * min(1.0, passed))) / 2
+        return risen * (config.final_rate + (1 - config.final_rate) * fallen)
 
     return part
 

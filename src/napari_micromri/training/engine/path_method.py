@@ -62,15 +62,16 @@ class PathMethod:
 
     def learn(self, model: nn.Module, batch: Batch, /) -> Tensor:
         """Estimate the good slices from the points of the path (report, eq. 11)."""
-        return estimate(model, self.model, batch.points, batch.given, batch.times)
+        return estimate(model, self.model, batch.points, batch.given, batch.times, batch.noise)
 
-    def estimate(self, model: nn.Module, given: Tensor, /) -> Tensor:
+    def estimate(self, model: nn.Module, batch: Batch, /) -> Tensor:
         """Go back along the path without any chance, in as many steps as validation takes."""
 
         def predict(x: Tensor, anchor: Tensor, t: int) -> Tensor:
-            return estimate(model, self.model, x, anchor, torch.full((len(x),), t, device=x.device))
+            times = torch.full((len(x),), t, device=x.device)
+            return estimate(model, self.model, x, anchor, times, batch.noise)
 
-        return sample(self.path, predict, given, steps=self.settings.judged_steps)
+        return sample(self.path, predict, batch.given, steps=self.settings.judged_steps)
 
     def provenance(self) -> dict[str, Any]:
         """Name the residual bank by its hash; the seed and the study's fingerprint say how to draw it again."""

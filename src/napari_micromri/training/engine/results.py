@@ -12,11 +12,10 @@ import torch
 from napari_micromri import __version__
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
-from napari_micromri.nn.normalisation import restore
-from napari_micromri.training.engine.batches import collate, whole_sample
+from napari_micromri.training.engine.batches import collate, judged_pair, whole_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair, TrainingData
+    from napari_micromri.training.engine.batches import Batch
     from napari_micromri.training.engine.methods import Method
     from napari_micromri.training.events import Epoch
     from napari_micromri.training.folder import RunFolder
@@ -96,7 +96,9 @@ class ShownSlice:
     ``lr.npy`` and ``hr.npy`` lie beside it, and ``about.json``, which says where it is from.
     """
 
-    def __init__(self, folder: RunFolder, pair: SlicePair, config: TrainConfig) -> None:
+    def __init__(self, folder: RunFolder, slices: Sequence[SlicePair], config: TrainConfig) -> None:
+        number = len(slices) // 2
+        pair = judged_pair(slices[number], number, config)
         self._folder = folder
         self._batch = collate([whole_sample(pair, config)], 1)
         folder.images.mkdir(exist_ok=True)
@@ -109,11 +111,11 @@ class ShownSlice:
         _save(folder.images / "lr.npy", pair.lr)
         _save(folder.images / "hr.npy", pair.hr)
 
-    def save(self, epoch: int, predict: Callable[[Tensor], Tensor], to_device: Callable[[Tensor], Tensor]) -> str:
+    def save(self, epoch: int, predict: Callable[[Batch], Tensor], to_device: Callable[[Tensor], Tensor]) -> str:
         """Denoise and write it; gives the name of the file in the run."""
         batch = self._batch.map(to_device)
         with torch.no_grad():
-            image = restore(predict(batch.given), (batch.offsets, batch.scales))
+            image = predict(batch) * batch.scales + batch.offsets
         path = self._folder.images / f"epoch_{epoch:04d}.npy"
         _save(path, image[0, 0].cpu().numpy())
         return path.relative_to(self._folder.path).as_posix()

@@ -34,7 +34,8 @@ VERSION = 1
 class Place:
     """Where a run is: ``batch`` batches of ``epoch`` are learned. ``loss`` is summed over them, ``seconds`` as well.
 
-    ``smoothed`` is the loss averaged over the last batches, ``least`` its smallest value.
+    ``before`` are the seconds of learning in earlier epochs. ``smoothed`` is the loss averaged over the last batches,
+    ``least`` its smallest value.
     """
 
     epoch: int = 1
@@ -43,10 +44,16 @@ class Place:
     seconds: float = 0.0
     smoothed: float | None = None
     least: float | None = None
+    before: float = 0.0
 
     def next_epoch(self) -> None:
         """Go to the beginning of the next epoch."""
+        self.before += self.seconds
         self.epoch, self.batch, self.loss, self.seconds = self.epoch + 1, 0, 0.0, 0.0
+
+    def passed(self, minutes: float | None) -> float | None:
+        """Part of the time for learning that is over; None where there is no limit."""
+        return None if minutes is None else (self.before + self.seconds) / (60 * minutes)
 
 
 class Learner:

@@ -1,4 +1,4 @@
-"""The good slices that the shipped model learns from, by source.
+"""The good slices that the shipped models learn from, by source.
 
 Real scans come from the data folder (``MICROMRI_DATA``, default ``../shared/data``); the others need nothing but the
 package and scikit-image. Each source is a list of float32 slices with a maximum around 1.
@@ -22,15 +22,25 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 CLEAN_PHANTOMS = (12, 18, 20)
-WEIGHTS = {
-    "mouse_trunk": 4.0,
-    "rat_head": 4.0,
-    "geometric_phantoms": 1.5,
-    "photographs": 2.5,
-    "random_phantoms": 2.0,
-    "digital_mouse": 2.0,
+
+VOLUMES: dict[str, tuple[tuple[str, int, slice], ...]] = {
+    "mouse_trunk": (("t2w_mouse_trunk/mouse_trunk_T2w.nii.gz", 2, slice(None)),),
+    "rat_head": (("t2w_rat_head/rat_head_T2w.nii.gz", 1, slice(None)),),
+    # The longest inversion times: the only ones whose SNR makes a target.
+    "mouse_head": (("mouse_head_ir/mouse_head_IR_mag.nii.gz", 2, slice(9, 12)),),
+    "rat_body": (("rat_body_bssfp/rat_body_bSSFP_mean4.nii.gz", 2, slice(None)),),
+    "human_t2tse": (("human_brain_t2tse/human_brain_T2w_TSE.nii.gz", 2, slice(None)),),
+    "human_3t": tuple(
+        (f"human_brain_3t_ulf/s{person}_3T_{contrast}.nii.gz", 2, slice(None))
+        for person in range(1, 7)
+        for contrast in ("T2w", "T1w", "FLAIR")
+    ),
+    "human_pd": (("human_brain_pd_fse/human_brain_PD_FSE.nii.gz", 2, slice(None)),),
+    "human_t1": tuple((f"human_brain_t1_fl2d/{name}_T1_fl2d_sag.nii.gz", 2, slice(None)) for name in ("HFP", "HFS")),
 }
-"""How often a slice is drawn from a source, in relation to the others."""
+"""Files of each source, the array axis that slices lie along, and which indices count of a fourth axis."""
+
+SOURCES = (*VOLUMES, "geometric_phantoms", "photographs", "random_phantoms", "digital_mouse")
 
 PHOTOGRAPHS = (
     "astronaut",
@@ -52,6 +62,12 @@ PHOTOGRAPHS = (
 LICENCES = {
     "mouse_trunk": "LarsonLab/hyperpolarized-mri-toolbox, BSD-3-Clause style",
     "rat_head": "nipreps/nirodents, Apache-2.0",
+    "mouse_head": "BeataWereszczynska/T1wIR_to_T1wSR, CC BY 4.0",
+    "rat_body": "LarsonLab/hyperpolarized-mri-toolbox, BSD-3-Clause style",
+    "human_t2tse": "openmrslab/suspect, MIT",
+    "human_3t": "bispmri/Ultra-low-field-MRI-Scanner, CC0 1.0",
+    "human_pd": "rii-mango/Papaya, BSD-3-Clause wording",
+    "human_t1": "neurolabusc/dcm_qa_decubitus, BSD-2-Clause",
     "geometric_phantoms": "Edinburgh-Imaging/PreclinicalMRIPhantomAnalysis, CC BY 4.0",
     "photographs": "images shipped with scikit-image, public domain or CC0 (see its README)",
     "random_phantoms": "made by napari_micromri.simulation.random_phantoms, BSD-3-Clause",
@@ -69,13 +85,9 @@ def data_folder() -> Path:
 
 def load_source(name: str, random_count: int = 150, seed: int = 0) -> list[NDArray[np.float32]]:
     """Load all slices of one source."""
+    if name in VOLUMES:
+        return [image for file, axis, kept in VOLUMES[name] for image in _scaled(_slices(file, axis, kept))]
     match name:
-        case "mouse_trunk":
-            volume = _nifti(data_folder() / "t2w_mouse_trunk" / "mouse_trunk_T2w.nii.gz")
-            return _scaled(np.moveaxis(volume, 2, 0))
-        case "rat_head":
-            volume = _nifti(data_folder() / "t2w_rat_head" / "rat_head_T2w.nii.gz")
-            return _scaled(np.moveaxis(volume, 1, 0))
         case "geometric_phantoms":
             return [s for number in CLEAN_PHANTOMS for s in load_phantom(number)]
         case "photographs":
@@ -96,11 +108,12 @@ def load_phantom(number: int) -> list[NDArray[np.float32]]:
     return _scaled(tifffile.imread(data_folder() / "phantom_geometric" / f"phantom_{number:02d}.tif"))
 
 
-def _nifti(path: Path) -> NDArray[Any]:
+def _slices(file: str, axis: int, kept: slice) -> list[NDArray[np.float32]]:
     import nibabel
 
-    volume: NDArray[Any] = nibabel.nifti1.Nifti1Image.from_filename(path).get_fdata(dtype=np.float32)
-    return volume
+    volume = nibabel.nifti1.Nifti1Image.from_filename(data_folder() / file).get_fdata(dtype=np.float32)
+    echoes = [volume] if volume.ndim == 3 else [volume[..., k] for k in range(volume.shape[3])[kept]]
+    return [np.asarray(image) for echo in echoes for image in np.moveaxis(echo, axis, 0)]
 
 
 def _scaled(slices: Sequence[NDArray[Any]] | NDArray[Any]) -> list[NDArray[np.float32]]:

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Make the shipped models and those that judge them on sources that they never saw: each a `micromri train` on a study
+# of good slices. The judging models leave sources out: one the mouse trunk and all T2-weighted human heads, one the rat
+# head, the mouse head and the geometric phantoms.
+#
+# Usage: scripts/models/make_models.sh FOLDER [EPOCHS]   (the scans are at MICROMRI_DATA)
+#
+# FOLDER takes the study and the runs. An interrupted script continues where it was. Without START the networks begin
+# from scratch; START=shipped begins with the models that are in the repository, as the present ones did (see
+# docs/training.md).
+set -euo pipefail
+folder=$1 epochs=${2:-15}
+here=$(cd "$(dirname "$0")" && pwd)
+judges="$here/../../benchmarks/models"
+shipped="$here/../../src/napari_micromri/nn/pretrained"
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+mkdir -p "$folder"
+cd "$folder"
+
+[ -d all.mri.zarr ] || python "$here/build_study.py" all.mri.zarr
+leave_out() { # STUDY SOURCES
+    [ -d "$1.mri.zarr" ] || cp -r all.mri.zarr "$1.mri.zarr"
+    micromri study split "$1.mri.zarr" --set "test=$2"
+}
+leave_out no-trunk mouse_trunk,human_t2tse,human_3t
+leave_out no-rat rat_head,geometric_phantoms,mouse_head
+
+train() { # RUN STUDY START SETTINGS...
+    if [ -f "$1/best.safetensors" ] && micromri runs "$1" --json | grep -q '"done"'; then return; fi
+    if [ -d "$1" ]; then micromri resume "$1"; return; fi
+    local start=()
+    [ "$3" = scratch ] || start=(--set "init_from=$3")
+    micromri train "$2.mri.zarr" "$1" "${start[@]}" "${@:4}"
+}
+start_of() { [ "${START:-scratch}" = shipped ] && echo "$1" || echo scratch; }
+
+unet=(--preset unet-default --set "epochs=$epochs")
+train unet-no-trunk no-trunk "$(start_of "$judges/unet-without-mouse-trunk.safetensors")" "${unet[@]}" --set seed=1
+train unet-no-rat no-rat "$(start_of "$judges/unet-without-rat-head.safetensors")" "${unet[@]}" --set seed=2
+train unet-all all "$(start_of "$shipped/unet-default.safetensors")" "${unet[@]}" --set seed=3
+
+apddm=(--preset apddm-default --set "epochs=$((epochs / 3))")
+train apddm-no-trunk no-trunk "$PWD/unet-no-trunk/best.safetensors" "${apddm[@]}" --set seed=1
+train apddm-no-rat no-rat "$PWD/unet-no-rat/best.safetensors" "${apddm[@]}" --set seed=2
+train apddm-all all "$PWD/unet-all/best.safetensors" "${apddm[@]}" --set seed=3
+
+publish() { python "$here/publish.py" "$1/best.safetensors" "$2" --name "$3"; }
+publish unet-no-trunk "$judges/unet-without-mouse-trunk.safetensors" unet-without-mouse-trunk
+publish unet-no-rat "$judges/unet-without-rat-head.safetensors" unet-without-rat-head
+publish unet-all "$shipped/unet-default.safetensors" unet-default
+publish apddm-no-trunk "$judges/apddm-without-mouse-trunk.safetensors" apddm-without-mouse-trunk
+publish apddm-no-rat "$judges/apddm-without-rat-head.safetensors" apddm-without-rat-head
+publish apddm-all "$shipped/apddm-default.safetensors" apddm-default

@@ -1,0 +1,64 @@
+"""Give a trained model its name and its card, and put it where it is shipped.
+
+Usage: ``python scripts/models/publish.py RUN/best.safetensors OUTPUT.safetensors --name NAME``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from safetensors.torch import load_file
+from sources import LICENCES
+
+from napari_micromri.nn.checkpoint import ModelCard, read_spec, save_checkpoint
+
+SUMMARIES = {
+    "unet": "UNet for T2-weighted scans of small animals: doubles the matrix and removes noise",
+    "apddm": "APDDM for T2-weighted scans of small animals: from faithful to textured, with uncertainty",
+}
+INTENDED_USE = (
+    "Fast, coarse magnitude scans of small animals, slice by slice, factor 2. For looking and for measuring sizes and "
+    "mean intensities; not for diagnosis."
+)
+LIMITS = (
+    "Learned from simulated pairs: good scans, phantoms and photographs, whose fast scans were made by k-space "
+    "truncation and Rician noise, a part of it filtered, zero-filled or interpolated. It saw no motion and no ghosts. "
+    "It is told the noise as measured on each slice; where that is wrong, set the strength."
+)
+OWN_LIMITS = {
+    "apddm": " With more than one step it adds texture of the right strength, of which only a part is true; with "
+    "several draws their spread stands for what the fast scan leaves open, not for what the model doesn't know."
+}
+PATH_STEPS = 50
+"""The network is told t / T, so that the path may be walked in finer steps than it was trained on."""
+
+
+def main() -> None:
+    """Write the model file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--name", required=True)
+    options = parser.parse_args()
+    spec, _ = read_spec(options.model)
+    settings = spec.provenance["training"]["simulated"]
+    card = ModelCard(
+        summary=SUMMARIES[spec.kind],
+        intended_use=INTENDED_USE,
+        limits=LIMITS + OWN_LIMITS.get(spec.kind, ""),
+        training_data={name: LICENCES[name] for name in spec.provenance["split"]["train"]},
+        licence="BSD-3-Clause",
+    )
+    changed = {
+        "name": options.name,
+        "card": card,
+        "config": spec.config | ({"steps": PATH_STEPS} if spec.kind == "apddm" else {}),
+        "provenance": spec.provenance | {"snr_range": [settings["snr_low"], settings["snr_high"]]},
+    }
+    save_checkpoint(options.output, load_file(options.model), spec.model_copy(update=changed), overwrite=True)
+    print(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
