@@ -1,7 +1,7 @@
 """Judge the diffusion model on scans that it never saw: texture, uncertainty, time, and what it gains over its rivals.
 
     python benchmarks/apddm.py                                     # dial, calibration and time; some minutes
-    python benchmarks/apddm.py --rivals RUNS --parts rivals        # RUNS of scripts/apddm_default/make_models.sh
+    python benchmarks/apddm.py --rivals RUNS --parts rivals        # RUNS: two models, trained by micromri train
     python benchmarks/apddm.py --results benchmarks/apddm.json --update docs/apddm.md --images docs/images
 
 Fast slices are simulated as in ``quality.py``, and as there each source is judged with a model that was trained without
@@ -29,9 +29,8 @@ from scipy.stats import spearmanr
 from napari_micromri.measure.image_quality import assess
 from napari_micromri.nn.apddm.network import estimate
 from napari_micromri.nn.apddm.sampler import sample
-from napari_micromri.nn.normalisation import normalise, restore
 from napari_micromri.nn.registry import load_model
-from napari_micromri.nn.restorer import Sampling
+from napari_micromri.nn.restorer import MEASURED, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,14 +166,14 @@ def measure_rules(every: int) -> Iterator[Row]:
 @torch.inference_mode()
 def walked(model: Any, fast: torch.Tensor, rule: Rule, steps: int) -> torch.Tensor:
     """Denoise by one of the rules."""
-    statistics = model.spec.normalisation.statistics(fast)
+    anchor, scaling = model.prepared(fast, MEASURED)
 
     def predict(x: torch.Tensor, anchor: torch.Tensor, t: int) -> torch.Tensor:
         with model.autocast():
-            return estimate(model.network, model.config, x, anchor, torch.full((len(x),), t)).float()
+            return estimate(model.network, model.config, x, anchor, torch.full((len(x),), t), scaling.noise).float()
 
-    anchor = normalise(model.upsample(fast), statistics)
-    return restore(sample(model.path, predict, anchor, steps=steps, rule=rule), statistics)
+    found: torch.Tensor = scaling.restore(sample(model.path, predict, anchor, steps=steps, rule=rule))
+    return found
 
 
 def measure_time(rounds: int) -> Iterator[Row]:

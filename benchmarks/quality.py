@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     Filter = Callable[[], Volume]
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "scripts" / "unet_default"))
+sys.path.insert(0, str(HERE.parent / "scripts" / "models"))
 
 LEFT_OUT = {
     "mouse_trunk": "unet-without-mouse-trunk",

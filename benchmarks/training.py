@@ -25,7 +25,7 @@ from napari_micromri.study.model import Assign
 from napari_micromri.study.simulated import plan_simulated
 from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, make_config
-from napari_micromri.training.data import Budget, CheckedSlices, TrainingData
+from napari_micromri.training.data import TrainingData, checked_slices
 from napari_micromri.training.engine.batches import batch_count, training_batches
 from napari_micromri.training.engine.devices import make_fabric
 from napari_micromri.training.engine.loop import train
@@ -82,8 +82,7 @@ def epoch_ratio(config: TrainConfig, data: TrainingData, folder: Path, rounds: i
     run = RunFolder(folder / "measured")
     run.create({"study": "study", "config": config.model_dump(mode="json")})
     fabric = make_fabric(config)
-    factor = data.check()
-    slices = CheckedSlices(data.train, factor, Budget(config.cache_megabytes))
+    factor, (slices, _) = checked_slices(config, data)
     learner = Learner(first_network(config, factor), config, fabric, batch_count(len(slices), config))
     epochs, bare = [], []
     for event in train(config, data, run, fabric=fabric):

@@ -11,6 +11,7 @@ from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.nn.unet_config import UNetConfig
 from napari_micromri.training.apddm_settings import ApddmSettings
 from napari_micromri.training.config import TrainConfig
+from napari_micromri.training.simulated_settings import SimulatedSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,6 +22,7 @@ NESTED: dict[str, type[BaseModel]] = {
     "network": UNetConfig,
     "apddm": ApddmSettings,
     "normalisation": Normalisation,
+    "simulated": SimulatedSettings,
 }
 WORDS = {
     "boolean": "true, false",

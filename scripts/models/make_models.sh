@@ -26,7 +26,7 @@ leave_out no-trunk mouse_trunk,human_t2tse,human_3t
 leave_out no-rat rat_head,geometric_phantoms,mouse_head
 
 train() { # RUN STUDY START SETTINGS...
-    if [ -f "$1/best.safetensors" ] && micromri runs "$1" --json | grep -q '"done"'; then return; fi
+    if grep -qs "\"event\": \"done\"" "$1/events.jsonl"; then return; fi
     if [ -d "$1" ]; then micromri resume "$1"; return; fi
     local start=()
     [ "$3" = scratch ] || start=(--set "init_from=$3")

@@ -28,6 +28,10 @@ class DenoiseOptions:
         Slices at once; None chooses by memory. Running out of memory halves it.
     tile
         Side in fine pixels of the squares that the network sees; None takes whole slices while they fit.
+    noise
+        For models that are told the noise: its standard deviation in the scan's units; None measures it on each slice.
+    strength
+        For the same models: the noise is told times this. Above 1 more is removed, below 1 less.
     steps, draws, eta, seed
         For diffusion models only; see `napari_micromri.nn.restorer.Sampling`. None is one step and one draw without
         noise; several draws take 5 steps and all the noise (eta 1) unless told otherwise.
@@ -39,6 +43,8 @@ class DenoiseOptions:
     precision: Precision = "auto"
     batch_size: int | None = None
     tile: int | None = None
+    noise: float | None = None
+    strength: float = 1.0
     steps: int | None = None
     draws: int | None = None
     eta: float | None = None

@@ -1,11 +1,12 @@
-"""Which steps and draws a model takes: what was asked for, checked against what the model can do."""
+"""Which steps and draws a model takes, and what it is told of the noise: checked against what the model can do."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError
-from napari_micromri.nn.restorer import Sampling, SamplingRestorer
+from napari_micromri.nn.restorer import Noise, Sampling, SamplingRestorer
 
 if TYPE_CHECKING:
     from napari_micromri.inference.options import DenoiseOptions
@@ -21,6 +22,8 @@ ETA_FOR_TEXTURE = 0.15
 """Share of noise with which one draw of all steps has the most texture for at most 1 dB (``benchmarks/apddm.py``)."""
 
 MOST_DRAWS = 1000
+
+LEAST_STRENGTH, MOST_STRENGTH = 0.25, 4.0
 
 
 def resolve_sampling(model: Restorer, options: DenoiseOptions, *, uncertainty: bool) -> Sampling | None:
@@ -44,6 +47,30 @@ def resolve_sampling(model: Restorer, options: DenoiseOptions, *, uncertainty: b
     sampling = Sampling(steps=steps, draws=draws, eta=eta, seed=options.seed or 0)
     _check(model, sampling, uncertainty)
     return sampling
+
+
+def resolve_noise(model: Restorer, options: DenoiseOptions) -> Noise:
+    """Check what a model shall be told of the noise.
+
+    Raises
+    ------
+    InputError
+        The model isn't told it, or the choice makes no sense.
+    """
+    asked = {"noise": options.noise is not None, "strength": options.strength != 1.0}
+    names = [name for name, chosen in asked.items() if chosen]
+    if names and not model.takes_noise:
+        raise InputError(
+            f"'{model.spec.name}' isn't told the noise, so it takes no {' or '.join(names)}. Leave that out, or choose "
+            "another model."
+        )
+    if options.noise is not None and not (math.isfinite(options.noise) and options.noise >= 0):
+        raise InputError(f"The noise is a standard deviation, 0 or more, not {options.noise:g}.")
+    if not LEAST_STRENGTH <= options.strength <= MOST_STRENGTH:
+        raise InputError(
+            f"The strength lies between {LEAST_STRENGTH:g} and {MOST_STRENGTH:g}, not at {options.strength:g}."
+        )
+    return Noise(options.noise, options.strength)
 
 
 def _refuse_choices(model: Restorer, options: DenoiseOptions, uncertainty: bool) -> None:

@@ -18,8 +18,7 @@ from napari_micromri.nn.apddm.sampler import sample
 from napari_micromri.nn.checkpoint import faulty_field, read_spec
 from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
 from napari_micromri.nn.normalisation import is_constant
-from napari_micromri.nn.preparation import MEASURED
-from napari_micromri.nn.restorer import Sampled, Sampling
+from napari_micromri.nn.restorer import MEASURED, Sampled, Sampling
 from napari_micromri.nn.tiling import run_tiled
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.nn.apddm.residuals import ResidualBank
     from napari_micromri.nn.checkpoint import ModelSpec
-    from napari_micromri.nn.preparation import Noise
+    from napari_micromri.nn.restorer import Noise
     from napari_micromri.nn.unet import UNet
 
 

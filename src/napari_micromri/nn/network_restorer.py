@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_micromri.nn.checkpoint import ModelSpec
-    from napari_micromri.nn.preparation import Noise, Scaling
+    from napari_micromri.nn.preparation import Scaling
+    from napari_micromri.nn.restorer import Noise
     from napari_micromri.nn.unet import UNetConfig
 
 

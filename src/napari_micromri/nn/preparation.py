@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_micromri.nn.restorer import MEASURED, Noise
 from napari_micromri.simulation.resampling import upsampling_matrix
 
 if TYPE_CHECKING:
@@ -25,26 +26,6 @@ if TYPE_CHECKING:
 
 NOISE_GAIN = 5.0
 """The noise is told as this times sigma over scale, which lies between 0 and about 1 for usual scans."""
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What a network is told of the noise.
-
-    Parameters
-    ----------
-    sigma
-        Standard deviation in each channel of the complex signal, in the scanner's units; None measures it on each
-        slice (`napari_micromri.measure.noise.estimate_noise`).
-    strength
-        Times which the noise is told: above 1 more is removed, below 1 less.
-    """
-
-    sigma: float | None = None
-    strength: float = 1.0
-
-
-MEASURED = Noise()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from napari_micromri.nn.preparation import MEASURED
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,7 +12,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_micromri.nn.checkpoint import ModelSpec
-    from napari_micromri.nn.preparation import Noise
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a network is told of the noise.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation in each channel of the complex signal, in the scanner's units; None measures it on each
+        slice (`napari_micromri.measure.noise.estimate_noise`).
+    strength
+        Times which the noise is told: above 1 more is removed, below 1 less.
+    """
+
+    sigma: float | None = None
+    strength: float = 1.0
+
+
+MEASURED = Noise()
 
 
 class Restorer(Protocol):

@@ -12,14 +12,15 @@ from napari_micromri.errors import ModelError
 from napari_micromri.nn.checkpoint import faulty_field, read_spec
 from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
 from napari_micromri.nn.normalisation import is_constant
-from napari_micromri.nn.preparation import MEASURED, with_noise
+from napari_micromri.nn.preparation import with_noise
+from napari_micromri.nn.restorer import MEASURED
 from napari_micromri.nn.tiling import run_tiled
 from napari_micromri.nn.unet import UNetConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.nn.preparation import Noise
+    from napari_micromri.nn.restorer import Noise
 
 
 class UNetRestorer(NetworkRestorer):

@@ -75,7 +75,7 @@ PRESETS = {
             network=UNetConfig(features_main=(64, 64, 96), downsampling="conv_strided", patch_size=2, noise_input=True),
             upsampling="sinc",
             epochs=60,
-            learning_rate=8e-4,
+            learning_rate=5e-4,
         ),
     ),
     "apddm-default": Preset(

@@ -7,6 +7,7 @@ was stopped goes on where it was. `run` has the loop, `slices` what is computed 
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +109,9 @@ def evaluate(
         precision=options.precision,
         rois=rois_digest(work.rois),
     )
-    with open_journal(out, setup, overwrite=options.overwrite) as journal:
+    with open_journal(out, setup, overwrite=options.overwrite) as journal, ExitStack() as devices:
+        for core in work.cores.values():
+            devices.enter_context(core)
         problems = list(measure_pairs(work, pairs, journal, progress, should_stop))
         evaluation = _collect(work, setup, pairs, journal, problems, out)
         _write(evaluation, work, pairs, options.command)
@@ -123,6 +126,8 @@ def problem_sentence(problem: Problem) -> str:
 
 def _prepare(study: Study, models: Sequence[Model], split: Set, options: EvaluationOptions) -> tuple[Work, list[Pair]]:
     """Refuse what can't be done before any of it is."""
+    from napari_micromri.inference.slices import SliceDenoiser
+
     pairs = [pair for pair in study.pairs(split) if pair.kept]
     if not pairs:
         raise StudyError(
@@ -133,7 +138,8 @@ def _prepare(study: Study, models: Sequence[Model], split: Set, options: Evaluat
         for pair in pairs:
             check_factor(label, model, pair)
     denoising = options_of(loaded, _denoise_options(options))
-    return Work(study, loaded, denoising, rois_by_pair(options.rois, pairs)), pairs
+    cores = {label: SliceDenoiser(model, denoising[label]) for label, model in loaded.items()}
+    return Work(study, loaded, denoising, cores, rois_by_pair(options.rois, pairs)), pairs
 
 
 def _denoise_options(options: EvaluationOptions) -> DenoiseOptions:
@@ -188,7 +194,7 @@ def _cautions(work: Work, pairs: Sequence[Pair], subjects: AbstractSet[str]) -> 
 def _write(evaluation: Evaluation, work: Work, pairs: Sequence[Pair], command: str) -> None:
     def images(pair: Pair, index: int, label: str) -> Images:
         lr, hr = work.slices(pair, index)
-        return lr, work.denoised(pair, index, lr, [label])[label], hr
+        return lr, work.denoised(index, lr, [label])[label], hr
 
     specs = {label: model.spec for label, model in work.models.items()}
     write_files(evaluation, {pair.key: pair for pair in pairs}, specs, images, command)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
-
-import numpy as np
 
 from napari_micromri.errors import CancelledError, InputError, ReadError, StudyError
 from napari_micromri.measure.evaluation.folder import SliceResult
@@ -16,9 +14,11 @@ from napari_micromri.measure.evaluation.slices import measure_slice
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_micromri.inference import DenoiseOptions
+    from napari_micromri.inference.slices import SliceDenoiser
     from napari_micromri.measure.evaluation.folder import Journal
     from napari_micromri.measure.roi import Roi
     from napari_micromri.nn.restorer import Restorer
@@ -36,6 +36,7 @@ class Work:
     study: Study
     models: Mapping[str, Restorer]
     options: Mapping[str, DenoiseOptions]
+    cores: Mapping[str, SliceDenoiser]
     rois: Mapping[str, tuple[Roi, ...]]
 
     def slices(self, pair: Pair, index: int) -> tuple[Image, Image]:
@@ -49,18 +50,9 @@ class Work:
         found = self.study.read_slice(pair.key, index, crop=False, align=True)
         return found.lr, found.hr
 
-    def denoised(self, pair: Pair, index: int, lr: Image, labels: Iterable[str]) -> dict[str, Image]:
-        """Denoise a whole slice (h, w) by some of the models: label -> (H, W)."""
-        from napari_micromri.inference import denoise
-        from napari_micromri.scan import Scan
-
-        # The noise of a diffusion model follows from a slice's place in its scan, so it stands there, alone.
-        scan = Scan(np.broadcast_to(lr, (index + 1, *lr.shape)), pair.lr.info)
-        here = {"z": range(index, index + 1)}
-        return {
-            label: denoise(scan, self.models[label], replace(self.options[label], select=here)).read()[0]
-            for label in labels
-        }
+    def denoised(self, index: int, lr: Image, labels: Iterable[str]) -> dict[str, Image]:
+        """Denoise a whole slice (h, w), the ``index``-th of its scan, by some of the models: label -> (H, W)."""
+        return {label: self.cores[label].one(lr, index) for label in labels}
 
 
 def measure_pairs(
@@ -90,7 +82,7 @@ def measure_pairs(
 
 def _measured(work: Work, pair: Pair, index: int) -> SliceResult:
     lr, hr = work.slices(pair, index)
-    denoised = work.denoised(pair, index, lr, work.models)
+    denoised = work.denoised(index, lr, work.models)
     rows = measure_slice(pair, index, lr, hr, denoised)
     regions = measure_rois(pair, index, work.rois.get(pair.key, ()), lr, hr, denoised)
     return SliceResult(pair.key, index, tuple(rows), regions)

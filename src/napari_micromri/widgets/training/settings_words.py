@@ -9,10 +9,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Name and seed": ("name", "seed"),
     "Network": ("network.", "upsampling", "normalisation."),
     "Diffusion path": ("apddm.",),
-    "Slices": ("crop", "flips", "transpose", "scaling"),
+    "Slices": ("draws", "balance", "crop", "cuts", "flips", "transpose", "scaling"),
+    "Simulated fast scans": ("pairs", "simulated."),
     "Learning": ("optimizer", "weight_decay", "momentum", "clip", "ema"),
     "Learning rate": ("scheduler", "decay", "decay_epochs", "plateau_patience", "warmup_epochs", "final_rate"),
-    "Best epoch and end": ("monitor", "patience", "least_epochs"),
+    "Best epoch and end": ("monitor", "patience", "least_epochs", "minutes"),
     "Computer": (
         "device",
         "precision",
@@ -47,6 +48,22 @@ LEFT_OUT = ("kind", "init_from", "network.guided", "network.time_embedding")
 
 ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "alpha": ("loss", ("hybrid",)),
+    **{
+        f"simulated.{name}": ("pairs", ("simulated",))
+        for name in (
+            "factor",
+            "snr_low",
+            "snr_high",
+            "averages",
+            "filtered",
+            "own_noise",
+            "own_snr_low",
+            "own_snr_high",
+            "gamma",
+            "shading",
+            "resampled",
+        )
+    },
     "momentum": ("optimizer", ("sgd", "rmsprop")),
     "decay": ("scheduler", ("exponential", "step", "plateau")),
     "decay_epochs": ("scheduler", ("step",)),
@@ -60,6 +77,23 @@ ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
 
 LABELS = {
     "seed": "Seed",
+    "pairs": "Fast scans",
+    "simulated.factor": "Factor",
+    "simulated.snr_low": "Lowest SNR",
+    "simulated.snr_high": "Highest SNR",
+    "simulated.averages": "Averages",
+    "simulated.filtered": "Filtered scans",
+    "simulated.own_noise": "Noise in good scans",
+    "simulated.own_snr_low": "…lowest SNR",
+    "simulated.own_snr_high": "…highest SNR",
+    "simulated.gamma": "Contrast changes",
+    "simulated.shading": "Coil shading",
+    "simulated.resampled": "Coarser grids",
+    "draws": "Slices per epoch",
+    "balance": "Draw evenly",
+    "cuts": "Squares per slice",
+    "minutes": "Stop after",
+    "network.noise_input": "Tell the noise",
     "crop": "Random crop",
     "scaling": "Random brightness",
     "transpose": "Swap rows, columns",
@@ -108,6 +142,8 @@ ABOUT = {
     "crop": "Learn from random squares of so many HR pixels, which is quicker; none: from whole slices.",
     "monitor": "The validation figure that decides which epoch is the best; its weights become the model.",
     "patience": "Stop after so many epochs without improvement; none: never stop early.",
+    "pairs": "study: learn from the fast scans of the study. simulated: make a fast scan of each good one, with other "
+    "noise at every draw. Good scans alone are then enough.",
 }
 
 UNITS: dict[str, tuple[str, ...]] = {
@@ -115,6 +151,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "cache_megabytes": ("megabytes",),
     "checkpoint_minutes": ("minutes",),
     "patience": ("epochs",),
+    "minutes": ("minutes of learning",),
 }
 
 CHOICES = {

@@ -1,0 +1,153 @@
+"""Denoise arrays of slices: the core that scans, previews and evaluations share. It knows no files and no geometry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+
+from napari_micromri.errors import InputError
+from napari_micromri.inference.devices import (
+    batch_memory,
+    is_out_of_memory,
+    release_memory,
+    resolve_device,
+    resolve_precision,
+)
+from napari_micromri.inference.plan import fill_gaps
+from napari_micromri.inference.sampling import resolve_noise, resolve_sampling
+from napari_micromri.nn.restorer import SamplingRestorer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_micromri.inference.options import DenoiseOptions
+    from napari_micromri.nn.restorer import Restorer
+
+    Images = NDArray[np.float32]
+
+LARGEST_BATCH = 16
+FIRST_TILE, SMALLEST_TILE = 1024, 128
+
+
+class SliceDenoiser:
+    """A model on its device with its options, as a context: at the end the device's memory is free again.
+
+    Raises
+    ------
+    InputError
+        An option makes no sense for the model.
+    """
+
+    def __init__(self, model: Restorer, options: DenoiseOptions, *, uncertainty: bool = False) -> None:
+        if options.batch_size is not None and options.batch_size < 1:
+            raise InputError(f"A batch holds at least one slice, not {options.batch_size}.")
+        if options.tile is not None and options.tile < SMALLEST_TILE:
+            raise InputError(f"A tile has at least {SMALLEST_TILE} pixels along a side, not {options.tile}.")
+        self.model, self.uncertainty = model, uncertainty
+        self.sampling = resolve_sampling(model, options, uncertainty=uncertainty)
+        self.noise = resolve_noise(model, options)
+        self.device = resolve_device(options.device)
+        self.dtype = resolve_precision(options.precision, self.device)
+        self._tile = options.tile
+        self._size = options.batch_size
+
+    def __enter__(self) -> Self:
+        try:
+            self.model.prepare(self.device, self.dtype)
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise self._too_little_memory(f"the model '{self.model.spec.name}'") from error
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A model that the caller keeps must not keep a GPU's memory.
+        self.model.prepare(torch.device("cpu"), torch.float32)
+        release_memory(self.device)
+
+    def slices_at_once(self, height: int, width: int) -> int:
+        """Choose how many coarse slices of a size to give to `denoise`, so that they fit and it can be stopped soon.
+
+        Draws are images as well: with many of them a batch of slices would take too long to stop in between.
+        """
+        size = self._images_at_once(height, width)
+        return max(1, size // (1 if self.sampling is None else self.sampling.draws))
+
+    def denoise(self, slices: NDArray[np.generic], numbers: Sequence[int] | None = None) -> list[Images] | None:
+        """Denoise slices (N, h, w) to (N, f h, f w); NaN stays NaN.
+
+        Parameters
+        ----------
+        numbers
+            Places of the slices in their scan, from which the noise of a diffusion model follows; by default 0, 1, ...
+
+        Returns
+        -------
+        list
+            The denoised slices and, with ``uncertainty``, their standard deviation over the draws. None when memory ran
+            out: then `slices_at_once` gives fewer from now on.
+        """
+        filled, gaps = fill_gaps(slices)
+        try:
+            images = self._restore(filled, range(len(slices)) if numbers is None else numbers)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            images = None
+        if images is None:
+            # Not before here: until the except clause ends, the error's traceback holds the tensors that filled memory.
+            release_memory(self.device)
+            self._shrink(*slices.shape[-2:])
+            return None
+        if gaps is not None:
+            factor = self.model.spec.factor
+            holes = gaps.repeat(factor, axis=1).repeat(factor, axis=2)
+            images = [np.where(holes, np.float32(np.nan), image) for image in images]
+        return images
+
+    def one(self, image: NDArray[np.generic], number: int) -> Images:
+        """Denoise one slice (h, w), the ``number``-th of its scan, to (f h, f w)."""
+        while (found := self.denoise(image[None], [number])) is None:
+            pass  # it was given less memory, until `denoise` gives up
+        image_found: Images = found[0][0]
+        return image_found
+
+    def _restore(self, slices: Images, numbers: Sequence[int]) -> list[Images]:
+        given = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)
+        found = self._run(given, numbers)
+        images: list[Images] = [image[:, 0].cpu().numpy() for image in found]
+        return images
+
+    def _run(self, given: Tensor, numbers: Sequence[int]) -> list[Tensor]:
+        if self.sampling is None or not isinstance(self.model, SamplingRestorer):
+            return [self.model.restore(given, self._tile, self.noise)]
+        at_once = self._images_at_once(*given.shape[-2:])
+        sampled = self.model.sample(given, self.sampling, numbers, tile=self._tile, at_once=at_once, noise=self.noise)
+        return [sampled.image, sampled.spread] if self.uncertainty else [sampled.image]
+
+    def _images_at_once(self, height: int, width: int) -> int:
+        if self._size is None:
+            each, available = self.model.memory(height, width), batch_memory(self.device)
+            if self._tile is None and each > available:
+                self._tile = FIRST_TILE
+            self._size = max(1, min(LARGEST_BATCH, available // each))
+        return self._size
+
+    def _shrink(self, height: int, width: int) -> None:
+        """Halve the batch; when it is one slice already, the tile."""
+        size = self._images_at_once(height, width)
+        if size > 1:
+            self._size = size // 2
+            return
+        self._tile = FIRST_TILE if self._tile is None else self._tile // 2
+        if self._tile < SMALLEST_TILE:
+            raise self._too_little_memory(f"a slice of {height} x {width} pixels")
+
+    def _too_little_memory(self, what: str) -> InputError:
+        way_out = "Close other programs." if self.device.type == "cpu" else "Close other programs or choose the CPU."
+        return InputError(f"There is not enough memory on {self.device} for {what}. {way_out}")
