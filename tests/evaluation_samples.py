@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.measure.evaluation.rows import SINC, SliceRow
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
+from napari_micromri.nn.restorer import MEASURED, Noise
 from napari_micromri.study.cropping import snap
 from napari_micromri.study.model import Assign, Crop, Exclude, SetCrop
 from study_samples import make_study
@@ -59,7 +60,9 @@ class Repeater:
     def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
         pass
 
-    def restore(self, slices: Tensor, tile: int | None = None) -> Tensor:
+    takes_noise = False
+
+    def restore(self, slices: Tensor, tile: int | None = None, noise: Noise = MEASURED) -> Tensor:
         self.count += len(slices)
         factor = self.spec.factor
         return self.gain * slices.repeat_interleave(factor, 2).repeat_interleave(factor, 3)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
+from napari_micromri.nn.restorer import MEASURED, Noise
 from napari_micromri.nn.unet import UNet, UNetConfig
 from napari_micromri.nn.unet_restorer import UNetRestorer
 
@@ -42,7 +43,9 @@ class Nearest:
     def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
         self.prepared.append((device.type, dtype))
 
-    def restore(self, slices: Tensor, tile: int | None = None) -> Tensor:
+    takes_noise = False
+
+    def restore(self, slices: Tensor, tile: int | None = None, noise: Noise = MEASURED) -> Tensor:
         self.batches.append(len(slices))
         self.tiles.append(tile)
         count, _, height, width = slices.shape

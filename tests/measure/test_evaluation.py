@@ -82,7 +82,7 @@ def test_a_slice_is_denoised_whole_and_then_cropped(study: Study, tmp_path: Path
     shapes: list[tuple[int, ...]] = []
 
     class Noting(Repeater):
-        def restore(self, slices, tile=None):  # type: ignore[no-untyped-def]
+        def restore(self, slices, tile=None, noise=None):  # type: ignore[no-untyped-def]
             shapes.append(tuple(slices.shape[-2:]))
             return super().restore(slices, tile)
 
@@ -153,7 +153,7 @@ from napari_micromri.measure.evaluation.evaluator import evaluate
 from napari_micromri.study.store import Study
 
 class Slow(Repeater):
-    def restore(self, slices, tile=None):
+    def restore(self, slices, tile=None, noise=None):
         time.sleep(0.03)
         return super().restore(slices, tile)
 
