@@ -227,7 +227,7 @@ def test_a_folder_in_use_and_a_file_are_refused(study: Study, tmp_path: Path) ->
 
     evaluate(study, [Repeater()], "test", out, progress=again)
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="is a file"):
+    with pytest.raises(WriteError, match="file stands"):
         evaluate(study, [Repeater()], "test", tmp_path / "file")
 
 
@@ -329,6 +329,16 @@ def test_an_empty_slice_spoils_no_mean(study: Study, tmp_path: Path, monkeypatch
     assert found.problems == ()
     assert math.isfinite(document["overall"]["repeater"]["psnr"]["mean"])
     assert document["overall"]["repeater"]["psnr"]["slices"] == TESTED - 2
+
+
+def test_overwriting_that_comes_to_nothing_destroys_nothing(study: Study, tmp_path: Path) -> None:
+    evaluate(study, [Repeater()], "test", tmp_path / "out")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    for key in study.pairs_by_key:
+        shutil.rmtree(study.path / key / "lr" / "0" / "c")
+    with pytest.raises(StudyError, match="Nothing could be measured"):
+        evaluate(study, [Repeater(gain=2)], "test", tmp_path / "out", EvaluationOptions(overwrite=True))
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
 
 
 def test_nothing_measured_at_all_is_an_error(study: Study, tmp_path: Path) -> None:

@@ -250,6 +250,7 @@ class TestApplying:
         again = Study.open(study.path)
         again.apply([Exclude(KEY, 1, "noise")])
         assert len(again.pairs_by_key) == 3 and not again.damaged
+        assert not list((study.path / KEY).glob(".*.partial-*"))
 
     def test_a_lock_that_is_held_names_its_holder(self, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
         from napari_micromri.study import locking, store

@@ -12,7 +12,7 @@ import numpy as np
 from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
 from napari_micromri.inference.options import DenoiseOptions
 from napari_micromri.inference.run import DenoiseRun
-from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.atomic import atomic_output, claimed
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import AXES, Scan
 
@@ -117,15 +117,17 @@ def denoise_to_file(
 
     paths = [Path(path)] if uncertainty is None else [Path(path), Path(uncertainty)]
     _check_outputs(paths, overwrite=overwrite)
-    run = DenoiseRun(scan, model, options or DenoiseOptions(), uncertainty=uncertainty is not None)
-    if all(_can_stream(run, one) for one in paths):
-        with ExitStack() as stack:
+    with ExitStack() as stack:
+        for one in paths:
+            stack.enter_context(claimed(one))
+        run = DenoiseRun(scan, model, options or DenoiseOptions(), uncertainty=uncertainty is not None)
+        if all(_can_stream(run, one) for one in paths):
             files = [stack.enter_context(atomic_output(one, overwrite=overwrite)) for one in paths]
             _stream_to_zarr(run, files, progress, should_stop, keep_finished)
-        return paths[0]
-    scans = _into_memory(run, progress, should_stop, keep_finished)
-    for result, one in zip(scans, paths, strict=True):
-        save_scan(result, one, overwrite=overwrite)
+            return paths[0]
+        scans = _into_memory(run, progress, should_stop, keep_finished)
+        for result, one in zip(scans, paths, strict=True):
+            save_scan(result, one, overwrite=overwrite)
     return paths[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,10 +41,11 @@ def write_nifti(scan: Scan, path: Path, *, overwrite: bool, progress: Progress) 
     if scan.info.b_values is not None and sidecar.exists() and not overwrite:
         raise OutputExistsError(sidecar)
     total = scan.shape[0] if scan.data.ndim > 2 else 1
-    with atomic_output(path, overwrite=overwrite) as temporary:
+    with ExitStack() as stack:  # both files or none
+        temporary = stack.enter_context(atomic_output(path, overwrite=overwrite))
         _nifti_image(scan, _read(scan, total, progress)).to_filename(temporary)
-    if scan.info.b_values is not None:
-        with atomic_output(sidecar, overwrite=overwrite) as temporary:
+        if scan.info.b_values is not None:
+            temporary = stack.enter_context(atomic_output(sidecar, overwrite=overwrite))
             temporary.write_text(" ".join(f"{b:g}" for b in scan.info.b_values) + "\n", encoding="ascii")
     progress(total, total)
     return path

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari_micromri import __version__
-from napari_micromri.errors import JobError, describe_os_error
+from napari_micromri.errors import JobError, WriteError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.folders import make_folder
 from napari_micromri.runs.events import by_name, to_line
 
 if TYPE_CHECKING:
@@ -87,11 +88,14 @@ class JobFolder:
         try:
             if self.path.is_dir() and not self.exists and any(map(self._is_foreign, self.path.iterdir())):
                 raise self.error(f"{self.path} holds other files. Choose a new folder for the {self.label}.")
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             with self.hold():
                 self._empty()
                 self._reserve.write_bytes(bytes(RESERVE_BYTES))
                 self._write_settings(content)
+        except WriteError as error:
+            self._reserve.unlink(missing_ok=True)
+            raise self.error(str(error)) from error
         except OSError as error:
             self._reserve.unlink(missing_ok=True)
             raise self.error(describe_os_error(error, self.path)) from error
@@ -186,7 +190,7 @@ class JobFolder:
         return "\n".join(text.rstrip().splitlines()[-lines:])
 
     def _write_settings(self, settings: Mapping[str, Any]) -> None:
-        with atomic_output(self.config, overwrite=True) as temporary:
+        with atomic_output(self.config, overwrite=True, lock=False) as temporary:
             temporary.write_text(json.dumps(settings, indent=1, ensure_ascii=False), encoding="utf-8")
 
     def _is_foreign(self, file: Path) -> bool:

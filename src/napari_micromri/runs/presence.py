@@ -98,7 +98,7 @@ class Presence:
 
 def write_presence(path: Path, presence: Presence) -> None:
     """Replace ``process.json`` in one step."""
-    with atomic_output(path, overwrite=True) as temporary:
+    with atomic_output(path, overwrite=True, lock=False, synced=False) as temporary:
         temporary.write_text(json.dumps(asdict(presence)), encoding="utf-8")
 
 

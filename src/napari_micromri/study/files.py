@@ -62,6 +62,7 @@ def write_json(documents: Mapping[Path, Mapping[str, Any]]) -> None:
     target = Path()
     try:
         for target, document in documents.items():
+            _remove_leftovers(target)
             staged[target] = target.with_name(f".{uuid.uuid4().hex[:8]}.partial-{target.name}")
             _write_through(staged[target], json.dumps(document, ensure_ascii=False, allow_nan=False))
         for target, temporary in staged.items():
@@ -72,6 +73,13 @@ def write_json(documents: Mapping[Path, Mapping[str, Any]]) -> None:
         for temporary in staged.values():
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what killed writers left: whoever changes a study has its lock, so no other is at work."""
+    for leftover in target.parent.glob(f".*.partial-{target.name}"):
+        with suppress(OSError):
+            leftover.unlink()
 
 
 def _write_through(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import StudyError, WriteError, describe_os_error
-from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.atomic import atomic_output, sync
 from napari_micromri.progress import never
 from napari_micromri.study import placing
 from napari_micromri.study.changes import change_pair, change_root, check_edit
@@ -210,6 +210,7 @@ class Study(StudyView):
         unfinished = self.path / f"{UNFINISHED}{uuid.uuid4().hex[:8]}"
         try:
             pair = write_pair(unfinished, pair, lr, hr, should_stop=should_stop)
+            sync(unfinished)
             with self._changing():
                 placing.check_key(pair.key, self._taken)
                 unfinished.rename(placing.make_parents(self.path, pair.key))

@@ -72,7 +72,10 @@ class Record:
 
     def write(self, folder: TuneFolder) -> None:
         """Tell it in the tuning's folder; what can't be written is left out: a full disk is found out elsewhere."""
-        with suppress(WriteError), atomic_output(folder.workers / f"{self.name}.json", overwrite=True) as temporary:
+        with (
+            suppress(WriteError),
+            atomic_output(folder.workers / f"{self.name}.json", overwrite=True, lock=False, synced=False) as temporary,
+        ):
             temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     def row(self) -> WorkerRow:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import WriteError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.folders import make_folder
 from napari_micromri.measure.evaluation.rows import SliceRow
 
 if TYPE_CHECKING:
@@ -62,10 +63,14 @@ class SliceResult:
 
 @dataclass
 class Journal:
-    """What is done so far, in a file that only grows."""
+    """What is done so far, in a file that only grows.
+
+    With a ``header`` the file is begun with the first result: an evaluation that comes to nothing replaces nothing.
+    """
 
     path: Path
     results: dict[tuple[str, int], SliceResult] = field(default_factory=dict)
+    header: str | None = None
 
     def add(self, result: SliceResult) -> None:
         """Keep a result, also if the program dies right after.
@@ -76,11 +81,21 @@ class Journal:
             The system refused, e.g. a full disk; what was kept before is still good.
         """
         try:
+            if self.header is not None:
+                self._begin(self.header)
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(result.to_line() + "\n")
         except OSError as error:
             raise WriteError(describe_os_error(error, self.path)) from error
         self.results[result.key, result.index] = result
+
+    def _begin(self, header: str) -> None:
+        with atomic_output(self.path, overwrite=True, lock=False) as temporary:
+            temporary.write_text(header + "\n", encoding="utf-8")
+        for name in FILES:
+            if name != JOURNAL:
+                (self.path.parent / name).unlink(missing_ok=True)
+        self.header = None
 
 
 @contextmanager
@@ -94,13 +109,10 @@ def open_journal(folder: Path, setup: Setup, *, overwrite: bool = False) -> Iter
     """
     with _held(folder):
         journal = folder / JOURNAL
-        if overwrite:
-            _remove_files(folder)
-        _check_foreign_files(folder)
-        if not journal.exists():
-            with atomic_output(journal) as temporary:
-                temporary.write_text(_header(setup) + "\n", encoding="utf-8")
-        yield Journal(journal, _read(journal, setup))
+        if not overwrite:
+            _check_foreign_files(folder)
+        there = journal.exists() and not overwrite
+        yield Journal(journal, _read(journal, setup)) if there else Journal(journal, header=_header(setup))
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -119,13 +131,11 @@ def _held(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = FileLock(folder / LOCK)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise WriteError(f"Another evaluation is writing into {folder}. Wait for it, or choose another.") from error
-    except (FileExistsError, NotADirectoryError) as error:
-        raise WriteError(f"{folder} is a file; the results need a folder. Choose another name.") from error
     except NotImplementedError as error:
         raise WriteError(f"The disk of {folder} can't lock files. Choose a folder on another disk.") from error
     except OSError as error:
@@ -134,14 +144,6 @@ def _held(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _remove_files(folder: Path) -> None:
-    for name in FILES:
-        try:
-            (folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise WriteError(describe_os_error(error, folder / name)) from error
 
 
 def _check_foreign_files(folder: Path) -> None:

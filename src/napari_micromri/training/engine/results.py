@@ -106,7 +106,7 @@ class ShownSlice:
         for size in ("lr_voxel_size", "hr_voxel_size"):
             if hasattr(pair, size):
                 about[size] = [float(value) for value in getattr(pair, size)]
-        with atomic_output(folder.images / "about.json", overwrite=True) as temporary:
+        with atomic_output(folder.images / "about.json", overwrite=True, lock=False) as temporary:
             temporary.write_text(json.dumps(about), encoding="utf-8")
         _save(folder.images / "lr.npy", pair.lr)
         _save(folder.images / "hr.npy", pair.hr)
@@ -122,5 +122,5 @@ class ShownSlice:
 
 
 def _save(path: Path, image: NDArray[np.float32]) -> None:
-    with atomic_output(path, overwrite=True) as temporary:
+    with atomic_output(path, overwrite=True, lock=False) as temporary:
         np.save(temporary, image.astype(np.float32, copy=False), allow_pickle=False)

@@ -94,7 +94,7 @@ class Learner:
         arrays, rest = self._content()
         description = json.dumps(rest | {"fingerprint": fingerprint})
         content = save(arrays, {"format": FORMAT, "version": str(VERSION), "state": description})
-        with atomic_output(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        with atomic_output(path, overwrite=True, lock=False) as temporary, temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
