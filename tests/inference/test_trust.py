@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from napari_micromri.errors import InputError
-from napari_micromri.inference.trust import check_trust, judge_slice, rician_moments, trust_map
+from napari_micromri.inference.trust import check_trust, judge_slice, rician_moments, squared_deviation, trust_map
+from napari_micromri.measure.noise import estimate_noise
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.simulation.acquisition import simulate_fast_scan
 
@@ -55,6 +56,19 @@ def test_what_was_darkened_in_one_place_is_found_in_its_slice() -> None:
     assert 18 <= top[0] <= 27
     assert 16 <= top[1] <= 24
     assert np.median(found) == pytest.approx(1, abs=0.35)
+
+
+def test_the_peak_is_the_worst_square_and_alone_enough_to_deviate() -> None:
+    fast, good = scans()
+    measured, wrong = np.asarray(fast.data[1]), good.read()[1].copy()
+    wrong[44:50, 38:44] *= 0.6
+    found = judge_slice(measured, wrong, 7)
+    square = squared_deviation(measured, wrong, estimate_noise(measured).sigma)
+    squares = np.lib.stride_tricks.sliding_window_view(square, (5, 5)).mean((2, 3))
+    assert found.peak == pytest.approx(squares.max())
+    assert found.chi_square == pytest.approx(square.mean())
+    assert found.chi_square < 1.5 < 4 < found.peak
+    assert (found.index, found.deviates) == (7, True)
 
 
 def test_an_snr_unlike_the_training_is_said() -> None:

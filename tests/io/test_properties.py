@@ -119,6 +119,23 @@ class TestGeometry:
         s = 0.5**0.5
         assert plane_of(((s, s, 0.0), z, (s, -s, 0.0))) is None
 
+    @pytest.mark.parametrize(("degrees", "plane"), [(39.9, "transaxial"), (-39.9, "transaxial"), (40.1, None)])
+    def test_a_plane_keeps_its_name_up_to_40_degrees(self, degrees: float, plane: str | None) -> None:
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        for sign in (1, -1):
+            assert plane_of(((0.0, -sign * s, sign * c), (0.0, c, s), (1.0, 0.0, 0.0))) == plane
+        assert plane_of(((0.0, c, s), (1.0, 0.0, 0.0))) == plane
+
+    @pytest.mark.parametrize("turned", [False, True])
+    @pytest.mark.parametrize("axes", ["yx", "zx", "zy"])
+    def test_the_missing_axis_of_a_slice_makes_a_right_handed_system(self, axes: str, turned: bool) -> None:
+        about = Rotation.from_euler("xyz", [20, -35, 50] if turned else [0, 0, 0], degrees=True).as_matrix()
+        columns = {axis: about[:, "xyz".index(axis)] for axis in axes}
+        direction = tuple(tuple(map(float, columns[axis])) for axis in axes)
+        affine = affine_of(ScanInfo(name="s", axes=axes, voxel_size=(0.2, 0.1), direction=direction))
+        size = dict.fromkeys("xyz", 1.0) | dict(zip(axes, (0.2, 0.1), strict=True))
+        assert_allclose(affine[:3, :3], about * [size[axis] for axis in "xyz"], atol=1e-12)
+
 
 @cache
 def healthy(kind: str) -> dict[str, bytes]:

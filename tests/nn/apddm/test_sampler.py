@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_micromri.errors import InputError
 from napari_micromri.nn.apddm.path import AnchoredPath
 from napari_micromri.nn.apddm.sampler import Rule, posterior, sample, step_back, times
-from napari_micromri.nn.apddm.schedule import Bridge
+from napari_micromri.nn.apddm.schedule import Bridge, ConstantVariance
 
 SHAPE = (2, 1, 12, 10)
 
@@ -86,6 +86,19 @@ def test_without_eta_the_way_is_deterministic_and_with_it_random() -> None:
     assert torch.equal(go(0.0, 1), go(0.0, 2))
     assert not torch.equal(go(1.0, 1), go(1.0, 2))
     assert torch.equal(go(1.0, 1), go(1.0, 1))
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.25, 1.0])
+def test_eta_is_the_share_of_the_posterior_s_noise(eta: float) -> None:
+    """With the same noise in each step V_t = 4 t / 10; from 10 to 5 the posterior's variance is 2 (4 - 2) / 4 = 1."""
+    path, zero, seen = AnchoredPath(10, 2.0, ConstantVariance()), torch.zeros(SHAPE), []
+
+    def network(x: Tensor, a: Tensor, t: int) -> Tensor:
+        seen.append(x)
+        return zero
+
+    sample(path, network, zero, steps=2, eta=eta, draw=lambda: torch.ones(SHAPE))
+    torch.testing.assert_close(seen[1], torch.full(SHAPE, eta))
 
 
 def test_one_step_asks_the_network_once_at_the_end_of_the_path() -> None:

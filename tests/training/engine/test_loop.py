@@ -14,7 +14,10 @@ from safetensors.torch import load_file
 from napari_micromri.errors import InputError, TrainingError
 from napari_micromri.nn.checkpoint import read_spec
 from napari_micromri.nn.registry import load_model
+from napari_micromri.nn.unet_restorer import UNetRestorer
+from napari_micromri.training.engine import loop
 from napari_micromri.training.engine.loop import train
+from napari_micromri.training.engine.methods import new_network
 from napari_micromri.training.events import Batch, Checkpoint, Done, Epoch, Resumed, Started, Stopped, ValidationImage
 
 if TYPE_CHECKING:
@@ -167,14 +170,68 @@ def test_a_stop_during_validation_goes_on_with_validation(
     assert weights_equal(whole, parted, "last")
 
 
+@pytest.mark.parametrize(("least", "last"), [(1, 5), (7, 7)])
 def test_early_stopping_waits_for_patience_and_the_least_number_of_epochs(
+    make_config: Callable[..., TrainConfig],
+    make_run: Callable[..., RunFolder],
+    data: TrainingData,
+    monkeypatch: pytest.MonkeyPatch,
+    least: int,
+    last: int,
+) -> None:
+    figures = iter([3.0, 2.0, 1.0, *[1.5] * 27])
+    monkeypatch.setattr(loop, "monitored", lambda *_: next(figures))
+    config = make_config(epochs=30, patience=2, least_epochs=least)
+    folder = make_run(config)
+    events = list(train(config, data, folder))
+    assert [epoch.epoch for epoch in epochs_of(events)] == list(range(1, last + 1))
+    assert [epoch.epoch for epoch in epochs_of(events) if epoch.best] == [1, 2, 3]
+    assert isinstance(events[-1], Done)
+    assert events[-1].epoch == 3
+    assert read_spec(folder.best)[0].provenance["epoch"] == 3
+
+
+def test_averaged_weights_are_judged_and_kept(
     make_config: Callable[..., TrainConfig], make_run: Callable[..., RunFolder], data: TrainingData
 ) -> None:
-    config = make_config(epochs=30, learning_rate=1e-12, patience=2, least_epochs=5)
-    events = list(train(config, data, make_run(config)))
-    assert isinstance(events[-1], Done)
-    assert "no improvement in 2 epochs" in events[-1].message
-    assert 5 <= len(epochs_of(events)) < 30
+    config = make_config(epochs=1, ema=0.9, learning_rate=0.03)
+    folder = make_run(config)
+    [epoch] = epochs_of(train(config, data, folder))
+    state, kept = load_file(folder.last), load_file(folder.best)
+    average = {name: state[f"average.module.{name}"] for name in kept}
+    assert all(torch.equal(kept[name], average[name]) for name in kept)
+    assert any(not torch.equal(kept[name], state[f"network.{name}"]) for name in kept)
+    network = new_network(config)
+
+    def error(weights: dict[str, torch.Tensor]) -> float:
+        network.load_state_dict(weights)
+        restorer = UNetRestorer(network, read_spec(folder.best)[0])
+        errors = []
+        for pair in data.validation:
+            denoised = restorer.restore(torch.from_numpy(pair.lr)[None, None])[0, 0].numpy()
+            errors.append(np.mean((denoised - pair.hr) ** 2) / np.abs(pair.lr).mean() ** 2)
+        return float(np.mean(errors))
+
+    assert epoch.validation.mse == pytest.approx(error(average), rel=1e-4)
+    assert epoch.validation.mse != pytest.approx(error({name: state[f"network.{name}"] for name in kept}), rel=1e-3)
+
+
+@pytest.mark.parametrize("clip", [1e-3, 1e-4])
+def test_a_step_is_as_long_as_the_clipped_gradient(
+    make_config: Callable[..., TrainConfig], make_run: Callable[..., RunFolder], data: TrainingData, clip: float
+) -> None:
+    def weights(name: str, **settings: object) -> torch.Tensor:
+        # One batch of plain gradient descent: what is left between two runs is their one step.
+        config = make_config(epochs=1, batch_size=10, optimizer="sgd", momentum=0.0, **settings)
+        folder = make_run(config, name)
+        list(train(config, data, folder))
+        return torch.cat([weight.double().flatten() for weight in load_file(folder.best).values()])
+
+    start = weights("start", learning_rate=1e-30)
+    step = (weights("clipped", learning_rate=1.0, clip=clip) - start).norm()
+    free = (weights("free", learning_rate=1.0, clip=None) - start).norm()
+    assert float(step) == pytest.approx(clip, rel=1e-3)
+    assert float(free) > 2 * clip
 
 
 def test_a_finished_state_is_done_at_once_when_it_was_killed_just_before_saying_so(
