@@ -27,8 +27,8 @@ from quality import HERE, LEFT_OUT, REAL, fast_slice, load
 from scipy.stats import spearmanr
 
 from napari_micromri.measure.image_quality import assess
-from napari_micromri.nn.apddm.network import estimate
-from napari_micromri.nn.apddm.sampler import sample
+from napari_micromri.nn.families.apddm.network import estimate
+from napari_micromri.nn.families.apddm.sampler import sample
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import MEASURED, Sampling
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_micromri.nn.apddm.sampler import Rule
+    from napari_micromri.nn.families.apddm.sampler import Rule
 
     Volume = NDArray[np.float32]
     Row = dict[str, Any]

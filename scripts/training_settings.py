@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri.nn.families.apddm.settings import ApddmSettings
+from napari_micromri.nn.families.unet.config import UNetConfig
 from napari_micromri.nn.normalisation import Normalisation
-from napari_micromri.nn.unet_config import UNetConfig
-from napari_micromri.training.apddm_settings import ApddmSettings
 from napari_micromri.training.config import TrainConfig
 from napari_micromri.training.simulated_settings import SimulatedSettings
 

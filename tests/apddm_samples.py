@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from napari_micromri.nn.apddm.config import ApddmConfig, options_for
-from napari_micromri.nn.apddm_restorer import ApddmRestorer
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
-from napari_micromri.nn.unet import UNet, UNetConfig
+from napari_micromri.nn.families.apddm.config import ApddmConfig, options_for
+from napari_micromri.nn.families.apddm.restorer import ApddmRestorer
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 
 
 def random_apddm(*widths: int) -> ApddmRestorer:

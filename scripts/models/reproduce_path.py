@@ -20,9 +20,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from napari_micromri.nn.apddm.path import AnchoredPath, critical_beta
-from napari_micromri.nn.apddm.residuals import collect
-from napari_micromri.nn.apddm.schedule import accumulated_parabola
+from napari_micromri.nn.families.apddm.path import AnchoredPath, critical_beta
+from napari_micromri.nn.families.apddm.residuals import collect
+from napari_micromri.nn.families.apddm.schedule import accumulated_parabola
 from napari_micromri.simulation.resampling import upsample
 from napari_micromri.simulation.samples import digital_mouse
 

@@ -18,7 +18,7 @@ from napari_micromri.cli.program import build_parser
 from napari_micromri.measure.evaluation import EvaluationOptions
 from napari_micromri.measure.evaluation.command import command_line
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
-from napari_micromri.nn.unet import UNet, UNetConfig
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 
 if TYPE_CHECKING:
     from pathlib import Path

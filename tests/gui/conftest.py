@@ -9,7 +9,7 @@ def models(monkeypatch, tmp_path_factory):
     import torch
 
     from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
-    from napari_micromri.nn.unet import UNet, UNetConfig
+    from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 
     torch.manual_seed(0)
     config = UNetConfig(features_main=(4, 8))

@@ -43,7 +43,7 @@ def test_from_the_menu_to_figures_and_away(make_napari_viewer, make_scan, qtbot)
 def test_a_study_is_evaluated_from_the_window(make_napari_viewer, tmp_path, qtbot, monkeypatch):
     from evaluation_samples import make_test_study
     from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
-    from napari_micromri.nn.unet import UNet, UNetConfig
+    from napari_micromri.nn.families.unet.network import UNet, UNetConfig
     from napari_micromri.widgets.measuring import evaluate_tab
 
     study = make_test_study(tmp_path / "mice.mri.zarr")

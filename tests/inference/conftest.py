@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
+from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.restorer import MEASURED, Noise
-from napari_micromri.nn.unet import UNet, UNetConfig
-from napari_micromri.nn.unet_restorer import UNetRestorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,13 +22,13 @@ SPEC = ModelSpec(name="tiny", kind="unet", config=CONFIG.model_dump(), card=Mode
 
 
 @pytest.fixture
-def restorer() -> UNetRestorer:
+def restorer() -> PlainRestorer:
     """Give a network of random weights that changes its input clearly."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = UNet(CONFIG)
         torch.nn.init.normal_(network.head.weight, std=0.1)
-    return UNetRestorer(network, SPEC, "0123456789abcdef")
+    return PlainRestorer(network, SPEC, "0123456789abcdef")
 
 
 class Nearest:

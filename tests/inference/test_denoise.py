@@ -22,7 +22,7 @@ from napari_micromri.scan import Scan, ScanInfo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_micromri.nn.unet_restorer import UNetRestorer
+    from napari_micromri.nn.plain_restorer import PlainRestorer
 
     MakeScan = Callable[..., Scan]
 
@@ -31,7 +31,7 @@ def options(**chosen: Any) -> DenoiseOptions:
     return DenoiseOptions(**({"device": "cpu", "precision": "float32"} | chosen))
 
 
-def alone(image: np.ndarray, restorer: UNetRestorer) -> np.ndarray:
+def alone(image: np.ndarray, restorer: PlainRestorer) -> np.ndarray:
     """Run the model on one slice, without anything around it."""
     given = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
     return restorer.restore(given[None, None])[0, 0].numpy()
@@ -55,7 +55,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("axes", "shape", "slice_axis"), SHAPES)
 def test_every_slice_is_the_models_and_lies_where_it_was(
-    make_scan: MakeScan, restorer: UNetRestorer, axes: str, shape: tuple[int, ...], slice_axis: str
+    make_scan: MakeScan, restorer: PlainRestorer, axes: str, shape: tuple[int, ...], slice_axis: str
 ) -> None:
     scan = make_scan(shape, axes)
     result = denoise(scan, restorer, options(slice_axis=slice_axis, batch_size=2))
@@ -96,7 +96,7 @@ def test_a_range_lies_at_its_own_slices(
 
 
 @pytest.mark.parametrize("dtype", ["?", "u1", "i1", ">u2", "<i2", ">i4", "u8", "f2", ">f4", "f8", ">f8"])
-def test_any_type_of_number(make_scan: MakeScan, restorer: UNetRestorer, dtype: str) -> None:
+def test_any_type_of_number(make_scan: MakeScan, restorer: PlainRestorer, dtype: str) -> None:
     scan = make_scan((2, 12, 10))
     values = (scan.read() / 10).astype(dtype)
     result = denoise(Scan(values, scan.info), restorer, options())
@@ -105,7 +105,7 @@ def test_any_type_of_number(make_scan: MakeScan, restorer: UNetRestorer, dtype: 
     assert_array_equal(result.read(), same.read())
 
 
-def test_the_result_is_in_scanner_units_and_scales_with_them(make_scan: MakeScan, restorer: UNetRestorer) -> None:
+def test_the_result_is_in_scanner_units_and_scales_with_them(make_scan: MakeScan, restorer: PlainRestorer) -> None:
     scan = make_scan((2, 16, 12))
     counts = scan.read().astype(np.int16)
     small = denoise(Scan(counts.astype(np.float32), scan.info), restorer, options()).read()
@@ -114,7 +114,7 @@ def test_the_result_is_in_scanner_units_and_scales_with_them(make_scan: MakeScan
     assert small.mean() == pytest.approx(counts.mean(), rel=0.5)
 
 
-def test_what_is_not_finite_comes_back_as_nan(make_scan: MakeScan, restorer: UNetRestorer) -> None:
+def test_what_is_not_finite_comes_back_as_nan(make_scan: MakeScan, restorer: PlainRestorer) -> None:
     scan = make_scan((2, 12, 10))
     values = scan.read().astype(np.float64)
     values[0, 3, 4], values[0, 0, 0], values[0, 11, 9], values[0, 5, 5] = np.nan, np.inf, -np.inf, 1e300
@@ -125,7 +125,7 @@ def test_what_is_not_finite_comes_back_as_nan(make_scan: MakeScan, restorer: UNe
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -3.5, 12345.0, np.nan])
-def test_constant_slices_pass_unchanged(make_scan: MakeScan, restorer: UNetRestorer, value: float) -> None:
+def test_constant_slices_pass_unchanged(make_scan: MakeScan, restorer: PlainRestorer, value: float) -> None:
     values = make_scan((2, 9, 8)).read()
     values[1] = value
     result = denoise(Scan(values, make_scan((2, 9, 8)).info), restorer, options()).read()
@@ -133,7 +133,7 @@ def test_constant_slices_pass_unchanged(make_scan: MakeScan, restorer: UNetResto
     assert result[0].std() > 0
 
 
-def test_batches_and_tiles_change_nothing(make_scan: MakeScan, restorer: UNetRestorer) -> None:
+def test_batches_and_tiles_change_nothing(make_scan: MakeScan, restorer: PlainRestorer) -> None:
     scan = make_scan((8, 150, 97))
     whole = denoise(scan, restorer, options(batch_size=1)).read()
     assert_allclose(denoise(scan, restorer, options(batch_size=7)).read(), whole, rtol=1e-4, atol=1e-2)
@@ -317,7 +317,7 @@ def test_an_unreadable_slice_names_the_scan(nearest: Any) -> None:
         denoise(Scan(data, info), nearest(), options())
 
 
-def test_provenance_says_how_it_was_made(make_scan: MakeScan, restorer: UNetRestorer) -> None:
+def test_provenance_says_how_it_was_made(make_scan: MakeScan, restorer: PlainRestorer) -> None:
     scan = make_scan((2, 3, 6, 6), "tzyx", provenance=({"step": "convert"},))
     info = denoise(scan, restorer, options(select={"z": range(1, 3)}, precision="bfloat16")).info
     first, step = json.loads(json.dumps(info.provenance))
@@ -337,14 +337,14 @@ def test_provenance_says_how_it_was_made(make_scan: MakeScan, restorer: UNetRest
     assert info.name == "test scan [tiny]"
 
 
-def test_half_precision_stays_close(make_scan: MakeScan, restorer: UNetRestorer) -> None:
+def test_half_precision_stays_close(make_scan: MakeScan, restorer: PlainRestorer) -> None:
     scan = make_scan((2, 24, 20))
     single, half = (denoise(scan, restorer, options(precision=p)).read() for p in ("float32", "bfloat16"))
     assert_allclose(half, single, atol=0.02 * single.max())
 
 
 def test_the_model_is_released(
-    make_scan: MakeScan, restorer: UNetRestorer, nearest: Any, monkeypatch: pytest.MonkeyPatch
+    make_scan: MakeScan, restorer: PlainRestorer, nearest: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = [nearest()]
     monkeypatch.setattr("napari_micromri.inference.run.load_model", lambda _: loaded.pop())

@@ -13,7 +13,7 @@ from apddm_samples import random_apddm
 from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
 from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file, denoise_with_uncertainty
 from napari_micromri.io import open_scan
-from napari_micromri.nn.apddm_restorer import ApddmRestorer
+from napari_micromri.nn.families.apddm.restorer import ApddmRestorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

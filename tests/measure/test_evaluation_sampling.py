@@ -18,7 +18,7 @@ from napari_micromri.measure.image_quality import assess
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.nn.apddm_restorer import ApddmRestorer
+    from napari_micromri.nn.families.apddm.restorer import ApddmRestorer
     from napari_micromri.study.store import Study
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
-from napari_micromri.nn.unet import UNet, UNetConfig
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable

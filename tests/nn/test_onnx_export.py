@@ -14,8 +14,8 @@ import torch
 from napari_micromri.cli import main
 from napari_micromri.errors import ModelError, OutputExistsError
 from napari_micromri.nn.onnx_export import METADATA_KEY, OPSET, export_onnx
+from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.registry import load_model
-from napari_micromri.nn.unet_restorer import UNetRestorer
 from napari_micromri.simulation.resampling import upsample
 
 if TYPE_CHECKING:
@@ -49,19 +49,19 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 SMALLEST = {"features_main": [4]}
 SLICES = 1000 * torch.arange(130.0).reshape(1, 1, 13, 10).sin().abs()
-_exported: dict[str, tuple[Path, UNetRestorer]] = {}
+_exported: dict[str, tuple[Path, PlainRestorer]] = {}
 
 
 @pytest.fixture(params=MODELS)
 def exported(
     request: pytest.FixtureRequest, model_file: ModelFile, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, UNetRestorer]:
+) -> tuple[Path, PlainRestorer]:
     """Give the ONNX file of a model, and the model, which was in use before and after."""
     name: str = request.param
     if name not in _exported:
         folder = tmp_path_factory.mktemp(name)
         restorer = load_model(model_file(folder / "small.safetensors", **MODELS[name]))
-        assert isinstance(restorer, UNetRestorer)
+        assert isinstance(restorer, PlainRestorer)
         restorer.prepare(torch.device("cpu"), torch.bfloat16)
         before = restorer.restore(SLICES)
         path = export_onnx(restorer, folder / "network.onnx")
@@ -89,7 +89,7 @@ def _denoise_without_torch(path: Path, image: NDArray[np.float32]) -> NDArray[An
     return denoised * scale + offset
 
 
-def test_the_numbers_are_torchs_at_any_size(exported: tuple[Path, UNetRestorer]) -> None:
+def test_the_numbers_are_torchs_at_any_size(exported: tuple[Path, PlainRestorer]) -> None:
     path, restorer = exported
     session = _session(path)
     for shape in [(1, 1, 64, 48), (3, 1, 37, 50), (2, 1, 1, 7)]:
@@ -100,13 +100,13 @@ def test_the_numbers_are_torchs_at_any_size(exported: tuple[Path, UNetRestorer])
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_the_recipe_gives_the_whole_restoration(exported: tuple[Path, UNetRestorer]) -> None:
+def test_the_recipe_gives_the_whole_restoration(exported: tuple[Path, PlainRestorer]) -> None:
     path, restorer = exported
     expected = restorer.restore(SLICES)[0, 0].numpy()
     np.testing.assert_allclose(_denoise_without_torch(path, SLICES[0, 0].numpy()), expected, atol=0.1)
 
 
-def test_the_file_describes_itself_and_not_this_computer(exported: tuple[Path, UNetRestorer]) -> None:
+def test_the_file_describes_itself_and_not_this_computer(exported: tuple[Path, PlainRestorer]) -> None:
     path, restorer = exported
     graph = onnx.load(path)
     onnx.checker.check_model(graph, full_check=True)

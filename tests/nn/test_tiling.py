@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 from napari_micromri.nn.tiling import reach, run_tiled
-from napari_micromri.nn.unet import UNet, UNetConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_micromri.errors import InputError, ModelError
-from napari_micromri.nn.apddm.config import ApddmConfig
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
-from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.nn.families.apddm.config import ApddmConfig
+from napari_micromri.nn.families.unet.config import UNetConfig
 from napari_micromri.training.beginning import settle_config
 from napari_micromri.training.config import TrainConfig, make_config
 from napari_micromri.training.presets import PRESETS

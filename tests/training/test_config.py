@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from napari_micromri.errors import InputError
-from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.nn.families.unet.config import UNetConfig
 from napari_micromri.training.config import TrainConfig, known_keys, make_config, parse_config
 from napari_micromri.training.presets import PRESETS
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 
+from napari_micromri.nn.families.unet.network import count_parameters
 from napari_micromri.nn.registry import load_model
-from napari_micromri.nn.unet import count_parameters
 from napari_micromri.progress import never
 from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, parse_config

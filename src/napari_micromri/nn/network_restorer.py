@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from napari_micromri.nn.checkpoint import load_weights, weights_dont_fit
+from napari_micromri.nn.families.unet.network import UNet
 from napari_micromri.nn.preparation import Recipe
-from napari_micromri.nn.unet import UNet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.families.unet.network import UNetConfig
     from napari_micromri.nn.preparation import Scaling
     from napari_micromri.nn.restorer import Noise
-    from napari_micromri.nn.unet import UNetConfig
 
 
 class NetworkRestorer:

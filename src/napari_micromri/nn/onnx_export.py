@@ -19,8 +19,8 @@ import torch
 
 from napari_micromri.errors import ModelError, OutputExistsError
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.registry import load_model
-from napari_micromri.nn.unet_restorer import UNetRestorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def export_onnx(model: str | Path | Restorer, path: Path | str, *, overwrite: bo
     if path.exists() and not overwrite:  # before the work, not after it
         raise OutputExistsError(path)
     restorer = load_model(model) if isinstance(model, str | Path) else model
-    if not isinstance(restorer, UNetRestorer):
+    if not isinstance(restorer, PlainRestorer):
         raise ModelError(f"'{restorer.spec.name}' is of the kind '{restorer.spec.kind}'; only UNets can be exported.")
     graph = _trace(restorer.network)
     graph.doc_string = restorer.spec.card.summary

@@ -19,7 +19,7 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 FOLDERS_VARIABLE = "MICROMRI_MODELS"
 """Environment variable with more folders of models, separated as in PATH."""
 
-KINDS = {"unet": "napari_micromri.nn.unet_restorer", "apddm": "napari_micromri.nn.apddm_restorer"}
+KINDS = {"unet": "napari_micromri.nn.plain_restorer", "apddm": "napari_micromri.nn.families.apddm.restorer"}
 """Kind of model -> module whose ``load(path)`` gives its `Restorer`. A new family of models is a new line."""
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_micromri.nn.unet import UNetConfig
+    from napari_micromri.nn.families.unet.network import UNetConfig
 
 
 def reach(config: UNetConfig) -> int:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from napari_micromri.errors import InputError, ModelError
-from napari_micromri.nn.apddm.config import ApddmConfig
 from napari_micromri.nn.checkpoint import faulty_field
-from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.nn.families.apddm.config import ApddmConfig
+from napari_micromri.nn.families.unet.config import UNetConfig
 from napari_micromri.training.config import parse_config
 
 if TYPE_CHECKING:
     from napari_micromri.nn.checkpoint import ModelSpec
-    from napari_micromri.training.apddm_settings import ApddmSettings
+    from napari_micromri.nn.families.apddm.settings import ApddmSettings
     from napari_micromri.training.config import TrainConfig
 
 T = TypeVar("T", bound=BaseModel)

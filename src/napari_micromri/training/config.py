@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_micromri.errors import InputError, describe_os_error
+from napari_micromri.nn.families.apddm.settings import ApddmSettings
+from napari_micromri.nn.families.unet.config import UNetConfig
 from napari_micromri.nn.normalisation import Normalisation
-from napari_micromri.nn.unet_config import UNetConfig
 from napari_micromri.simulation.resampling import Upsampling
-from napari_micromri.training.apddm_settings import ApddmSettings
 from napari_micromri.training.simulated_settings import SimulatedSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from napari_micromri.nn.apddm.config import ApddmConfig
+    from napari_micromri.nn.families.apddm.config import ApddmConfig
 
 
 class TrainConfig(BaseModel):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_micromri.errors import InputError
-from napari_micromri.nn.unet_config import PRESETS as NETWORKS
-from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.nn.families.unet.config import PRESETS as NETWORKS
+from napari_micromri.nn.families.unet.config import UNetConfig
 from napari_micromri.training.config import TrainConfig
 
 

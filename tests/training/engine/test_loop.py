@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from napari_micromri.errors import InputError, TrainingError
 from napari_micromri.nn.checkpoint import read_spec
+from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.registry import load_model
-from napari_micromri.nn.unet_restorer import UNetRestorer
 from napari_micromri.training.engine import loop
 from napari_micromri.training.engine.loop import train
 from napari_micromri.training.engine.methods import new_network
@@ -205,7 +205,7 @@ def test_averaged_weights_are_judged_and_kept(
 
     def error(weights: dict[str, torch.Tensor]) -> float:
         network.load_state_dict(weights)
-        restorer = UNetRestorer(network, read_spec(folder.best)[0])
+        restorer = PlainRestorer(network, read_spec(folder.best)[0])
         errors = []
         for pair in data.validation:
             denoised = restorer.restore(torch.from_numpy(pair.lr)[None, None])[0, 0].numpy()

@@ -10,15 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from napari_micromri.nn.apddm.config import ApddmConfig
 from napari_micromri.nn.checkpoint import read_spec
+from napari_micromri.nn.families.apddm.config import ApddmConfig
+from napari_micromri.nn.families.apddm.method import PathMethod, collect_bank
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling
 from napari_micromri.training.engine.batches import training_batches, whole_sample
 from napari_micromri.training.engine.estimate import estimate
 from napari_micromri.training.engine.loop import train
 from napari_micromri.training.engine.methods import first_network, make_method, new_network
-from napari_micromri.training.engine.path_method import PathMethod, collect_bank
 from napari_micromri.training.events import Batch, Epoch, Started, Stopped
 
 if TYPE_CHECKING:

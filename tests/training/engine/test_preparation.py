@@ -14,10 +14,10 @@ from napari_micromri.inference import DenoiseOptions
 from napari_micromri.inference.slices import SliceDenoiser
 from napari_micromri.measure.noise import estimate_noise
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec
+from napari_micromri.nn.families.unet.config import UNetConfig
+from napari_micromri.nn.families.unet.network import UNet
+from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.preparation import NOISE_GAIN
-from napari_micromri.nn.unet import UNet
-from napari_micromri.nn.unet_config import UNetConfig
-from napari_micromri.nn.unet_restorer import UNetRestorer
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.training.engine.batches import training_batches, validation_batches
 
@@ -60,15 +60,15 @@ def cropped(whole: Slices) -> Any:
 
 
 @pytest.fixture
-def model() -> UNetRestorer:
+def model() -> PlainRestorer:
     spec = ModelSpec(
         name="m", kind="unet", config=NETWORK.model_dump(), upsampling="sinc", card=ModelCard(summary="for tests")
     )
-    return UNetRestorer(Listening(NETWORK), spec)
+    return PlainRestorer(Listening(NETWORK), spec)
 
 
 def test_training_validation_evaluation_and_inference_see_one_slice_alike(
-    whole: Slices, cropped: Any, model: UNetRestorer, make_config: Callable[..., TrainConfig]
+    whole: Slices, cropped: Any, model: PlainRestorer, make_config: Callable[..., TrainConfig]
 ) -> None:
     config = make_config(network=NETWORK.model_dump(), flips=False)
     network: Any = model.network
@@ -106,7 +106,7 @@ def test_scaling_at_random_scales_what_is_told_of_the_noise_too(
     torch.testing.assert_close(scaled.noise, plain.noise * factor)
 
 
-def test_the_noise_told_is_the_one_given_times_the_strength(whole: Slices, model: UNetRestorer) -> None:
+def test_the_noise_told_is_the_one_given_times_the_strength(whole: Slices, model: PlainRestorer) -> None:
     network: Any = model.network
     told = {}
     for strength in (1.0, 2.0):
@@ -125,7 +125,7 @@ def test_a_plain_network_takes_no_channel_for_the_noise(whole: Slices, make_conf
 
 
 def test_a_noise_channel_with_new_weights_changes_nothing() -> None:
-    from napari_micromri.nn.apddm.network import starting_weights
+    from napari_micromri.nn.families.apddm.network import starting_weights
 
     plain = UNet(UNetConfig(features_main=(4, 6)))
     for parameter in plain.parameters():

@@ -13,8 +13,8 @@ from evaluation_samples import make_test_study
 from napari_micromri.errors import CancelledError
 from napari_micromri.measure.evaluation import run
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 from napari_micromri.nn.registry import ModelEntry
-from napari_micromri.nn.unet import UNet, UNetConfig
 from napari_micromri.widgets.measuring import evaluate_tab
 from napari_micromri.widgets.measuring.evaluate_tab import EvaluateTab
 

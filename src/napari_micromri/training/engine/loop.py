@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.nn.unet import count_parameters
+from napari_micromri.nn.families.unet.network import count_parameters
 from napari_micromri.progress import never
 from napari_micromri.training.beginning import settle_config
 from napari_micromri.training.data import checked_slices

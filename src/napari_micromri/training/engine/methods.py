@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from napari_micromri.errors import InputError
-from napari_micromri.nn.apddm.network import starting_weights
+from napari_micromri.nn.families.apddm.network import starting_weights
+from napari_micromri.nn.families.unet.config import UNetConfig
+from napari_micromri.nn.families.unet.network import UNet
 from napari_micromri.nn.preparation import with_noise
 from napari_micromri.nn.registry import load_model
-from napari_micromri.nn.unet import UNet
-from napari_micromri.nn.unet_config import UNetConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def make_method(config: TrainConfig, slices: Sequence[SlicePair]) -> Method:
     """Choose how to learn; ``slices`` are those of training."""
     if config.kind == "unet":
         return PlainMethod()
-    from napari_micromri.training.engine.path_method import PathMethod
+    from napari_micromri.nn.families.apddm.method import PathMethod
 
     return PathMethod(config, slices)
 

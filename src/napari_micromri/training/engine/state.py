@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor
 
-    from napari_micromri.nn.unet import UNet
+    from napari_micromri.nn.families.unet.network import UNet
     from napari_micromri.training.config import TrainConfig
 
 FORMAT = "napari-micromri training state"

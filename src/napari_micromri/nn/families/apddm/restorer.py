@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.apddm.config import ApddmConfig
-from napari_micromri.nn.apddm.network import estimate
-from napari_micromri.nn.apddm.noise import NoiseSource
-from napari_micromri.nn.apddm.sampler import sample
 from napari_micromri.nn.checkpoint import faulty_field, read_spec
+from napari_micromri.nn.families.apddm.config import ApddmConfig
+from napari_micromri.nn.families.apddm.network import estimate
+from napari_micromri.nn.families.apddm.noise import NoiseSource
+from napari_micromri.nn.families.apddm.sampler import sample
 from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
 from napari_micromri.nn.normalisation import is_constant
 from napari_micromri.nn.restorer import MEASURED, Sampled, Sampling
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from napari_micromri.nn.apddm.residuals import ResidualBank
     from napari_micromri.nn.checkpoint import ModelSpec
+    from napari_micromri.nn.families.apddm.residuals import ResidualBank
+    from napari_micromri.nn.families.unet.network import UNet
     from napari_micromri.nn.restorer import Noise
-    from napari_micromri.nn.unet import UNet
 
 
 class ApddmRestorer(NetworkRestorer):

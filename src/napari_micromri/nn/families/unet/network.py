@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_micromri.nn.time_embedding import TimeEmbedding, modulate
-from napari_micromri.nn.unet_config import PRESETS, Activation, UNetConfig
+from napari_micromri.nn.families.unet.config import PRESETS, Activation, UNetConfig
+from napari_micromri.nn.families.unet.time_embedding import TimeEmbedding, modulate
 
 __all__ = ["PRESETS", "UNet", "UNetConfig", "count_parameters"]
 

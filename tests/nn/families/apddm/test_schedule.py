@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from napari_micromri.nn.apddm.schedule import (
+from napari_micromri.nn.families.apddm.schedule import (
     SCHEDULE,
     Bridge,
     ConstantVariance,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.apddm.residuals import ResidualBank, collect, standardised
+from napari_micromri.nn.families.apddm.residuals import ResidualBank, collect, standardised
 
 
 def slices(count: int, shape: tuple[int, int] = (20, 16), seed: int = 0):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_micromri.nn.apddm.path import AnchoredPath
-from napari_micromri.nn.apddm.residuals import collect
-from napari_micromri.nn.apddm.training import PathBatch, make_batch
+from napari_micromri.nn.families.apddm.path import AnchoredPath
+from napari_micromri.nn.families.apddm.residuals import collect
+from napari_micromri.nn.families.apddm.training import PathBatch, make_batch
 
 PATH = AnchoredPath(10, 0.6)
 COUNT = 400

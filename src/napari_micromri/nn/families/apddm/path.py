@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.apddm.schedule import Parabola, accumulated, noise_levels
+from napari_micromri.nn.families.apddm.schedule import Parabola, accumulated, noise_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_micromri.nn.apddm.schedule import Schedule
+    from napari_micromri.nn.families.apddm.schedule import Schedule
 
     Draw = Callable[[int], Tensor]
     """``draw(n)`` gives n independent noise images (n, 1, H, W) of mean 0 and variance 1."""
@@ -36,7 +36,7 @@ class AnchoredPath:
     beta
         Standard deviation of the noise at the end of the path, in the units of the normalised images.
     schedule
-        f, one of `napari_micromri.nn.apddm.schedule`.
+        f, one of `napari_micromri.nn.families.apddm.schedule`.
 
     Raises
     ------

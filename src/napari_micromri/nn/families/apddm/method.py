@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_micromri.nn.apddm.network import estimate
-from napari_micromri.nn.apddm.noise import generator_of
-from napari_micromri.nn.apddm.path import critical_beta
-from napari_micromri.nn.apddm.residuals import collect
-from napari_micromri.nn.apddm.sampler import sample
-from napari_micromri.nn.apddm.training import make_batch
+from napari_micromri.nn.families.apddm.network import estimate
+from napari_micromri.nn.families.apddm.noise import generator_of
+from napari_micromri.nn.families.apddm.path import critical_beta
+from napari_micromri.nn.families.apddm.residuals import collect
+from napari_micromri.nn.families.apddm.sampler import sample
+from napari_micromri.nn.families.apddm.training import make_batch
 from napari_micromri.training.engine.batches import random_cut
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from napari_micromri.nn.apddm.residuals import ResidualBank
+    from napari_micromri.nn.families.apddm.residuals import ResidualBank
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair
     from napari_micromri.training.engine.batches import Batch, Sample
 
 
 class PathMethod:
-    """See `napari_micromri.nn.apddm`; the noise of the path is drawn from residuals of the training slices."""
+    """See `napari_micromri.nn.families.apddm`; the noise of the path is drawn from residuals of the training slices."""
 
     label = "APDDM"
     estimates_as_it_learns = False

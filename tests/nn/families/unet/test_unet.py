@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
-from napari_micromri.nn.unet import PRESETS, UNet, UNetConfig, count_parameters
+from napari_micromri.nn.families.unet.network import PRESETS, UNet, UNetConfig, count_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

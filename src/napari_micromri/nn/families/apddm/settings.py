@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from napari_micromri.nn.apddm.config import ApddmConfig, Parameterisation, options_for
-from napari_micromri.nn.apddm.schedule import Parabola, WrittenSchedule, noise_levels
+from napari_micromri.nn.families.apddm.config import ApddmConfig, Parameterisation, options_for
+from napari_micromri.nn.families.apddm.schedule import Parabola, WrittenSchedule, noise_levels
 
 if TYPE_CHECKING:
-    from napari_micromri.nn.unet_config import UNetConfig
+    from napari_micromri.nn.families.unet.config import UNetConfig
 
 
 class ApddmSettings(BaseModel):

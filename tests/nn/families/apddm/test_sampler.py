@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from napari_micromri.errors import InputError
-from napari_micromri.nn.apddm.path import AnchoredPath
-from napari_micromri.nn.apddm.sampler import Rule, posterior, sample, step_back, times
-from napari_micromri.nn.apddm.schedule import Bridge, ConstantVariance
+from napari_micromri.nn.families.apddm.path import AnchoredPath
+from napari_micromri.nn.families.apddm.sampler import Rule, posterior, sample, step_back, times
+from napari_micromri.nn.families.apddm.schedule import Bridge, ConstantVariance
 
 SHAPE = (2, 1, 12, 10)
 

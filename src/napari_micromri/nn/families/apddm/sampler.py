@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_micromri.nn.apddm.path import AnchoredPath
+    from napari_micromri.nn.families.apddm.path import AnchoredPath
 
 Rule = Literal["posterior", "indi", "cold"]
 

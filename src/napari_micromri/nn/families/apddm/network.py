@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from napari_micromri.nn.apddm.config import ApddmConfig
-    from napari_micromri.nn.apddm.path import AnchoredPath
-    from napari_micromri.nn.unet import UNet
+    from napari_micromri.nn.families.apddm.config import ApddmConfig
+    from napari_micromri.nn.families.apddm.path import AnchoredPath
+    from napari_micromri.nn.families.unet.network import UNet
 
 
 def estimate(

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from napari_micromri.errors import ModelError
 from napari_micromri.nn.checkpoint import faulty_field, read_spec
+from napari_micromri.nn.families.unet.network import UNetConfig
 from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
 from napari_micromri.nn.normalisation import is_constant
 from napari_micromri.nn.preparation import with_noise
 from napari_micromri.nn.restorer import MEASURED
 from napari_micromri.nn.tiling import run_tiled
-from napari_micromri.nn.unet import UNetConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_micromri.nn.restorer import Noise
 
 
-class UNetRestorer(NetworkRestorer):
+class PlainRestorer(NetworkRestorer):
     """Denoises slices with a `UNet`; see `napari_micromri.nn.restorer.Restorer`."""
 
     @torch.inference_mode()
@@ -42,7 +42,7 @@ class UNetRestorer(NetworkRestorer):
         return output.float()
 
 
-def load(path: Path) -> UNetRestorer:
+def load(path: Path) -> PlainRestorer:
     """Load a model file of the kind ``unet``.
 
     Raises
@@ -60,4 +60,4 @@ def load(path: Path) -> UNetRestorer:
     if config.guided or config.time_embedding:
         raise ModelError(f"The model {path} is no plain UNet: it wants more than a slice. Choose another file.")
     network, _, fingerprint = load_network(path, config, parameters)
-    return UNetRestorer(network, spec, fingerprint)
+    return PlainRestorer(network, spec, fingerprint)

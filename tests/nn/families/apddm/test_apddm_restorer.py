@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.apddm.config import ApddmConfig, options_for
-from napari_micromri.nn.apddm_restorer import ApddmRestorer, load, noise_strength
 from napari_micromri.nn.checkpoint import save_checkpoint
+from napari_micromri.nn.families.apddm.config import ApddmConfig, options_for
+from napari_micromri.nn.families.apddm.restorer import ApddmRestorer, load, noise_strength
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
+from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling, SamplingRestorer
-from napari_micromri.nn.unet import UNet, UNetConfig
-from napari_micromri.nn.unet_restorer import UNetRestorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def slices(count: int = 3) -> torch.Tensor:
 
 def test_it_can_sample_and_a_unet_cannot(restorer: ApddmRestorer, make_spec: Callable[..., ModelSpec]) -> None:
     assert isinstance(restorer, SamplingRestorer)
-    assert not isinstance(UNetRestorer(UNet(UNetConfig(features_main=(4,))), make_spec()), SamplingRestorer)
+    assert not isinstance(PlainRestorer(UNet(UNetConfig(features_main=(4,))), make_spec()), SamplingRestorer)
 
 
 def test_one_step_is_what_restore_gives_and_leaves_no_spread(restorer: ApddmRestorer) -> None:

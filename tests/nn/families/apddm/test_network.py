@@ -7,10 +7,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from napari_micromri.nn.apddm.config import ApddmConfig, options_for
-from napari_micromri.nn.apddm.network import estimate, known_part, starting_weights
-from napari_micromri.nn.apddm.path import AnchoredPath
-from napari_micromri.nn.unet import UNet, UNetConfig
+from napari_micromri.nn.families.apddm.config import ApddmConfig, options_for
+from napari_micromri.nn.families.apddm.network import estimate, known_part, starting_weights
+from napari_micromri.nn.families.apddm.path import AnchoredPath
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 
 PLAIN = UNetConfig(features_main=(4, 6), patch_size=2)
 

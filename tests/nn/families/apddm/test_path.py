@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from napari_micromri.errors import ModelError
-from napari_micromri.nn.apddm.path import AnchoredPath, critical_beta
-from napari_micromri.nn.apddm.schedule import Bridge, ConstantVariance, Parabola, Points, Sine
+from napari_micromri.nn.families.apddm.path import AnchoredPath, critical_beta
+from napari_micromri.nn.families.apddm.schedule import Bridge, ConstantVariance, Parabola, Points, Sine
 
 COUNT, SHAPE = 64, (24, 24)
 SCHEDULES = [Parabola(), Sine(), Bridge(), ConstantVariance()]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_micromri.nn.apddm.residuals import ResidualBank
+    from napari_micromri.nn.families.apddm.residuals import ResidualBank
 
 
 class NoiseSource:

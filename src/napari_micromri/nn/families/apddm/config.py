@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from napari_micromri.nn.apddm.schedule import Parabola, Schedule, accumulated
-from napari_micromri.nn.unet_config import UNetConfig
+from napari_micromri.nn.families.apddm.schedule import Parabola, Schedule, accumulated
+from napari_micromri.nn.families.unet.config import UNetConfig
 
 if TYPE_CHECKING:
-    from napari_micromri.nn.apddm.path import AnchoredPath
+    from napari_micromri.nn.families.apddm.path import AnchoredPath
 
 Parameterisation = Literal["residual", "paper", "simplified"]
 
@@ -22,7 +22,7 @@ class ApddmConfig(BaseModel):
     ----------
     parameterisation
         - ``residual``: ``x_0 = x_T* + w(t) (x_t - x_T*) + c(t) r(x_T*, x_t - x_T*, t/T)``; see
-          `napari_micromri.nn.apddm.network.known_part`. At t = T
+          `napari_micromri.nn.families.apddm.network.known_part`. At t = T
           this is ``x_T* + r``, a plain residual UNet, so that a trained one is where it starts from.
         - ``paper`` (eq. 10): ``x_0 = x_t - f(t) r(x_t, t/T)``. Where f(T) is 0, as with the report's parabola, the
           network is multiplied away just where inference starts: one step gives the fast scan back. Kept to reproduce
@@ -55,7 +55,7 @@ class ApddmConfig(BaseModel):
     @property
     def path(self) -> AnchoredPath:
         """The path that the model walks, in units of the RMS of the residual."""
-        from napari_micromri.nn.apddm.path import AnchoredPath
+        from napari_micromri.nn.families.apddm.path import AnchoredPath
 
         return AnchoredPath(self.steps, self.beta, self.schedule)
 

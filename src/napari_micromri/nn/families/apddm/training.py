@@ -10,8 +10,8 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_micromri.nn.apddm.path import AnchoredPath
-    from napari_micromri.nn.apddm.residuals import ResidualBank
+    from napari_micromri.nn.families.apddm.path import AnchoredPath
+    from napari_micromri.nn.families.apddm.residuals import ResidualBank
 
 
 @dataclass(frozen=True)

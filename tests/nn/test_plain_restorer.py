@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_micromri.nn.unet import UNet, UNetConfig
-from napari_micromri.nn.unet_restorer import UNetRestorer
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
+from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.simulation.resampling import UPSAMPLINGS, upsample
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_an_untrained_residual_network_only_upsamples(
     make_spec: MakeSpec, factor: int, upsampling: str, kind: str
 ) -> None:
     spec = make_spec(factor=factor, upsampling=upsampling, normalisation={"kind": kind})
-    restorer = UNetRestorer(UNet(UNetConfig(features_main=(4, 6))), spec)
+    restorer = PlainRestorer(UNet(UNetConfig(features_main=(4, 6))), spec)
     slices = 500 * torch.rand(3, 1, 11, 8)
     result = restorer.restore(slices)
     expected = upsample(slices.numpy(), (11 * factor, 8 * factor), upsampling)
@@ -38,14 +38,14 @@ def test_an_untrained_residual_network_only_upsamples(
 
 
 def test_the_unit_comes_back(make_network: Callable[..., UNet], make_spec: MakeSpec) -> None:
-    restorer = UNetRestorer(make_network(), make_spec())
+    restorer = PlainRestorer(make_network(), make_spec())
     slices = torch.rand(2, 1, 9, 10)
     for unit in (1e-9, 1.0, 1e9):
         torch.testing.assert_close(restorer.restore(slices * unit) / unit, restorer.restore(slices))
 
 
 def test_a_slice_does_not_depend_on_its_neighbours(make_network: Callable[..., UNet], make_spec: MakeSpec) -> None:
-    restorer = UNetRestorer(make_network(), make_spec())
+    restorer = PlainRestorer(make_network(), make_spec())
     slices = torch.rand(4, 1, 9, 10) * torch.tensor([1.0, 5.0, 100.0, 0.1]).reshape(4, 1, 1, 1)
     together = restorer.restore(slices)
     for k in range(4):
@@ -54,7 +54,7 @@ def test_a_slice_does_not_depend_on_its_neighbours(make_network: Callable[..., U
 
 @pytest.mark.parametrize("value", [0.0, 12.5, -4.0])
 def test_constant_slices_pass_through(make_network: Callable[..., UNet], make_spec: MakeSpec, value: float) -> None:
-    restorer = UNetRestorer(make_network(residual=False), make_spec())
+    restorer = PlainRestorer(make_network(residual=False), make_spec())
     slices = torch.stack([torch.full((1, 6, 5), value), torch.rand(1, 6, 5)])
     result = restorer.restore(slices)
     assert torch.equal(result[0], torch.full((1, 12, 10), value))
@@ -62,13 +62,13 @@ def test_constant_slices_pass_through(make_network: Callable[..., UNet], make_sp
 
 
 def test_tiles_change_nothing(make_network: Callable[..., UNet], make_spec: MakeSpec) -> None:
-    restorer = UNetRestorer(make_network(features_main=(4, 4), patch_size=2), make_spec())
+    restorer = PlainRestorer(make_network(features_main=(4, 4), patch_size=2), make_spec())
     slices = torch.rand(2, 1, 90, 50)
     torch.testing.assert_close(restorer.restore(slices, tile=32), restorer.restore(slices), atol=1e-4, rtol=0)
 
 
 def test_lower_precision_is_close_and_gives_float32(make_network: Callable[..., UNet], make_spec: MakeSpec) -> None:
-    restorer = UNetRestorer(make_network(), make_spec())
+    restorer = PlainRestorer(make_network(), make_spec())
     slices = 1000 * torch.rand(1, 1, 16, 16)
     exact = restorer.restore(slices)
     restorer.prepare(CPU, torch.bfloat16)
@@ -81,7 +81,7 @@ def test_lower_precision_is_close_and_gives_float32(make_network: Callable[..., 
 
 
 def test_memory_grows_with_pixels_and_width(make_network: Callable[..., UNet], make_spec: MakeSpec) -> None:
-    small = UNetRestorer(make_network(), make_spec()).memory(100, 100)
-    assert UNetRestorer(make_network(), make_spec()).memory(200, 100) == pytest.approx(2 * small, rel=1e-6)
-    assert UNetRestorer(make_network(features_main=(40, 60)), make_spec()).memory(100, 100) > 4 * small
-    assert UNetRestorer(make_network(patch_size=2), make_spec()).memory(100, 100) < small
+    small = PlainRestorer(make_network(), make_spec()).memory(100, 100)
+    assert PlainRestorer(make_network(), make_spec()).memory(200, 100) == pytest.approx(2 * small, rel=1e-6)
+    assert PlainRestorer(make_network(features_main=(40, 60)), make_spec()).memory(100, 100) > 4 * small
+    assert PlainRestorer(make_network(patch_size=2), make_spec()).memory(100, 100) < small

@@ -1,0 +1,1 @@
+"""Every kind of model in a folder of its own."""

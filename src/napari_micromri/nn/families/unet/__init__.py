@@ -1,0 +1,1 @@
+"""The encoder-decoder network of the report."""
