@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,9 @@ def test_the_table_tells_a_darker_image(reference: np.ndarray) -> None:  # type:
 
 
 def test_baselines_lie_on_the_grid_of_the_reference(make_scan: Callable[..., Scan]) -> None:
-    results = demo.baselines(make_scan((2, 16, 12)), (2, 32, 24))
+    fast = make_scan((2, 16, 12))
+    fine = fast.info.resampled({"y": 2, "x": 2})
+    results = demo.baselines(demo.Pair(fast, replace(fast, data=np.zeros((2, 32, 24)), info=fine), ""))
     assert [result.name for result in results] == ["LR, nearest", "LR, sinc"]
     assert all(result.volume.shape == (2, 32, 24) for result in results)
 

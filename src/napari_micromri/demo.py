@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_micromri.scan import Scan
+    from napari_micromri.simulation.resampling import Upsampling
 
 MODEL = "unet-default"
 SNR = 10.0
@@ -77,7 +78,7 @@ def run(output: Path, *, slices: int | None, window: bool) -> None:
     print(f"{pair.reference.info.name}: {_size(pair.fast)} simulated at SNR {SNR:g}, reference {_size(pair.reference)}")
     denoised, seconds = _denoise(pair.fast)
     reference = np.asarray(pair.reference.read(), dtype=np.float32)
-    results = [*baselines(pair.fast, reference.shape), Result(MODEL, denoised.read(), seconds)]
+    results = [*baselines(pair), Result(MODEL, on_grid(denoised, pair.reference), seconds)]
     print(table(results, reference))
     print(pair.note)
     for path in _draw(results, reference, output):
@@ -129,17 +130,24 @@ def _denoise(fast: Scan) -> tuple[Scan, float]:
     return denoised, time.perf_counter() - started
 
 
-def baselines(fast: Scan, shape: tuple[int, ...]) -> list[Result]:
+def baselines(pair: Pair) -> list[Result]:
     """Bring the fast scan to the reference's grid without a model."""
-    from napari_micromri.simulation.resampling import upsample
-
-    image = np.asarray(fast.read(), dtype=np.float32)
     results = []
-    for name, mode in (("LR, nearest", "nearest"), ("LR, sinc", "sinc")):
+    modes: tuple[Upsampling, ...] = ("nearest", "sinc")
+    for mode in modes:
         started = time.perf_counter()
-        volume = upsample(image, (shape[-2], shape[-1]), mode)  # type: ignore[arg-type]
-        results.append(Result(name, volume, time.perf_counter() - started))
+        volume = on_grid(pair.fast, pair.reference, mode)
+        results.append(Result(f"LR, {mode}", volume, time.perf_counter() - started))
     return results
+
+
+def on_grid(scan: Scan, reference: Scan, upsampling: Upsampling = "sinc") -> NDArray[np.float32]:
+    """Bring a scan to the grid of a reference with the same slices, (slices, rows, columns)."""
+    from napari_micromri.measure.regridding import Regridder
+
+    regridder = Regridder.between(scan, reference, upsampling)
+    planes = [regridder.plane(k) for k in range(reference.shape[0])]
+    return np.stack([plane for plane in planes if plane is not None]).astype(np.float32)
 
 
 def table(results: Sequence[Result], reference: NDArray[np.float32]) -> str:

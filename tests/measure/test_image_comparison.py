@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
@@ -10,10 +12,11 @@ from napari_micromri.measure.image_comparison import (
     compare_quality,
     crop_window,
     mean_quality,
-    on_grid_of,
+    placement_notes,
     residual_scan,
     spectra,
 )
+from napari_micromri.measure.regridding import Regridder
 from napari_micromri.scan import Scan, ScanInfo
 
 
@@ -46,7 +49,7 @@ def test_the_figures_are_those_of_the_pixels(good):
 
 
 def test_a_coarse_scan_is_brought_to_the_reference(good, coarse):
-    near = on_grid_of(coarse.scan, good.scan, 2, "nearest")
+    near = Regridder.between(coarse.scan, good.scan, "nearest").plane(2)
     np.testing.assert_allclose(near, coarse.scan.data[2].repeat(2, 0).repeat(2, 1), rtol=1e-6)
     figures = {
         mode: compare_quality([coarse], good, [0], upsampling=mode)[0].quality.mse for mode in ("nearest", "bicubic")
@@ -68,12 +71,31 @@ def test_only_the_crop_counts(good):
         crop_window(good.scan, ((0.0, 0.5), (0.0, 4.0)))
 
 
+def test_only_what_all_cover_counts_and_is_said(good):
+    moved = replace(good.scan.info, origin=(0.0, 1.2, 0.0))
+    short = Image("DL", Scan(good.scan.data[:, 12:, :] + np.float32(2), moved))
+    assert compare_quality([short], good, [1])[0].quality.mse == pytest.approx(4)
+    both = compare_quality(
+        [short, Image("LR", Scan(good.scan.data[:, :, 4:], replace(moved, origin=(0, 0, 0.4))))], good, [1]
+    )
+    assert [one.quality.mse for one in both] == pytest.approx([4, 0])
+    assert placement_notes([short], good) == ["Only what all cover counts: 36 x 40 of 48 x 40 pixels."]
+    assert placement_notes([Image("DL", good.scan)], good) == []
+    residual = residual_scan(short, good).data
+    assert np.isnan(residual[:, :12]).all()
+    np.testing.assert_allclose(residual[:, 12:], -2, atol=1e-4)
+
+
 def test_other_fields_of_view_are_refused(good, make_scan):
     other = Image("other", make_scan((3, 48, 40), origin=(0.0, 9.0, 0.0)))
-    with pytest.raises(InputError, match="different fields of view"):
-        compare_quality([other], good, [0])
-    with pytest.raises(InputError, match="different fields of view"):
+    for compared in (compare_quality, placement_notes):
+        with pytest.raises(InputError, match="beside each other"):
+            compared([other], good, *([[0]] if compared is compare_quality else []))
+    with pytest.raises(InputError, match="beside each other"):
         residual_scan(other, good)
+    barely = Image("barely", make_scan((3, 48, 40), origin=(0.0, 4.0, 0.0)))
+    with pytest.raises(InputError, match="11 x 11"):
+        compare_quality([barely], good, [0])
 
 
 def test_a_slice_that_holds_no_numbers_has_no_figures(good):
@@ -101,9 +123,8 @@ def test_the_residual_is_reference_minus_image(good, coarse):
     np.testing.assert_allclose(
         residual.data, good.scan.data - coarse.scan.data.repeat(2, 1).repeat(2, 2), rtol=1e-4, atol=1e-2
     )
-    short = Image("short", Scan(good.scan.data[:2], good.scan.info))
-    with pytest.raises(InputError, match="different fields of view"):
-        residual_scan(short, good)
+    short = residual_scan(Image("short", Scan(good.scan.data[:2], good.scan.info)), good).data
+    assert np.isnan(short).any((1, 2)).tolist() == [False, False, True]
 
 
 def test_flat_scans_are_compared_too():

@@ -15,8 +15,8 @@ from napari_micromri.measure.image_quality import (
     fourier_ring_correlation,
     power_ratio_curve,
 )
-from napari_micromri.measure.roi import Grid, read_plane, slice_at, slice_position
-from napari_micromri.measure.roles import overlays
+from napari_micromri.measure.regridding import Regridder
+from napari_micromri.measure.roi import Grid, read_plane
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
 
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from napari_micromri.scan import ScanInfo
     from napari_micromri.simulation.resampling import Upsampling
 
+    Window = tuple[slice, slice]
     Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+NOTED = 0.02
+"""Pixels by which a grid must lie off the reference's to be spoken of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,99 +67,94 @@ def compare_quality(
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
 ) -> list[SliceQuality]:
-    """Compare images with a reference.
+    """Compare images with a reference, on the pixels of the reference that all of them cover.
 
     Parameters
     ----------
     images
-        Of the reference's field of view; coarser ones are brought to its grid.
+        Brought to the reference's grid by their geometry; see `napari_micromri.measure.regridding`.
     slices
         Of the reference, along z.
     upsampling
-        How coarser slices get to the reference's grid.
+        How values between an image's pixels are found.
     crop
         Only the pixels whose centres lie in it; the whole slice by default. Slices are cropped after upsampling.
 
     Raises
     ------
     InputError
-        An image covers another field of view, or the crop is too small for the SSIM.
+        An image is finer than the reference, lies beside it or oblique to it, or what is left is too small for the
+        SSIM.
     CancelledError
         Stopped.
     """
-    check_one_field_of_view(images, reference)
-    window = crop_window(reference.scan, crop)
+    regridders = [Regridder.between(image.scan, reference.scan, upsampling) for image in images]
+    window = compared_window(regridders, reference.scan, crop)
     chosen = list(slices)
     found = []
     for done, index in enumerate(chosen):
         progress(done, len(chosen))
         target = read_plane(reference.scan, "yx", index, at)[window]
-        for image in images:
+        for image, regridder in zip(images, regridders, strict=True):
             if should_stop():
                 raise CancelledError("The comparison was stopped.")
-            found.append(_one(image, reference, index, target, window, upsampling, at))
+            found.append(_one(image.name, index, regridder.plane(index, at), target, window))
     progress(len(chosen), len(chosen))
     return found
 
 
 def _one(
-    image: Image,
-    reference: Image,
-    index: int,
-    target: NDArray[np.float64],
-    window: tuple[slice, slice],
-    upsampling: Upsampling,
-    at: Mapping[str, int] | None,
+    name: str, index: int, plane: NDArray[np.float64] | None, target: NDArray[np.float64], window: Window
 ) -> SliceQuality:
-    plane = on_grid_of(image.scan, reference.scan, index, upsampling, at)
     if plane is None:
-        return SliceQuality(image=image.name, slice_index=index, quality=None, problem="no slice there")
+        return SliceQuality(image=name, slice_index=index, quality=None, problem="no slice there")
     values = plane[window]
     if not (np.isfinite(values).all() and np.isfinite(target).all()):
-        return SliceQuality(image=image.name, slice_index=index, quality=None, problem="pixels that are no numbers")
-    return SliceQuality(image=image.name, slice_index=index, quality=assess(values, target))
+        return SliceQuality(image=name, slice_index=index, quality=None, problem="pixels that are no numbers")
+    return SliceQuality(image=name, slice_index=index, quality=assess(values, target))
 
 
-def on_grid_of(
-    scan: Scan, reference: Scan, index: int, upsampling: Upsampling, at: Mapping[str, int] | None = None
-) -> NDArray[np.float64] | None:
-    """Bring the slice that lies at a reference's slice to its grid; None when there is none.
+def compared_window(regridders: Iterable[Regridder], reference: Scan, crop: Box | None = None) -> Window:
+    """Give the rows and columns of the reference that all scans cover, within the crop.
 
     Raises
     ------
     InputError
-        The scan has more pixels than the reference, which would have to be thrown away.
+        Fewer than 11 x 11 pixels are left.
     """
-    from napari_micromri.simulation.resampling import upsample
-
-    own = slice_at(scan, "z", slice_position(reference, "z", index)) if "z" in reference.info.spatial else index
-    if own is None or ("z" not in scan.info.spatial and own > 0):
-        return None
-    plane, shape = read_plane(scan, "yx", own, at), Grid.of(reference, "yx").shape
-    if plane.shape == shape:
-        return plane
-    if plane.shape[0] > shape[0] or plane.shape[1] > shape[1]:
+    windows = [crop_window(reference, crop), *(one.window for one in regridders)]
+    rows, columns = (
+        slice(max(window[k].start for window in windows), min(window[k].stop for window in windows)) for k in range(2)
+    )
+    if min(rows.stop - rows.start, columns.stop - columns.start) < SSIM_WINDOW:
         raise InputError(
-            f"'{scan.info.name}' is finer than the reference '{reference.info.name}'. Choose the finest as reference."
+            f"What the images and the reference have in common is too small: at least {SSIM_WINDOW} x {SSIM_WINDOW} "
+            "pixels are compared."
         )
-    return upsample(plane, shape, upsampling).astype(np.float64)
+    return rows, columns
 
 
-def check_one_field_of_view(images: Iterable[Image], reference: Image) -> None:
-    """Refuse images that don't overlay the reference.
+def placement_notes(
+    images: Sequence[Image], reference: Image, *, upsampling: Upsampling = "sinc", crop: Box | None = None
+) -> list[str]:
+    """Say what was moved to be compared, and what doesn't count, in sentences; none where all share one grid."""
+    regridders = [Regridder.between(image.scan, reference.scan, upsampling) for image in images]
+    notes = [
+        f"{image.name} lies {_pixels(one.offset)} off the pixels of {reference.name} and was moved."
+        for image, one in zip(images, regridders, strict=True)
+        if max(map(abs, one.offset)) >= NOTED
+    ]
+    whole, window = crop_window(reference.scan, crop), compared_window(regridders, reference.scan, crop)
+    if window != whole:
+        have, count = (" x ".join(str(part.stop - part.start) for part in one) for one in (window, whole))
+        notes.append(f"Only what all cover counts: {have} of {count} pixels.")
+    return notes
 
-    Raises
-    ------
-    InputError
-        Naming the first that doesn't.
-    """
-    for image in images:
-        Grid.of(image.scan, "yx")
-        if not overlays(image.scan, reference.scan):
-            raise InputError(
-                f"'{image.name}' and '{reference.name}' cover different fields of view, so they can't be compared "
-                "pixel by pixel."
-            )
+
+def _pixels(offset: tuple[float, float]) -> str:
+    return " and ".join(
+        f"{abs(part):.2g} pixels {what}" for part, what in zip(offset, ("along y", "along x"), strict=True) if part
+    )
 
 
 def crop_window(scan: Scan, crop: Box | None) -> tuple[slice, slice]:
@@ -204,8 +203,8 @@ def spectra(
     at: Mapping[str, int] | None = None,
 ) -> tuple[Curve, Curve] | None:
     """Give power ratio and Fourier ring correlation of one slice, each as frequencies (cycles per pixel) and values."""
-    window = crop_window(reference.scan, crop)
-    plane = on_grid_of(image.scan, reference.scan, index, upsampling, at)
+    regridder = Regridder.between(image.scan, reference.scan, upsampling)
+    window, plane = compared_window([regridder], reference.scan, crop), regridder.plane(index, at)
     target = read_plane(reference.scan, "yx", index, at)[window]
     if plane is None or not (np.isfinite(plane[window]).all() and np.isfinite(target).all()):
         return None
@@ -221,14 +220,14 @@ def residual_scan(
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
 ) -> Scan:
-    """Compute reference - image on the reference's grid, float32, (z,) y, x; NaN where the image has no slice.
+    """Compute reference - image on the reference's grid, float32, (z,) y, x; NaN where the image doesn't reach.
 
     Raises
     ------
     InputError
-        The two cover different fields of view, or the image is the finer one.
+        The image is finer than the reference, lies beside it or oblique to it.
     """
-    check_one_field_of_view([image], reference)
+    regridder = Regridder.between(image.scan, reference.scan, upsampling)
     info = reference.scan.info
     count = reference.scan.shape[info.axes.index("z")] if "z" in info.axes else 1
     result = np.full((count, *Grid.of(reference.scan, "yx").shape), np.nan, dtype=np.float32)
@@ -236,15 +235,18 @@ def residual_scan(
         if should_stop():
             raise CancelledError("The residual was stopped.")
         progress(index, count)
-        plane = on_grid_of(image.scan, reference.scan, index, upsampling, at)
+        plane = regridder.plane(index, at)
         if plane is not None:
             result[index] = read_plane(reference.scan, "yx", index, at) - plane
     progress(count, count)
-    return Scan(result if "z" in info.axes else result[0], _residual_info(image, reference, upsampling))
+    return Scan(
+        result if "z" in info.axes else result[0], _residual_info(image, reference, upsampling, regridder.offset)
+    )
 
 
-def _residual_info(image: Image, reference: Image, upsampling: Upsampling) -> ScanInfo:
+def _residual_info(image: Image, reference: Image, upsampling: Upsampling, offset: tuple[float, float]) -> ScanInfo:
     info = reference.scan.info
-    step = {"step": "residual", "of": f"{reference.name} - {image.name}", "upsampling": upsampling}
+    of = f"{reference.name} - {image.name}"
+    step = {"step": "residual", "of": of, "upsampling": upsampling, "moved_by_pixels": list(offset)}
     described = replace(info, name=f"{reference.name} - {image.name}", axes=info.spatial, b_values=None)
     return described.with_step(step)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from napari_micromri.errors import InputError
-from napari_micromri.plugin.transforms import Alignment, data_to_world
+from napari_micromri.orientation import Alignment
+from napari_micromri.plugin.transforms import data_to_world
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ import numpy as np
 
 from napari_micromri.errors import InputError
 from napari_micromri.measure.roi import KINDS, PRECISION, SHAPES, Roi
+from napari_micromri.orientation import Alignment
 from napari_micromri.plugin.layers import mm_per
-from napari_micromri.plugin.transforms import Alignment, layer_to_world
+from napari_micromri.plugin.transforms import layer_to_world
 from napari_micromri.scan import SPATIAL_AXES, Scan
 
 if TYPE_CHECKING:

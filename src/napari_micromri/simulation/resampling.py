@@ -29,19 +29,33 @@ def upsampling_matrix(count: int, fine: int, mode: Upsampling) -> NDArray[np.flo
     edges, ``sinc`` is the periodic band-limited interpolation that zero-filling k-space amounts to.
     """
     position = (np.arange(fine) + 0.5) * count / fine - 0.5
-    match mode:
-        case "nearest":
-            matrix = np.zeros((fine, count))
-            matrix[np.arange(fine), np.clip(np.floor(position + 0.5).astype(int), 0, count - 1)] = 1
-        case "bicubic":
-            matrix = _bicubic(position, count)
-        case "sinc":
-            matrix = _dirichlet(position[:, None] - np.arange(count), count)
-        case _:
-            raise InputError(f"Slices are upsampled by {', '.join(UPSAMPLINGS)}, not '{mode}'.")
+    if mode == "sinc":
+        matrix = _dirichlet(position[:, None] - np.arange(count), count)
+    else:
+        matrix = sampling_matrix(position, count, mode)
     single = matrix.astype(np.float32)
     single.setflags(write=False)
     return single
+
+
+def sampling_matrix(position: NDArray[np.float64], count: int, mode: Upsampling) -> NDArray[np.float64]:
+    """Matrix (len(position), count) that samples one axis anywhere, where whole numbers are the centres of its pixels.
+
+    As `upsampling_matrix`, but ``sinc`` takes the image to be mirrored at its edges instead of repeated: the jump from
+    one edge to the opposite one would ring through the image when it is moved by a part of a pixel.
+    """
+    match mode:
+        case "nearest":
+            matrix = np.zeros((len(position), count))
+            matrix[np.arange(len(position)), np.clip(np.floor(position + 0.5).astype(int), 0, count - 1)] = 1
+        case "bicubic":
+            matrix = _bicubic(position, count)
+        case "sinc":
+            both = _dirichlet(position[:, None] - np.arange(2 * count), 2 * count)
+            matrix = both[:, :count] + both[:, : count - 1 : -1]
+        case _:
+            raise InputError(f"Slices are upsampled by {', '.join(UPSAMPLINGS)}, not '{mode}'.")
+    return np.asarray(matrix, dtype=np.float64)
 
 
 def upsample(image: NDArray[Any], shape: tuple[int, int], mode: Upsampling = "sinc") -> NDArray[np.float32]:

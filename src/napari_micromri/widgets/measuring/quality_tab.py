@@ -187,7 +187,8 @@ class QualityTab(QWidget):
             for column, cell in enumerate((name, *quality_cells(quality))):
                 self.table.setItem(k, column, QTableWidgetItem(cell))
         asked = found.asked
-        self.summary.setText(quality_summary(found.slices, asked.reference.name, asked.upsampling, asked.within))
+        said = quality_summary(found.slices, asked.reference.name, asked.upsampling, asked.within)
+        self.summary.setText(" ".join([said, *found.notes]))
         self.plot.show_curves(found.curves)
 
     def _add_residuals(self, result: tuple[list[Scan], float]) -> None:

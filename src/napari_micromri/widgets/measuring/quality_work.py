@@ -32,11 +32,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Found:
-    """What came of it: figures per slice, and curves of the slice that is shown."""
+    """What came of it: figures per slice, curves of the slice that is shown, and what was moved or doesn't count."""
 
     asked: Asked
     slices: list[SliceQuality]
     curves: dict[str, Any]
+    notes: list[str]
 
 
 def compare_images(asked: Asked, progress: Progress, should_stop: ShouldStop) -> Found:
@@ -47,14 +48,15 @@ def compare_images(asked: Asked, progress: Progress, should_stop: ShouldStop) ->
     InputError, CancelledError
         See `napari_micromri.measure.image_comparison.compare_quality`.
     """
-    from napari_micromri.measure.image_comparison import compare_quality, spectra
+    from napari_micromri.measure.image_comparison import compare_quality, placement_notes, spectra
 
     how: dict[str, Any] = {"upsampling": asked.upsampling, "crop": asked.crop, "at": asked.at}
     found = compare_quality(
         asked.images, asked.reference, asked.slices, **how, progress=progress, should_stop=should_stop
     )
     curves = {image.name: spectra(image, asked.reference, asked.index, **how) for image in asked.images}
-    return Found(asked, found, {name: curve for name, curve in curves.items() if curve is not None})
+    notes = placement_notes(asked.images, asked.reference, upsampling=asked.upsampling, crop=asked.crop)
+    return Found(asked, found, {name: curve for name, curve in curves.items() if curve is not None}, notes)
 
 
 def residuals(asked: Asked, progress: Progress, should_stop: ShouldStop) -> tuple[list[Scan], float]:
