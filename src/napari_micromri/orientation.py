@@ -99,14 +99,14 @@ def to_axes_of(scan: Scan, reference: Scan) -> Scan:
     straight = np.round(turn)
     if np.abs(turn - straight).max() > np.sin(np.radians(MAX_TURN)):
         raise InputError(
-            f"'{info.name}' and '{frame.name}' are oblique to each other, so they can't be compared pixel by pixel."
+            f"'{info.name}' and '{frame.name}' are oblique to each other. Compare scans whose axes are parallel."
         )
     matrix = np.eye(len(turn) + 1)
     matrix[:-1, :-1] = straight * info.voxel_size
     matrix[:-1, -1] = turn @ info.origin
     lies = Alignment.of(matrix)
     if lies is None:  # a flat scan seen from the side
-        raise InputError(f"'{info.name}' and '{frame.name}' lie in different planes, so they can't be compared.")
+        raise InputError(f"'{info.name}' and '{frame.name}' lie in different planes. Compare scans of one plane.")
     places = [k for k, axis in enumerate(info.axes) if axis in SPATIAL_AXES]
     source, step = list(range(len(info.axes))), [1.0] * len(info.axes)
     for k, place in enumerate(places):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from evaluation_samples import Repeater, make_test_study
 from napari_micromri.errors import InputError, ReadError, WriteError
 from napari_micromri.measure.evaluation.evaluator import EvaluationOptions, evaluate
+from napari_micromri.measure.evaluation.rois import measure_rois
 from napari_micromri.measure.roi import Roi
 from napari_micromri.measure.roi_file import save_rois
+from napari_micromri.scan import ScanInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +141,22 @@ def test_the_scans_name_decides_between_pairs_of_one_animal(tmp_path: Path) -> N
 def test_a_missing_file_is_one_sentence(study: Study, tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"missing\.json does not exist"):
         evaluate(study, [Repeater()], "test", tmp_path / "out", EvaluationOptions(rois=(tmp_path / "missing.json",)))
+
+
+def test_lr_is_measured_where_the_study_laid_it() -> None:
+    """The header of LR lies half a pixel off HR, which reading a slice with its alignment has undone."""
+    fine = ScanInfo(name="HR", axes="zyx", voxel_size=(0.6, 0.1, 0.1), origin=(0.0, 0.0, 0.0))
+    coarse = replace(fine, name="LR", voxel_size=(0.6, 0.2, 0.2))
+    hr = np.zeros((40, 40), np.float32)
+    hr[10:20, 10:20] = 8
+    lr = hr[::2, ::2].copy()
+    pair = SimpleNamespace(
+        hr=SimpleNamespace(info=fine), lr=SimpleNamespace(info=coarse), subject="m", region="r", plane="p", key="m/r/p"
+    )
+    corners = ((0.95, 0.95), (0.95, 1.95), (1.95, 1.95), (1.95, 0.95))
+    roi = Roi("square", corners, depth=(0.0, 0.0))
+    rows = measure_rois(pair, 0, [roi], lr, hr, {})  # type: ignore[arg-type]
+    assert [(row["image"], row["n_pixels"], row["mean"], row["sd"]) for row in rows] == [
+        ("LR", 25, 8, 0),
+        ("HR", 100, 8, 0),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +62,11 @@ def run(options: argparse.Namespace) -> int:
     from napari_micromri.measure.comparison import Settings, compare
     from napari_micromri.measure.roi_file import load_rois
     from napari_micromri.measure.table_file import row_values, rows_as_text, save_table
+    from napari_micromri.orientation import to_axes_of
 
     _check(options)
-    images = open_images(options.images)
+    opened = open_images(options.images)
+    images = [replace(image, scan=to_axes_of(image.scan, opened[0].scan)) for image in opened]
     rois = load_rois(options.rois, scan=images[0].scan)
     _warn_of_mismatch(rois, images)
     reference = _named(options.reference, images)

@@ -72,7 +72,9 @@ def measure_rois(
     if not rois:
         return ()
     fine = {**denoised, HR: hr}
-    images = [Image(LR, _one_slice(lr, pair.lr.info, index))]
+    # The study has laid LR on the extent of HR, whatever the header of LR says of its place.
+    factors = {axis: lr.shape[k] / hr.shape[k] for k, axis in enumerate("yx")}
+    images = [Image(LR, _one_slice(lr, pair.hr.info.resampled(factors), index))]
     images += [Image(name, _one_slice(image, pair.hr.info, index)) for name, image in fine.items()]
     whose = {"subject": pair.subject, "region": pair.region, "plane": pair.plane, "key": pair.key}
     rows = compare(images, rois, Settings(reference=HR)).rows
