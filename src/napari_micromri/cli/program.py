@@ -20,6 +20,7 @@ from napari_micromri.cli import (
     evaluate,
     export,
     info,
+    ivim,
     measure,
     models,
     runs,
@@ -35,7 +36,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-COMMANDS = (info, convert, simulate, study, train, runs, tune, tune_report, denoise, measure, evaluate, models, export)
+COMMANDS = (
+    info,
+    convert,
+    simulate,
+    study,
+    train,
+    runs,
+    tune,
+    tune_report,
+    denoise,
+    measure,
+    evaluate,
+    ivim,
+    models,
+    export,
+)
 
 GOOD, REFUSED, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 

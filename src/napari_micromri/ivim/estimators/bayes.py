@@ -6,7 +6,7 @@ likely (expectation maximisation on some thousand voxels of the foreground). The
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Prior:
 
     log_weights: Tensor
     sigma: float
+    tables: dict[tuple[Any, ...], Tables] = field(default_factory=dict, compare=False, repr=False)
+    """By noise level and b-values: slices of one scan share them."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class _TableStore:
         self.device = resolve_device(model.options.device)
         self.atoms = Atoms.on_grid(device=self.device)
         self.level = self._level(voxels)
-        self._tables: dict[int, Tables] = {}
+        self._key = (*voxels.b_values.tolist(), *voxels.counts.tolist(), model.options.noise)
 
     def _level(self, voxels: Voxels) -> NDArray[np.int64]:
         tau = np.clip(self.prior.sigma / voxels.s0, *TAU_RANGE)
@@ -142,16 +144,15 @@ class _TableStore:
         level = self._level(voxels)
         for number in np.unique(level):
             which = level == number
-            table = self._tables.get(number) or self._make(int(number), voxels)
+            table = self.prior.tables.get((int(number), *self._key)) or self._make(int(number), voxels)
             yield which, table, table.phi(torch.as_tensor(voxels.signals[which], device=self.device))
 
     def _make(self, number: int, voxels: Voxels) -> Tables:
-        b, counts = (
-            torch.as_tensor(v, dtype=torch.float64, device=self.device) for v in (voxels.b_values, voxels.counts)
-        )
+        b = torch.as_tensor(voxels.b_values, dtype=torch.float64, device=self.device)
+        counts = torch.as_tensor(voxels.counts, dtype=torch.float64, device=self.device)
         tau, rician = float(np.exp(number * NOISE_STEP)), self.model.options.noise == "rician"
-        self._tables[number] = Tables(self.atoms, b, counts, tau, rician=rician)
-        return self._tables[number]
+        made = self.prior.tables[number, *self._key] = Tables(self.atoms, b, counts, tau, rician=rician)
+        return made
 
     def estimate(self, voxels: Voxels) -> Estimates:
         """Give posterior means and standard deviations."""

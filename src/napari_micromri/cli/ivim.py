@@ -1,0 +1,129 @@
+"""`micromri ivim`: maps of D, f and D* from a diffusion series."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_micromri.cli.console import add_input, choose_scan, open_one, print_json, progress_bar
+from napari_micromri.ivim.methods import METHODS
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_micromri.cli.console import Commands
+    from napari_micromri.ivim.model import FitOptions, Model
+    from napari_micromri.ivim.run import Summary
+    from napari_micromri.ivim.series import Series
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the program."""
+    parser = commands.add_parser(
+        "ivim",
+        help="fit IVIM maps to a diffusion series",
+        description="Fit D, f and D* voxel by voxel, slice after slice. The same command continues interrupted work.",
+        epilog="Methods:\n"
+        + "".join(f"  {name:10} {method.advice}\n" for name, method in METHODS.items())
+        + "\nExamples:\n"
+        "  micromri ivim dwi.nii.gz maps/ --method bayes\n"
+        "  micromri ivim dwi.nii.gz maps/ --method lsq --bvals dwi.bval --mask liver.nii.gz --json\n"
+        "  micromri ivim 20240514_mouse07/ maps/ --scan 5 --bvals '0 10 20 50 100 300 800'",
+    )
+    add_input(parser)
+    parser.add_argument("output", metavar="OUTDIR", help="folder for D.nii.gz, f.nii.gz, Dp.nii.gz, S0.nii.gz and more")
+    parser.add_argument("--overwrite", action="store_true", help="replace maps that stand in OUTDIR")
+    parser.add_argument("--method", choices=METHODS, default="bayes", help="default %(default)s")
+    add_b_values(parser)
+    parser.add_argument("--mask", metavar="FILE", help="fit only where this image on the same grid isn't 0")
+    parser.add_argument("--sigma", type=float, help="noise of one image in its own units (default: estimated)")
+    parser.add_argument("--noise", choices=("rician", "gaussian"), default="rician", help="default %(default)s")
+    parser.add_argument(
+        "--average",
+        choices=("arithmetic", "geometric"),
+        default="arithmetic",
+        help="mean of repeats and directions (default %(default)s)",
+    )
+    parser.add_argument(
+        "--high-b", type=float, default=200, metavar="B", help="'segmented' finds D from here on (default %(default)s)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, auto (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print what was done as one object")
+    parser.set_defaults(run=run)
+
+
+def add_b_values(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of b-values."""
+    parser.add_argument(
+        "--bvals", metavar="FILE|LIST", help="b-values in s/mm², one per volume, where the scan doesn't know them"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fit, write, say how."""
+    from napari_micromri.ivim.run import fit_to_folder
+
+    series, model = open_series(options), _model(options)
+    started = time.perf_counter()
+    with progress_bar("Fitting") as progress:
+        summary = fit_to_folder(series, model, options.output, overwrite=options.overwrite, progress=progress)
+    seconds = time.perf_counter() - started
+    if options.json:
+        print_json(asdict(summary) | {"output": options.output, "seconds": round(seconds, 3)})
+        return 0
+    print(f"Wrote {len(summary.files)} maps into {options.output} in {seconds:.1f} s with {options.method}")
+    for line in _lines(summary):
+        print(line)
+    return 0
+
+
+def open_series(options: argparse.Namespace) -> Series:
+    """Open IN with the b-values and the mask that were named."""
+    from napari_micromri.io import open_scan
+    from napari_micromri.ivim.b_values import parse_b_values, read_b_values
+    from napari_micromri.ivim.series import Series
+
+    b_values = None
+    if options.bvals is not None:
+        named = Path(options.bvals)
+        typed = not named.exists() and options.bvals[:1].isdigit()
+        b_values = parse_b_values(options.bvals) if typed else read_b_values(named)
+    mask_file = getattr(options, "mask", None)
+    mask = choose_scan(open_scan(mask_file), None, mask_file) if mask_file else None
+    return Series.of(open_one(options), b_values, mask)
+
+
+def fit_options(options: argparse.Namespace) -> FitOptions:
+    """Collect the settings."""
+    from napari_micromri.ivim.model import FitOptions
+
+    return FitOptions(
+        sigma=options.sigma,
+        noise=options.noise,
+        average=options.average,
+        high_b=options.high_b,
+        device=options.device,
+    )
+
+
+def _model(options: argparse.Namespace) -> Model:
+    from napari_micromri.ivim.methods import make_model
+
+    return make_model(options.method, fit_options(options))
+
+
+def _lines(summary: Summary) -> list[str]:
+    from napari_micromri.ivim.signal import PARAMETERS
+
+    lines = [f"{summary.voxels} voxels, {len(summary.b_values)} different b-values"]
+    if summary.sigma is not None:
+        lines[0] += f", noise {summary.sigma:.4g}"
+    for name, parameter in PARAMETERS.items():
+        if name in summary.median:
+            lines.append(
+                f"median {parameter.label} {parameter.factor * summary.median[name]:.3g} {parameter.unit}".rstrip()
+            )
+    lines += [f"Warning: {count} voxels are flagged '{name}'" for name, count in summary.flags.items() if count]
+    return lines

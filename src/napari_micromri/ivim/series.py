@@ -1,0 +1,142 @@
+"""A diffusion series seen as IVIM needs it: one volume per b-value, read slice by slice; and maps as scans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_micromri.errors import InputError, ReadError, describe_os_error
+from napari_micromri.ivim.b_values import b_values_of, check_b_values
+from napari_micromri.ivim.signal import PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_micromri.scan import Scan, ScanInfo
+
+SAMPLE_SLICES = 8
+"""Slices that a model learns noise and prior from."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A scan whose volumes have b-values.
+
+    Parameters
+    ----------
+    scan
+        Axes b, t or both before the spatial ones; with both, every repetition has the scan's b-values.
+    b_values
+        One per volume, in s/mm^2.
+    mask
+        (z, y, x) or (y, x) like a volume, or None.
+    """
+
+    scan: Scan
+    b_values: tuple[float, ...]
+    mask: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of(cls, scan: Scan, b_values: Sequence[float] | None = None, mask: Scan | None = None) -> Series:
+        """Take a scan with its own b-values or given ones.
+
+        Raises
+        ------
+        InputError
+            No axis of volumes, b-values that don't match the volumes, or a mask on another grid.
+        """
+        outer = [n for n, axis in zip(scan.shape, scan.info.axes, strict=True) if axis in "tb"]
+        if b_values is None or not outer:
+            b_values = b_values_of(scan)
+        values, volumes = np.asarray(b_values, dtype=float).ravel(), int(np.prod(outer))
+        if len(outer) == 2 and len(values) == scan.shape[scan.info.axes.index("b")]:
+            by_axis = values[None, :] if scan.info.axes.index("t") < scan.info.axes.index("b") else values[:, None]
+            values = np.broadcast_to(by_axis, outer).ravel()
+        check_b_values(values, volumes, perfusion=False)
+        return cls(scan, tuple(values.tolist()), None if mask is None else _mask_of(mask, scan))
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Shape of one volume."""
+        return tuple(n for n, axis in zip(self.scan.shape, self.scan.info.axes, strict=True) if axis in "zyx")
+
+    @property
+    def slices(self) -> int:
+        """Number of slices."""
+        return self.grid[0] if len(self.grid) == 3 else 1
+
+    def read(self, number: int) -> NDArray[Any]:
+        """Read one slice of all volumes, (volumes, y, x).
+
+        Raises
+        ------
+        ReadError
+            The operating system refused.
+        """
+        where = tuple(number if axis == "z" else slice(None) for axis in self.scan.info.axes)
+        try:
+            signals = np.asarray(self.scan.data[where])
+        except OSError as error:
+            raise ReadError(describe_os_error(error, self.scan.info.source or f"'{self.scan.info.name}'")) from error
+        axes = [axis for axis in self.scan.info.axes if axis != "z"]
+        order = sorted(range(len(axes)), key=lambda k: axes[k] in "yx")  # sorted keeps equals in their order
+        return signals.transpose(order).reshape(len(self.b_values), *self.grid[-2:])
+
+    def mask_of(self, number: int) -> NDArray[np.bool_] | None:
+        """Give the mask of a slice."""
+        if self.mask is None:
+            return None
+        return self.mask if self.mask.ndim == 2 else self.mask[number]
+
+    def filled(self) -> list[int]:
+        """List the slices that have something to fit.
+
+        Raises
+        ------
+        InputError
+            None has.
+        """
+        if self.mask is None:
+            return list(range(self.slices))
+        found = [k for k in range(self.slices) if np.any(self.mask_of(k))]
+        if not found:
+            raise InputError("The mask is empty: there is no voxel to fit.")
+        return found
+
+    def sample(self) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """Read some slices, evenly spread, with their masks: (volumes, slices, y, x) and (slices, y, x)."""
+        filled = self.filled()
+        chosen = [filled[k] for k in np.unique(np.linspace(0, len(filled) - 1, SAMPLE_SLICES).round().astype(int))]
+        masks = None if self.mask is None else np.stack([np.asarray(self.mask_of(k)) for k in chosen])
+        return np.stack([self.read(k) for k in chosen], axis=1), masks
+
+    def map_info(self, name: str, step: Mapping[str, Any]) -> ScanInfo:
+        """Describe a map of this scan."""
+        info = self.scan.info
+        spatial = replace(info, axes=info.spatial, b_values=None, name=f"{info.name} {name}")
+        parameter = PARAMETERS.get(name.removesuffix("_sd"))
+        unit = "mm^2/s" if name.startswith("D") else "fraction" if parameter and parameter.name == "f" else ""
+        return spatial.with_step({"step": "ivim", "map": name, "unit": unit} | dict(step))
+
+
+def _mask_of(mask: Scan, scan: Scan) -> NDArray[np.bool_]:
+    """Read a mask, which must lie on the scan's grid."""
+    mine, theirs = scan.info, mask.info
+    values = mask.read()
+    extra = tuple(k for k, axis in enumerate(theirs.axes) if axis in "tb" and mask.shape[k] == 1)
+    values = values.squeeze(extra)
+    grid = tuple(n for n, axis in zip(scan.shape, mine.axes, strict=True) if axis in "zyx")
+    same = values.shape == grid and np.allclose(mine.voxel_size, theirs.voxel_size, rtol=1e-3)
+    if same and mine.direction is not None and theirs.direction is not None:
+        off = np.abs(np.subtract(mine.origin, theirs.origin)) / mine.voxel_size
+        same = bool((off < 0.1).all()) and np.allclose(mine.direction, theirs.direction, atol=1e-2)
+    if not same:
+        raise InputError(
+            f"The mask '{theirs.name}' ({' × '.join(map(str, values.shape))}) doesn't lie on the grid of "
+            f"'{mine.name}' ({' × '.join(map(str, grid))}). Make it from a volume of this scan."
+        )
+    return np.asarray(np.nan_to_num(values) != 0)
