@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_micromri.cli import main
+from napari_micromri.cli import main, program
 from napari_micromri.cli.console import check_output, choose_scan, progress_bar
 from napari_micromri.cli.denoise import slice_range
 from napari_micromri.cli.info import describe, some_slices
@@ -286,7 +288,7 @@ def test_an_interruption_leaves_nothing_behind(number: signal.Signals, tmp_path:
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors == "micromri: interrupted; nothing was written.\n"
+    assert errors == "micromri: interrupted.\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -296,3 +298,91 @@ def test_progress_is_counted_in_slices(monkeypatch: pytest.MonkeyPatch, capsys: 
         report(1, 4)
         report(4, 4)
     assert "Denoising" in capsys.readouterr().err
+
+
+# -- outputs that can't take what is said
+
+
+class Letters(io.TextIOWrapper):
+    """A standard output with the letters of an older Windows."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="cp1252", newline="")
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode("cp1252")  # type: ignore[attr-defined, no-any-return]
+
+
+def test_an_output_that_lacks_letters_ends_no_command(nifti: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Letters()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(program, "_explain", str)
+    monkeypatch.setattr("napari_micromri.cli.info.as_text", lambda *_: "▁▃█ −1")
+    assert main(["info", str(nifti)]) == 0
+    assert out.text().strip() == "??? ?1"
+
+
+def test_json_is_whole_in_any_encoding(nifti: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Letters()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr("napari_micromri.cli.info.describe", lambda _: {"name": "λ−"})
+    assert main(["info", str(nifti), "--json"]) == 0
+    assert json.loads(out.text()) == [{"name": "λ−"}]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix closes it")
+def test_a_closed_output_ends_no_command(nifti: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "napari_micromri.cli", "convert", str(nifti), str(tmp_path / "out.ome.zarr")]
+    ended = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *command], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / "out.ome.zarr" / "zarr.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".nii", "b" * 5000])
+def test_names_that_are_too_long_are_one_sentence(
+    name: str, nifti: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["info", name], ["convert", str(nifti), str(tmp_path / name)]):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert "unexpected" not in error
+        assert "long" in error or "ending" in error
+
+
+def test_an_interrupt_that_a_library_turned_into_an_error_is_one(
+    nifti: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        try:
+            program._interrupt(signal.SIGINT, None)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("the export failed") from error
+
+    monkeypatch.setattr("napari_micromri.io.save_scan", interrupted)
+    monkeypatch.setattr(program, "_interrupted", threading.Event())
+    assert main(["convert", str(nifti), str(tmp_path / "out.nii")]) == 130
+    assert capsys.readouterr().err == "micromri: interrupted.\n"
+
+
+def test_an_interrupt_during_the_check_keeps_what_is_written(
+    nifti: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_micromri.inference.trust.check_trust", interrupted)
+    out = tmp_path / "out.nii"
+    assert main(["denoise", str(nifti), str(out), "--slices", "0", "--device", "cpu"]) == 130
+    assert out.is_file()
+    assert "complete" in capsys.readouterr().err
+
+
+def test_a_folder_of_scans_is_described_like_the_scans(nifti: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (nifti.parent / "broken.nii").write_bytes(b"no scan")
+    assert main(["info", str(nifti.parent), "--json"]) == 0
+    said = capsys.readouterr()
+    assert [entry["shape"] for entry in json.loads(said.out)] == [[4, 64, 48]]
+    assert "broken.nii" in said.err

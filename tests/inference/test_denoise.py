@@ -375,3 +375,11 @@ def test_only_a_batch_is_read_at_a_time(nearest: Any) -> None:
     denoise(scan, nearest(), options(batch_size=3), progress=lambda done, _: ahead.append(len(read) - done))
     assert sorted(read) == list(range(20))
     assert ahead == [0] * 8
+
+
+def test_a_model_that_gives_no_numbers_gives_no_image(nearest: Any, make_scan: Any) -> None:
+    """Weights may be finite and yet overflow."""
+    model = nearest()
+    model.restore = lambda slices, *_: slices.repeat_interleave(2, 2).repeat_interleave(2, 3) * 1e38 * 1e38
+    with pytest.raises(ModelError, match="no numbers"):
+        denoise(make_scan((2, 8, 8)), model, DenoiseOptions(device="cpu"))

@@ -368,3 +368,13 @@ def test_the_format_is_written_down(model_file: ModelFile) -> None:
     assert metadata["format"] == FORMAT == "napari-micromri model"
     assert metadata["version"] == "1"
     assert json.loads(metadata["model"])["config"] == {"features_main": [4, 6]}
+
+
+def test_a_description_that_would_fill_the_memory_is_not_parsed(model_file: ModelFile) -> None:
+    keys = {f"k{number}": 1 for number in range(300_000)}
+    path = _edited(model_file(), lambda header: header["__metadata__"].update(model=json.dumps({"config": keys})))  # type: ignore[attr-defined]
+    tracemalloc.start()
+    assert "no model file" in _refusal(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_micromri.errors import InputError
+from napari_micromri.simulation import resampling
 from napari_micromri.simulation.acquisition import truncate_k_space
 from napari_micromri.simulation.resampling import UPSAMPLINGS, Upsampling, upsample, upsampling_matrix
 
@@ -27,6 +30,24 @@ def test_a_constant_stays_constant(count: int, more: int, mode: Upsampling) -> N
     matrix = upsampling_matrix(count, count + more, mode)
     assert matrix.shape == (count + more, count)
     assert_allclose(matrix.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", UPSAMPLINGS)
+@pytest.mark.parametrize(("count", "fine"), [(1, 3), (8, 8), (8, 9), (8, 16), (7, 14), (9, 25), (40, 121)])
+def test_long_axes_need_no_matrix(monkeypatch: pytest.MonkeyPatch, mode: Upsampling, count: int, fine: int) -> None:
+    image = np.random.default_rng(0).normal(size=(2, count, 5)).astype(np.float32)
+    expected = upsample(image, (fine, 10), mode)
+    monkeypatch.setattr(resampling, "LARGEST_MATRIX", 0)
+    assert_allclose(upsample(image, (fine, 10), mode), expected, atol=1e-6)
+
+
+def test_a_slice_of_60000_pixels_takes_little_memory() -> None:
+    tracemalloc.start()
+    fine = upsample(np.ones((60_000, 3), np.float32), (120_000, 6))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert_allclose(fine, 1, atol=1e-5)
 
 
 @settings(deadline=None)

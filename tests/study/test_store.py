@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -251,6 +252,28 @@ class TestApplying:
         again.apply([Exclude(KEY, 1, "noise")])
         assert len(again.pairs_by_key) == 3 and not again.damaged
         assert not list((study.path / KEY).glob(".*.partial-*"))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+    @pytest.mark.parametrize("linked", ["mouse 01", "mouse 01/head-thorax/coronal/zarr.json"])
+    def test_no_mark_is_set_outside_of_the_study(self, study: Study, tmp_path: Path, linked: str) -> None:
+        outside = tmp_path / "outside"
+        (study.path / linked).rename(outside)
+        (study.path / linked).symlink_to(outside)
+        files = [file for file in (outside, *outside.rglob("*")) if file.is_file()]
+        before = {file: file.read_bytes() for file in files}
+        again = Study.open(study.path)
+        [key] = [key for key in again.damaged if key == "mouse 01/head-thorax/coronal"]
+        assert "is a link" in again.damaged[key]
+        with pytest.raises(StudyError):
+            again.apply([Exclude(key, 1, "noise")])
+        assert {file: file.read_bytes() for file in files} == before
+
+    def test_a_pair_that_is_described_by_a_device_is_damaged(self, study: Study) -> None:
+        file = study.path / KEY / "lr" / "0" / "zarr.json"
+        file.unlink()
+        file.symlink_to("/dev/zero")
+        with pytest.raises(StudyError, match="damaged"):
+            study.read_slice(KEY, 0)
 
     def test_a_lock_that_is_held_names_its_holder(self, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
         from napari_micromri.study import locking, store

@@ -155,3 +155,11 @@ def test_simulated_pairs_have_no_table(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="can't hold simulated ones"):
         write_table(Plan((pair,)), tmp_path / "out.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_a_spreadsheet_would_compute_come_back(scans: Path) -> None:
+    pair = plan_from_csv(table(scans, HEADER, "'=1+1,head,coronal,lr.nii.gz,hr.nii.gz")).pairs[0]
+    assert pair.subject == "=1+1"
+    write_table(Plan((pair,)), scans / "out.csv")
+    assert "\n'=1+1,head," in (scans / "out.csv").read_text()
+    assert plan_from_csv(scans / "out.csv").pairs[0].subject == "=1+1"

@@ -112,4 +112,5 @@ def progress_bar(label: str) -> Iterator[Progress]:
 
 def print_json(value: Any) -> None:
     """Print ``value`` as the only thing on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, indent=2, ensure_ascii=not unicode, allow_nan=False))

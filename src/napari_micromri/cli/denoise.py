@@ -15,6 +15,7 @@ from napari_micromri.cli.console import (
     print_json,
     progress_bar,
 )
+from napari_micromri.errors import CancelledError
 
 if TYPE_CHECKING:
     from napari_micromri.cli.console import Commands
@@ -96,7 +97,10 @@ def run(options: argparse.Namespace) -> int:
         )
     seconds = time.perf_counter() - started
     result = open_scan(written)[0]
-    trust = check_trust(scan, result, select=_selected(options), slice_axis=options.slice_axis)
+    try:
+        trust = check_trust(scan, result, select=_selected(options), slice_axis=options.slice_axis)
+    except KeyboardInterrupt:
+        raise CancelledError(f"interrupted while {written} was checked; the file itself is complete.") from None
     if options.json:
         print_json(_report(scan, options, result, seconds) | {"trust": trust.to_json()})
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +43,31 @@ def run(options: argparse.Namespace) -> int:
 
     if options.input.rstrip("/").endswith(STUDY_ENDING):
         return list_pairs(options.input, as_json=options.json)
-    described = [describe(scan) for scan in open_scan(options.input, voxel_size=options.voxel_size)]
+    try:
+        scans = open_scan(options.input, voxel_size=options.voxel_size)
+    except ReadError:
+        scans = _scans_below(options.input)
+        if not scans:
+            raise
+    described = [describe(scan) for scan in scans]
     if options.json:
         print_json(described)
     else:
         for number, entry in enumerate(described, 1):
             print(as_text(number, entry))
     return 0
+
+
+def _scans_below(folder: str) -> list[Scan]:
+    """Open the scans that lie in a folder which is none itself, and say what can't be opened."""
+    from napari_micromri.study.discovery import find_scans
+
+    if not os.path.isdir(folder):
+        return []
+    found, rejected = find_scans([folder])
+    for one in rejected if found else []:
+        print(f"micromri: left out: {one.path}: {one.reason}", file=sys.stderr)
+    return [entry.scan for entry in found]
 
 
 def describe(scan: Scan) -> dict[str, Any]:

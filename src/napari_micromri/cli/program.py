@@ -6,10 +6,12 @@ A command is a module with ``add_to(commands)``, which adds a parser and sets it
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,7 +32,7 @@ from napari_micromri.cli import (
     tune,
     tune_report,
 )
-from napari_micromri.errors import CancelledError, MicroMRIError
+from napari_micromri.errors import CancelledError, MicroMRIError, describe_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,21 +91,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 good, 1 a check found something, 2 refused with one sentence on standard error, 130 interrupted.
     """
+    _prepare_output()
     if arguments is None:
         _prepare_process()
     options = build_parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         code = run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output went away (`micromri info --json . | head`): nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (KeyboardInterrupt, CancelledError):
-        print("micromri: interrupted; nothing was written.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("micromri: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except CancelledError as error:
+        print(f"micromri: {error}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
+        if _interrupted.is_set():  # libraries make an error of their own of it
+            print("micromri: interrupted.", file=sys.stderr)
+            return INTERRUPTED
         if options.debug:
             raise
         print(f"micromri: {_explain(error)}", file=sys.stderr)
@@ -114,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: Exception) -> str:
     if isinstance(error, MicroMRIError):
         return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return describe_os_error(error, os.fsdecode(error.filename))
     return (
         f"something unexpected went wrong ({type(error).__name__}: {error}). "
         "Run the command again with --debug and report what it prints."
@@ -125,8 +137,24 @@ def _prepare_process() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     # A cluster ends a job with SIGTERM: unwind as for Ctrl-C, so that no half-written output stays behind.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _prepare_output() -> None:
+    """Let a closed output swallow what is said, and one that lacks a letter show another: the work is what counts."""
+    if sys.stdout is None or sys.stdout.closed:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    if sys.stderr is None or sys.stderr.closed:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+_interrupted = threading.Event()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    _interrupted.set()
     raise KeyboardInterrupt

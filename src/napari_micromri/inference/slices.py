@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from napari_micromri.errors import InputError
+from napari_micromri.errors import InputError, ModelError
 from napari_micromri.inference.devices import (
     batch_memory,
     is_out_of_memory,
@@ -104,6 +104,11 @@ class SliceDenoiser:
             release_memory(self.device)
             self._shrink(*slices.shape[-2:])
             return None
+        if not all(np.isfinite(image).all() for image in images):
+            raise ModelError(
+                f"The model '{self.model.spec.name}' gives values for this scan that are no numbers: it is damaged, or "
+                "the scan's values are too large. Choose another model, or scale the scan."
+            )
         if gaps is not None:
             factor = self.model.spec.factor
             holes = gaps.repeat(factor, axis=1).repeat(factor, axis=2)

@@ -15,6 +15,7 @@ from napari_micromri.io.describe import KEY, info_from_json
 from napari_micromri.io.lazy import reordered
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.ome_metadata import MILLIMETRES, read_multiscales
+from napari_micromri.io.small_files import check_zarr_metadata
 from napari_micromri.io.zarr_array import lazy_array
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
@@ -55,6 +56,8 @@ def _open(where: Path | str) -> zarr.Array[Any] | zarr.Group:
 
     if isinstance(where, str) and where.startswith("s3://"):
         return zarr.open(where, mode="r", storage_options={"anon": _no_s3_credentials()})
+    if isinstance(where, Path):
+        check_zarr_metadata(where)
     return zarr.open(where, mode="r")
 
 

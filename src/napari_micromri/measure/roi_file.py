@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError, ReadError, WriteError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.small_files import read_small
 from napari_micromri.measure.roi import Roi
 
 if TYPE_CHECKING:
@@ -111,9 +112,7 @@ def load_rois(path: str | PathLike[str], *, scan: Scan | None = None) -> RoiFile
             raise InputError("ImageJ's ROIs are in pixels: name the scan that they belong to.")
         return RoiFile(read_imagej(path, scan))
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise ReadError(f"{path} is too large to be a file of ROIs.")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_small(path, LARGEST_BYTES))
     except OSError as error:
         raise ReadError(describe_os_error(error, path)) from error
     except (ValueError, RecursionError) as error:

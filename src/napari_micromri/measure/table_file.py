@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from napari_micromri import __version__
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.csv_table import write_csv
 from napari_micromri.measure.roi_file import roi_to_json
 
 if TYPE_CHECKING:
@@ -89,14 +89,7 @@ def _plain(value: str | int | float | None) -> str | int | float | None:
 
 def write_rows(rows: Iterable[Row], stream: TextIO, *, delimiter: str = ",") -> None:
     """Write the table to an open stream, with a header; what is unknown is empty."""
-    writer = csv.DictWriter(stream, COLUMNS, delimiter=delimiter, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _safe(value) for key, value in row_values(row).items()} for row in rows)
-
-
-def _safe(value: str | int | float | None) -> str | int | float | None:
-    """Keep a spreadsheet from taking a name for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    write_csv(stream, COLUMNS, map(row_values, rows), delimiter=delimiter)
 
 
 def rows_as_text(rows: Iterable[Row], *, delimiter: str = "\t") -> str:

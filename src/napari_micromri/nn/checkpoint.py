@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 FORMAT = "napari-micromri model"
 VERSION = 1
+LARGEST_HEADER = 2**21
+"""Bytes of a file's description; the shipped models take 6,000."""
+
 FLOATS = {"F64", "F32", "F16", "BF16"}
 """Types of weights, as safetensors calls them."""
 
@@ -107,6 +110,7 @@ def read_spec(path: Path | str) -> tuple[ModelSpec, int]:
 
     path = Path(path)
     with _refusing_damage(path):
+        _check_header(path)
         # The library calls every file that it can't open missing; Python's own opening says what is wrong.
         path.open("rb").close()
         with safe_open(path, framework="numpy") as file:
@@ -138,6 +142,7 @@ def load_weights(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> tup
 
     path = Path(path)
     with _refusing_damage(path):
+        _check_header(path)
         content = path.read_bytes()
         views = dict(deserialize(content))  # type: ignore[no-untyped-call]
     # Compared before torch makes tensors of them: it fails in many ways on absurd shapes and types.
@@ -149,6 +154,15 @@ def load_weights(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> tup
         if not bool(tensor.isfinite().all()):
             raise ModelError(f"The model {path} is damaged: its weights '{name}' are not all numbers. Get it anew.")
     return weights, hashlib.sha256(content).hexdigest()[:16]
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a description so long that parsing it would fill the memory; the library takes 100 MB."""
+    from safetensors import SafetensorError
+
+    with path.open("rb") as stream:
+        if int.from_bytes(stream.read(8), "little") > LARGEST_HEADER:
+            raise SafetensorError("the header is too large")
 
 
 def weights_dont_fit(path: Path) -> ModelError:

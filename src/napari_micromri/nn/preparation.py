@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_micromri.nn.restorer import MEASURED, Noise
-from napari_micromri.simulation.resampling import upsampling_matrix
+from napari_micromri.simulation.resampling import has_matrix, upsample, upsampling_matrix
 
 if TYPE_CHECKING:
     from typing import Self
@@ -81,6 +81,9 @@ class Recipe:
 
         Only what the window needs is upsampled, from the whole slice: its borders see what lies beyond them.
         """
+        if not all(map(has_matrix, slices.shape[-2:], fine)):
+            whole = torch.from_numpy(upsample(slices.cpu().numpy(), fine, self.upsampling))
+            return scaling.normalise(whole[..., window[0], window[1]].to(slices.device))
         rows, columns = (
             torch.tensor(upsampling_matrix(count, size, self.upsampling)[part], device=slices.device)
             for count, size, part in zip(slices.shape[-2:], fine, window, strict=True)

@@ -26,6 +26,7 @@ from napari_micromri import __version__
 from napari_micromri.errors import JobError, WriteError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.io.folders import make_folder
+from napari_micromri.io.small_files import read_small
 from napari_micromri.runs.events import by_name, to_line
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class JobFolder:
             The folder holds no such job, or the file is damaged.
         """
         try:
-            content = json.loads(self.config.read_text(encoding="utf-8"))
+            content = json.loads(read_small(self.config))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self.error(f"{self.path} holds no {self.label} (there is no config.json in it).") from error
         except OSError as error:

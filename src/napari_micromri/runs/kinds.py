@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import JobError
+from napari_micromri.io.small_files import read_small
 from napari_micromri.runs.record import describe
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def kind_of(path: Path | str) -> JobKind:
     """
     content: Any = None
     with suppress(OSError, ValueError, RecursionError):
-        content = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
+        content = json.loads(read_small(Path(path) / "config.json"))
     for name, place in KINDS.items():
         if isinstance(content, dict) and f"micromri-{name}" in content:
             module, _, attribute = place.partition(":")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_micromri.errors import WriteError
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.small_files import read_small
 from napari_micromri.runs.events import to_content
 
 if TYPE_CHECKING:
@@ -105,12 +106,12 @@ def write_presence(path: Path, presence: Presence) -> None:
 def read_presence(path: Path) -> Presence | None:
     """Read ``process.json``; None when there is none or it makes no sense."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_small(path))
         if content.get("batch"):  # as earlier versions told how far a training was
             content["at"] = {"event": "batch"} | {key: content[key] for key in ("epoch", "batch", "batches", "loss")}
         known = {f.name for f in fields(Presence)}
         return Presence(**{key: value for key, value in content.items() if key in known})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return None
 
 

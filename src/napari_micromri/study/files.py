@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_micromri.errors import StudyError, describe_os_error
+from napari_micromri.io.small_files import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ def read_json(path: Path) -> dict[str, Any]:
         It can't be read.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_small(path))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(document, dict):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_micromri.errors import StudyError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.small_files import read_small
 from napari_micromri.study.changes import check_edit
 from napari_micromri.study.metadata import crop_to_json
 from napari_micromri.study.model import Assign, Crop, Exclude, Reason, Set, SetCrop
@@ -239,9 +240,7 @@ def _describe(pair: Pair) -> dict[str, Any]:
 
 def _read(path: Path) -> _Document:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise StudyError(f"{path} is too large for a file of marks.")
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_small(path, _LARGEST))
     except OSError as error:
         raise StudyError(describe_os_error(error, path)) from error
     except (ValueError, RecursionError) as error:

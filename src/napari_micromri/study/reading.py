@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import numpy as np
 
 from napari_micromri.errors import StudyError, describe_os_error
+from napari_micromri.io.small_files import read_small
 from napari_micromri.study.cropping import lr_box
 from napari_micromri.study.digest import PixelDigest
 from napari_micromri.study.files import ZARR_JSON, Stamp, stamp_of
@@ -216,6 +217,7 @@ def _open_array(path: Path, stamp: Stamp | None) -> zarr.Array[Any]:
     if stamp is None:
         raise StudyError(f"{path} is missing. Copy the study again, or build this pair anew.")
     try:
+        read_small(path / ZARR_JSON)  # before a library reads it, however long it is
         return zarr.open_array(path, mode="r", zarr_format=3)
     except (OSError, zarr.errors.BaseZarrError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StudyError(f"{path} is damaged ({error}). Copy the study again, or build this pair anew.") from error

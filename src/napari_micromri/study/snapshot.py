@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import StudyError, describe_os_error
-from napari_micromri.study.files import ZARR_JSON, pair_folders, read_json, stamp_of
+from napari_micromri.study.files import LEVELS, ZARR_JSON, pair_folders, read_json, stamp_of
 from napari_micromri.study.metadata import PAIR_KEY, ROOT_KEY, pair_from_json, section, split_from_json
 from napari_micromri.study.naming import natural_key
 
@@ -78,6 +79,8 @@ def _known(key: str, before: Snapshot) -> Pair | str | None:
 
 def _read_pair(key: str, file: Path) -> Pair | str | None:
     """Give the pair, or a sentence that says how it is damaged; None when the folder is something else's."""
+    if link := next((place for place in (file, *islice(file.parents, LEVELS)) if place.is_symlink()), None):
+        return f"{link} is a link to elsewhere, where marks would be set outside of the study. Put a copy in its place."
     try:
         return pair_from_json(key, section(read_json(file), PAIR_KEY))
     except FileNotFoundError:

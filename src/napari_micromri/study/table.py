@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError, ReadError, StudyError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.csv_table import plain, write_csv
 from napari_micromri.study.plan import Plan, PlannedPair, Source
 
 if TYPE_CHECKING:
@@ -74,13 +75,13 @@ def write_table(plan: Plan, path: Path | str, *, overwrite: bool = False) -> Non
         See `atomic_output`.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows = []
     for pair in plan.pairs:
         if not isinstance(pair.lr, Source):
             raise StudyError("A table names two scans for each pair, so it can't hold simulated ones.")
         sources = (os.path.abspath(source.path) + str(source)[len(source.path) :] for source in (pair.lr, pair.hr))
-        writer.writerow((pair.subject, pair.region, pair.plane, *sources, pair.session or ""))
+        rows.append((pair.subject, pair.region, pair.plane, *sources, pair.session or ""))
+    write_csv(text, COLUMNS, rows)
     for entry in plan.rejected:
         what = entry.path if entry.scan is None else f"{entry.path} '{entry.scan}'"
         text.write(" ".join(f"# left out: {what}: {entry.reason}".split()) + "\n")
@@ -102,7 +103,7 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
             f"{table} has no column {', '.join(missing)} in line {kept[0][0]}. It needs {', '.join(NEEDED)}."
         )
     for number, line in kept[1:]:
-        values = [value.strip() for value in next(csv.reader([line], delimiter=delimiter))]
+        values = [plain(value.strip()) for value in next(csv.reader([line], delimiter=delimiter))]
         yield number, dict(zip(columns, values, strict=False)) | {"": str(len(values) - len(columns))}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_micromri.errors import InputError, describe_os_error
+from napari_micromri.io.small_files import read_small
 from napari_micromri.nn.families.apddm.settings import ApddmSettings
 from napari_micromri.nn.families.unet.config import UNetConfig
 from napari_micromri.nn.normalisation import Normalisation
@@ -123,7 +124,9 @@ class TrainConfig(BaseModel):
         default=1, ge=1, description="processes per computer; under torchrun and SLURM they say it themselves"
     )
     nodes: int = Field(default=1, ge=1, description="computers; under torchrun and SLURM they say it themselves")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads for computing; none: torch decides")
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="CPU threads for computing; none: torch decides"
+    )
     workers: int = Field(
         default=1, ge=0, le=64, description="threads that prepare batches ahead; 0: in turn with the learning"
     )
@@ -178,7 +181,7 @@ def read_config(path: Path | str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path).decode()
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
         raise InputError(describe_os_error(error, path)) from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.csv_table import write_csv
 from napari_micromri.measure.evaluation.folder import PAGE, ROIS, SUMMARY, TABLE, write_json
 from napari_micromri.measure.evaluation.rows import METRICS, NEAREST
 from napari_micromri.measure.evaluation.slices import cropped, lr_unit, on_fine_grid
@@ -74,9 +74,7 @@ def row_values(row: SliceRow) -> dict[str, Any]:
 def write_table(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
     """Write a CSV whole; numbers in full precision, NaN as nothing."""
     with atomic_output(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _safe(value) for name, value in line.items()} for line in lines)
+        write_csv(stream, columns, lines)
 
 
 def strips_of(
@@ -111,10 +109,3 @@ def _strip(choice: Choice, pair: Pair, row: SliceRow, images: Images) -> Strip:
         aspect=width * info.size_of("x") / (height * info.size_of("y")),
         limit=limit,
     )
-
-
-def _safe(value: Any) -> Any:
-    """Leave out what is no number, and keep a spreadsheet from taking a name for a formula."""
-    if isinstance(value, float) and value != value:
-        return None
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.io.csv_table import write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +31,8 @@ def write_table(path: Path, state: TuneState, *, overwrite: bool = False) -> Non
         atomic_output(path, overwrite=overwrite) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.writer(file)
-        writer.writerow([*BEFORE, *state.objectives, *names, *AFTER])
-        for row in state.trials:
-            writer.writerow(_cells(state, row, names))
+        columns = [*BEFORE, *state.objectives, *names, *AFTER]
+        write_csv(file, columns, (_cells(state, row, names) for row in state.trials))
 
 
 def parameter_names(state: TuneState) -> list[str]:
@@ -52,8 +50,8 @@ def _cells(state: TuneState, row: TrialRow, names: list[str]) -> list[Any]:
     return [*before, *figures, *parameters, *after]
 
 
-def _cell(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _cell(value: object) -> object:
+    return value if isinstance(value, str | float) or type(value) is int else json.dumps(value)
 
 
 def moment(seconds: float | None) -> str | None:
