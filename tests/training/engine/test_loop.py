@@ -18,6 +18,7 @@ from napari_micromri.nn.registry import load_model
 from napari_micromri.training.engine import loop
 from napari_micromri.training.engine.loop import train
 from napari_micromri.training.engine.methods import new_network
+from napari_micromri.training.engine.optimisation import cosine
 from napari_micromri.training.events import Batch, Checkpoint, Done, Epoch, Resumed, Started, Stopped, ValidationImage
 
 if TYPE_CHECKING:
@@ -232,6 +233,32 @@ def test_a_step_is_as_long_as_the_clipped_gradient(
     free = (weights("free", learning_rate=1.0, clip=None) - start).norm()
     assert float(step) == pytest.approx(clip, rel=1e-3)
     assert float(free) > 2 * clip
+
+
+def test_training_ends_when_its_time_is_up_and_judges_what_it_has_learned(
+    make_config: Callable[..., TrainConfig], make_run: Callable[..., RunFolder], data: TrainingData
+) -> None:
+    config = make_config(epochs=1000, minutes=1e-6, batch_size=2)
+    run = make_run(config)
+    events = list(train(config, data, run))
+    [epoch] = epochs_of(events)
+    batches = [event for event in events if isinstance(event, Batch)]
+    assert len(batches) == 1 < batches[0].batches
+    assert epoch.train_loss == pytest.approx(batches[0].loss)
+    assert isinstance(events[-1], Done)
+    assert "minutes" in events[-1].message
+    assert run.best.is_file()
+    # Resuming finds that there is no time left.
+    assert isinstance(list(train(config, data, run))[-1], Done)
+
+
+def test_the_cosine_follows_the_time_where_there_is_one(make_config: Callable[..., TrainConfig]) -> None:
+    config = make_config(scheduler="cosine", final_rate=0.1, warmup_epochs=1, epochs=1000)
+    part = cosine(config, 10)
+    assert part(500, 0.5) == pytest.approx(0.55)
+    assert part(20_000, 0.0) == pytest.approx(1)
+    assert part(3, 1.0) == pytest.approx(0.1 * 4 / 11)
+    assert part(10_000, None) == pytest.approx(0.1)
 
 
 def test_a_finished_state_is_done_at_once_when_it_was_killed_just_before_saying_so(

@@ -39,7 +39,7 @@ def test_figures_are_those_of_the_reference_on_the_scans_own_units(
         assert found["ssim"][k].item() == pytest.approx(image_quality.ssim(image, reference), abs=1e-4)
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae", "hybrid"])
+@pytest.mark.parametrize("loss", ["mse", "mae", "hybrid", "relative", "structural"])
 def test_what_stands_in_the_padding_changes_neither_loss_nor_gradient(
     make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig], loss: str
 ) -> None:
@@ -68,7 +68,7 @@ def test_the_hybrid_loss_is_the_weighted_sum(
     assert losses.batch_loss(batch.given, batch, config).item() == pytest.approx(0.3 * mse + 0.7 * (1 - ssim), rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae", "hybrid"])
+@pytest.mark.parametrize("loss", ["mse", "mae", "hybrid", "relative", "structural"])
 def test_the_loss_of_a_perfect_prediction_is_zero(
     make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig], loss: str
 ) -> None:
@@ -76,6 +76,24 @@ def test_the_loss_of_a_perfect_prediction_is_zero(
     batch = collate([whole_sample(make_pair(), config)], 1)
     assert losses.batch_loss(batch.wanted, batch, config).item() == pytest.approx(0, abs=1e-6)
     assert losses.psnr(batch.wanted, batch).item() == math.inf
+
+
+def test_the_relative_loss_counts_in_errors_of_the_input_and_the_structural_one_adds_brightness(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig]
+) -> None:
+    sample = whole_sample(make_pair((32, 48)), make_config())
+    batch = collate([sample], 1)
+    given = np.mean((sample.given - sample.wanted) ** 2) + losses.LEAST_INPUT_ERROR
+    darker = batch.wanted - 0.1
+    relative = losses.batch_loss(darker, batch, make_config(loss="relative")).item()
+    assert relative == pytest.approx(0.01 / given, rel=1e-4)
+    structural = losses.batch_loss(darker, batch, make_config(loss="structural")).item()
+    # All squares are darker by 0.1, so that their own error is that of the pixels, and counts ten times.
+    ssim = losses.ssim(darker, batch).item()
+    assert structural == pytest.approx(11 * 0.01 / given + 1 - ssim, rel=1e-4)
+    checked = batch.wanted + 0.1 * (torch.arange(48) % 2 * 2 - 1)
+    structural = losses.batch_loss(checked, batch, make_config(loss="structural")).item()
+    assert structural == pytest.approx(0.01 / given + 1 - losses.ssim(checked, batch).item(), rel=1e-4)
 
 
 def test_slices_too_small_for_windows_have_no_ssim_and_still_a_loss(

@@ -48,7 +48,7 @@ def form(qtbot, settings):
 
 
 def test_every_setting_has_a_field_with_words_that_a_person_understands(settings):
-    assert set(settings) == set(known_keys()) - set(LEFT_OUT) - {"network", "apddm", "normalisation"}
+    assert set(settings) == set(known_keys()) - set(LEFT_OUT) - {"network", "apddm", "normalisation", "simulated"}
     for setting in settings.values():
         words, *_, name = setting.about.splitlines()
         assert len(words) > 15, setting.key
@@ -66,7 +66,7 @@ def test_no_words_are_left_over_for_settings_that_are_gone(settings):
 
 def test_kinds_of_fields(settings):
     assert settings["loss"].kind == "choice"
-    assert settings["loss"].choices == ("mse", "mae", "hybrid")
+    assert settings["loss"].choices == ("mse", "mae", "hybrid", "relative", "structural")
     assert settings["flips"].kind == "switch"
     assert (settings["crop"].kind, settings["crop"].optional) == ("number", True)
     assert settings["network.features_main"].kind == "list"
