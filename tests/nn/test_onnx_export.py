@@ -13,6 +13,7 @@ import torch
 
 from napari_micromri.cli import main
 from napari_micromri.errors import ModelError, OutputExistsError
+from napari_micromri.measure.noise import estimate_noise
 from napari_micromri.nn.onnx_export import METADATA_KEY, OPSET, export_onnx
 from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.registry import load_model
@@ -42,6 +43,7 @@ MODELS: dict[str, dict[str, Any]] = {
             "downsampling": "conv_strided",
             "upsampling": "bicubic",
             "residual": False,
+            "noise_input": True,
         },
         "normalisation": {"kind": "zscore"},
         "upsampling": "bicubic",
@@ -85,15 +87,19 @@ def _denoise_without_torch(path: Path, image: NDArray[np.float32]) -> NDArray[An
     }[recipe["normalisation"]["kind"]]
     height, width = (recipe["factor"] * count for count in image.shape)
     given = (upsample(image, (height, width), recipe["upsampling"]) - offset) / scale
-    [[[denoised]]] = session.run(None, {"slices": given[None, None].astype(np.float32)})
+    channels = [given]
+    if "noise_gain" in recipe:
+        channels.append(np.full_like(given, recipe["noise_gain"] * estimate_noise(image).sigma / scale))
+    [[[denoised]]] = session.run(None, {"slices": np.stack(channels)[None].astype(np.float32)})
     return denoised * scale + offset
 
 
 def test_the_numbers_are_torchs_at_any_size(exported: tuple[Path, PlainRestorer]) -> None:
     path, restorer = exported
     session = _session(path)
-    for shape in [(1, 1, 64, 48), (3, 1, 37, 50), (2, 1, 1, 7)]:
-        image = torch.randn(shape)
+    channels = restorer.network.config.input_channels
+    for shape in [(1, 64, 48), (3, 37, 50), (2, 1, 7)]:
+        image = torch.randn(shape[0], channels, *shape[1:])
         with torch.no_grad():
             expected = restorer.network(image).numpy()
         [found] = session.run(["denoised"], {"slices": image.numpy()})
@@ -111,10 +117,11 @@ def test_the_file_describes_itself_and_not_this_computer(exported: tuple[Path, P
     graph = onnx.load(path)
     onnx.checker.check_model(graph, full_check=True)
     assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", OPSET)]
-    for value, name in ((graph.graph.input[0], "slices"), (graph.graph.output[0], "denoised")):
+    channels = restorer.network.config.input_channels
+    for value, name, count in ((graph.graph.input[0], "slices", channels), (graph.graph.output[0], "denoised", 1)):
         assert value.name == name
         sizes = [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
-        assert sizes == ["batch", 1, "height", "width"]
+        assert sizes == ["batch", count, "height", "width"]
     [recipe] = [json.loads(entry.value) for entry in graph.metadata_props if entry.key == METADATA_KEY]
     assert recipe["fingerprint"] == restorer.fingerprint
     spec = restorer.spec

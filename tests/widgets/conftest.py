@@ -22,6 +22,7 @@ class Entry:
     factor: int = 2
     parameters: int = 590_000
     most_steps: int = 1
+    takes_noise: bool = False
 
 
 class Denoiser:

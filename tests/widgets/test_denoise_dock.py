@@ -161,6 +161,30 @@ def test_texture_and_draws_are_offered_only_for_diffusion_models(apddm, viewer, 
     assert asked == [(None, None, None), (1, 1, None), (10, 1, None), (50, 1, 0.15), (50, 2, None)]
 
 
+def test_the_strength_is_offered_to_models_told_the_noise_and_the_preview_follows_it(
+    monkeypatch, make_entry, viewer, denoiser, qtbot, make_scan
+):
+    entries = [make_entry(), make_entry("told", takes_noise=True)]
+    monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: entries)
+    dock = DenoiseWidget(viewer)
+    qtbot.addWidget(dock)
+    dock.show()
+    add(viewer, make_scan())
+    strength = dock.form.strength
+    assert not strength.isVisible()
+    dock.form.model.setCurrentIndex(1)
+    assert strength.isVisible()
+    strength.slider.setValue(strength.slider.maximum())
+    assert not denoiser.calls  # there is no preview that could follow
+    run(qtbot, dock, dock.form.preview)
+    strength.slider.setValue(0)
+    qtbot.waitUntil(lambda: len(denoiser.calls) == 2 and dock.form.preview.isEnabled())
+    dock.form.model.setCurrentIndex(0)
+    run(qtbot, dock)
+    assert [call["options"].strength for call in denoiser.calls] == [2.0, 0.5, 1.0]
+    dock.shut_down()
+
+
 def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoiser, qtbot, make_scan):
     add(viewer, make_scan())
     dock.form.model.setCurrentIndex(1)

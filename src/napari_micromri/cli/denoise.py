@@ -51,6 +51,16 @@ def add_to(commands: Commands) -> None:
         "--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto", help="default %(default)s"
     )
     parser.add_argument("--batch-size", type=int, metavar="N", help="slices at once (default: what fits in memory)")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="times the measured noise that is removed, 0.5 to 2 (default %(default)s); for models told the noise",
+    )
+    parser.add_argument(
+        "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"
+    )
     _add_sampling(parser)
     parser.add_argument("--json", action="store_true", help="print what was done as one object")
     parser.set_defaults(run=run)
@@ -123,6 +133,8 @@ def _denoise_options(options: argparse.Namespace) -> DenoiseOptions:
         device=options.device,
         precision=options.precision,
         batch_size=options.batch_size,
+        noise=options.noise,
+        strength=options.strength,
         steps=options.steps,
         draws=options.draws,
         eta=options.eta,

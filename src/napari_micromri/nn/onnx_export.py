@@ -20,6 +20,7 @@ import torch
 from napari_micromri.errors import ModelError, OutputExistsError
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.nn.plain_restorer import PlainRestorer
+from napari_micromri.nn.preparation import NOISE_GAIN
 from napari_micromri.nn.registry import load_model
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ RECIPE = (
     "0, scale the mean of the absolute values; zscore: offset the mean, scale the population standard deviation); "
     "(2) bring the slice to (factor h, factor w) with 'upsampling' over the same field of view, edge to edge (sinc: "
     "zero-filling k-space, with the half-pixel shift that keeps the edges in place); (3) subtract offset, divide by "
-    "scale; (4) run the network on (N, 1, factor h, factor w) in float32; (5) multiply by scale, add offset. A slice "
+    "scale; (4) run the network on (N, C, factor h, factor w) in float32: C is 1, or 2 where "
+    "'noise_gain' is given, then the second channel is constant: noise_gain times the standard deviation of the noise of "
+    "the slice (of each channel of the complex signal) over scale; (5) multiply by scale, add offset. A slice "
     "that is constant is its own result."
 )
 
@@ -49,7 +52,8 @@ RECIPE = (
 def export_onnx(model: str | Path | Restorer, path: Path | str, *, overwrite: bool = False) -> Path:
     """Write the network of a model as an ONNX file, whole or not at all.
 
-    Its input ``slices`` and its output ``denoised`` are float32 of shape (batch, 1, height, width), all but the 1 free.
+    Its input ``slices`` and its output ``denoised`` are float32 of shape (batch, channels, height, width), all but the channels free. A model that is told the noise has two
+    channels, others one; the output has one.
     The entry ``napari-micromri`` of its metadata is JSON: a ``recipe`` in words, and name, ``factor``, ``upsampling``,
     ``normalisation``, ``provenance`` and ``card`` of the model, and the ``fingerprint`` of its file.
 
@@ -72,10 +76,12 @@ def export_onnx(model: str | Path | Restorer, path: Path | str, *, overwrite: bo
     restorer = load_model(model) if isinstance(model, str | Path) else model
     if not isinstance(restorer, PlainRestorer):
         raise ModelError(f"'{restorer.spec.name}' is of the kind '{restorer.spec.kind}'; only UNets can be exported.")
-    graph = _trace(restorer.network)
+    graph = _trace(restorer.network, restorer.network.config.input_channels)
     graph.doc_string = restorer.spec.card.summary
     entry = graph.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, _describe(restorer.spec, restorer.fingerprint)
+    entry.key, entry.value = METADATA_KEY, _describe(
+        restorer.spec, restorer.fingerprint, takes_noise=restorer.takes_noise
+    )
     with atomic_output(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(graph.SerializeToString())
     return path
@@ -89,10 +95,10 @@ def _check_packages() -> None:
         )
 
 
-def _trace(network: nn.Module) -> Any:
+def _trace(network: nn.Module, channels: int) -> Any:
     """Give the network as an ``onnx.ModelProto`` with free batch, height and width."""
     network = copy.deepcopy(network).to("cpu", torch.float32).eval()
-    example = torch.zeros(2, 1, 37, 46)  # sizes that are no multiple of anything, so that nothing is taken for granted
+    example = torch.zeros(2, channels, 37, 46)  # sizes that are no multiple of anything, so that nothing is taken for granted
     names = {0: "batch", 2: "height", 3: "width"}
     with _quiet():
         program = torch.onnx.export(
@@ -132,6 +138,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _describe(spec: ModelSpec, fingerprint: str) -> str:
+def _describe(spec: ModelSpec, fingerprint: str, *, takes_noise: bool) -> str:
     known = spec.model_dump(mode="json", exclude={"config"})
-    return json.dumps({"recipe": RECIPE, **known, "fingerprint": fingerprint}, ensure_ascii=False)
+    gain = {"noise_gain": NOISE_GAIN} if takes_noise else {}
+    return json.dumps({"recipe": RECIPE, **known, **gain, "fingerprint": fingerprint}, ensure_ascii=False)

@@ -35,6 +35,8 @@ class ModelEntry:
     parameters: int
     most_steps: int = 1
     """How many steps the model may take; 1 for all but diffusion models."""
+    takes_noise: bool = False
+    """Whether the model is told the noise, so that its strength can be chosen."""
 
 
 def available_models() -> list[ModelEntry]:
@@ -62,7 +64,16 @@ def describe_model(path: Path | str) -> ModelEntry:
         See `napari_micromri.nn.checkpoint.read_spec`.
     """
     spec, parameters = read_spec(path)
-    return ModelEntry(spec.name, spec.kind, Path(path), spec.card.summary, spec.factor, parameters, _most_steps(spec))
+    return ModelEntry(
+        spec.name,
+        spec.kind,
+        Path(path),
+        spec.card.summary,
+        spec.factor,
+        parameters,
+        most_steps=_most_steps(spec),
+        takes_noise=_takes_noise(spec),
+    )
 
 
 def _most_steps(spec: ModelSpec) -> int:
@@ -70,6 +81,11 @@ def _most_steps(spec: ModelSpec) -> int:
     steps = spec.config.get("steps", 1)
     several = spec.kind == "apddm" and spec.config.get("parameterisation") != "simplified"
     return steps if several and isinstance(steps, int) else 1
+
+
+def _takes_noise(spec: ModelSpec) -> bool:
+    network = spec.config.get("unet", spec.config)
+    return isinstance(network, dict) and network.get("noise_input") is True
 
 
 def load_model(name_or_path: str | Path) -> Restorer:

@@ -45,7 +45,7 @@ class DenoiseRequest:
         Where to stream the result as OME-Zarr; None keeps it in memory.
     residual
         Also give input - result.
-    steps, draws, uncertainty
+    strength, steps, draws, uncertainty
         For diffusion models: see `napari_micromri.inference.DenoiseOptions`; ``uncertainty`` also gives the standard
         deviation over the draws, streamed to a file beside ``path`` where there is one.
     keep_finished
@@ -62,6 +62,7 @@ class DenoiseRequest:
     device: str = "auto"
     path: Path | None = None
     residual: bool = False
+    strength: float = 1.0
     steps: int | None = None
     draws: int | None = None
     eta: float | None = None
@@ -153,6 +154,7 @@ def _denoised(request: DenoiseRequest, progress: Progress, should_stop: ShouldSt
         select=request.select,
         slice_axis=request.slice_axis,
         device=request.device,
+        strength=request.strength,
         steps=request.steps,
         draws=request.draws,
         eta=request.eta,

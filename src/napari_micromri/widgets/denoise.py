@@ -27,7 +27,7 @@ from napari_micromri.widgets.denoise_model import (
 )
 from napari_micromri.widgets.layer_chooser import LayerChooser
 from napari_micromri.widgets.model_chooser import ModelChooser
-from napari_micromri.widgets.results import add_result, remove_previews, show_preview
+from napari_micromri.widgets.results import add_result, has_preview, remove_previews, show_preview
 from napari_micromri.widgets.torch_loading import with_torch
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class DenoiseWidget(QWidget):
         form = self.form
         self.layers.changed.connect(self._layers_changed)
         form.changed.connect(self._update)
+        form.strength.changed.connect(self._preview_again)
         form.add_model.clicked.connect(self._ask_model)
         form.browse.clicked.connect(self._ask_path)
         form.preview.clicked.connect(self.start_preview)
@@ -109,7 +110,11 @@ class DenoiseWidget(QWidget):
         if scan is not None:
             self._limit_range(slice_count(scan, self._slice_axis(scan)))
         model = self.models.current
-        self.form.show_parts(axis=len(axes) > 1, most_steps=model.most_steps if model is not None else 1)
+        self.form.show_parts(
+            axis=len(axes) > 1,
+            most_steps=model.most_steps if model is not None else 1,
+            takes_noise=model is not None and model.takes_noise,
+        )
         state = DockState(
             has_layers=bool(self.layers.layers),
             has_model=model is not None,
@@ -157,6 +162,11 @@ class DenoiseWidget(QWidget):
         """Denoise the slice that is shown."""
         self._start(preview=True)
 
+    def _preview_again(self) -> None:
+        """Let the preview that is shown follow the strength."""
+        if has_preview(self.viewer) and self.form.preview.isEnabled():
+            self.start_preview()
+
     def start_denoising(self) -> None:
         """Denoise the chosen slices."""
         self._start(preview=False)
@@ -186,6 +196,7 @@ class DenoiseWidget(QWidget):
             device=self.form.device.current,
             path=None if preview else self.form.chosen_path(),
             residual=not preview and self.form.residual.isChecked(),
+            strength=self.form.strength.strength,
             steps=self.form.sampling.steps,
             draws=self.form.sampling.draws,
             eta=self.form.sampling.eta,

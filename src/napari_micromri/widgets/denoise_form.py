@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_micromri.widgets.denoise_model import Slices
 from napari_micromri.widgets.device_chooser import DeviceChooser
 from napari_micromri.widgets.sampling_form import SamplingForm
+from napari_micromri.widgets.strength_field import StrengthField
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,7 @@ class DenoiseForm(QWidget):
         self.layer = _chooser("The scan to denoise: an image layer.")
         self.model = _chooser("The trained network that denoises.")
         self.add_model = _small_button("…", "Use a model file (.safetensors), for example one that you trained.")
+        self.strength = StrengthField()
         self.sampling = SamplingForm()
         self.slices = _chooser("Which slices to denoise.", [choice.value for choice in Slices])
         self.first = _number("First slice, counted from 0 as on napari's slider.")
@@ -85,8 +87,10 @@ class DenoiseForm(QWidget):
         text = self.path.text().strip()
         return Path(text).expanduser() if self.to_file.isChecked() and text else None
 
-    def show_parts(self, *, axis: bool, most_steps: int) -> None:
+    def show_parts(self, *, axis: bool, most_steps: int, takes_noise: bool) -> None:
         """Show only the rows that matter now."""
+        self._rows.setRowVisible(self.strength, takes_noise)
+        self.strength.show_for(takes_noise)
         self._rows.setRowVisible(self.sampling, most_steps > 1)
         self.sampling.show_for(most_steps)
         self._rows.setRowVisible(self._range, self.chosen_slices() is Slices.RANGE)
@@ -126,6 +130,7 @@ class DenoiseForm(QWidget):
         for label, field in (
             ("Layer", self.layer),
             ("Model", model),
+            ("Strength", self.strength),
             ("Texture", self.sampling),
             ("Slices", self.slices),
             ("From", self._range),
@@ -153,6 +158,7 @@ class DenoiseForm(QWidget):
             number.valueChanged.connect(self._tell)
         self.path.textChanged.connect(self._tell)
         self.sampling.changed.connect(self._tell)
+        self.strength.changed.connect(self._tell)
 
     def _tell(self) -> None:
         self.changed.emit()

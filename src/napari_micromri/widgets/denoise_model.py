@@ -41,6 +41,7 @@ class ModelChoice:
     model: str | Path
     tooltip: str
     most_steps: int = 1
+    takes_noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,11 @@ class DockState:
 
 def model_choices(entries: Iterable[ModelEntry], files: Iterable[ModelEntry] = ()) -> list[ModelChoice]:
     """List the models of the registry, which go by their names, and the files that the person added."""
-    listed = [ModelChoice(_label(e), e.name, e.name, _about(e), e.most_steps) for e in entries]
-    added = [ModelChoice(f"{_label(e)}, file", e.name, e.path, f"{e.path}\n{_about(e)}", e.most_steps) for e in files]
+    listed = [ModelChoice(_label(e), e.name, e.name, _about(e), e.most_steps, e.takes_noise) for e in entries]
+    added = [
+        ModelChoice(f"{_label(e)}, file", e.name, e.path, f"{e.path}\n{_about(e)}", e.most_steps, e.takes_noise)
+        for e in files
+    ]
     return listed + added
 
 

@@ -58,6 +58,11 @@ def add_result(viewer: ViewerModel, request: DenoiseRequest, result: DenoiseResu
     return layer
 
 
+def has_preview(viewer: ViewerModel) -> bool:
+    """Tell whether a preview is shown."""
+    return any(is_preview(layer) for layer in viewer.layers)
+
+
 def remove_previews(viewer: ViewerModel) -> None:
     """Take the preview away."""
     for old in [layer for layer in viewer.layers if is_preview(layer)]:
