@@ -167,7 +167,7 @@ def test_the_strength_is_offered_to_models_told_the_noise_and_the_preview_follow
     entries = [make_entry(), make_entry("told", takes_noise=True)]
     monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: entries)
     dock = DenoiseWidget(viewer)
-    qtbot.addWidget(dock)
+    qtbot.addWidget(dock, before_close_func=lambda widget: widget.shut_down())
     dock.show()
     add(viewer, make_scan())
     strength = dock.form.strength
@@ -182,7 +182,6 @@ def test_the_strength_is_offered_to_models_told_the_noise_and_the_preview_follow
     dock.form.model.setCurrentIndex(0)
     run(qtbot, dock)
     assert [call["options"].strength for call in denoiser.calls] == [2.0, 0.5, 1.0]
-    dock.shut_down()
 
 
 def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoiser, qtbot, make_scan):

@@ -38,22 +38,22 @@ METADATA_KEY = "napari-micromri"
 """Entry of the file's ``metadata_props`` that holds the recipe, as JSON."""
 
 RECIPE = (
-    "For each slice of shape (h, w): (1) compute offset and scale from the slice as 'normalisation' says (mean: offset "
-    "0, scale the mean of the absolute values; zscore: offset the mean, scale the population standard deviation); "
-    "(2) bring the slice to (factor h, factor w) with 'upsampling' over the same field of view, edge to edge (sinc: "
-    "zero-filling k-space, with the half-pixel shift that keeps the edges in place); (3) subtract offset, divide by "
-    "scale; (4) run the network on (N, C, factor h, factor w) in float32: C is 1, or 2 where "
-    "'noise_gain' is given, then the second channel is constant: noise_gain times the standard deviation of the noise of "
-    "the slice (of each channel of the complex signal) over scale; (5) multiply by scale, add offset. A slice "
-    "that is constant is its own result."
+    "For each slice of shape (h, w): (1) compute offset and scale from the slice as 'normalisation' says (mean: "
+    "offset 0, scale the mean of the absolute values; zscore: offset the mean, scale the population standard "
+    "deviation); (2) bring the slice to (factor h, factor w) with 'upsampling' over the same field of view, edge to "
+    "edge (sinc: zero-filling k-space, with the half-pixel shift that keeps the edges in place); (3) subtract offset, "
+    "divide by scale; (4) run the network on float32 (N, C, factor h, factor w): C is 1, or 2 where 'noise_gain' is "
+    "given: then the second channel is constant: noise_gain times the standard deviation of the slice's noise (of "
+    "each channel of the complex signal) over scale; (5) multiply by scale, add offset. A slice that is constant is "
+    "its own result."
 )
 
 
 def export_onnx(model: str | Path | Restorer, path: Path | str, *, overwrite: bool = False) -> Path:
     """Write the network of a model as an ONNX file, whole or not at all.
 
-    Its input ``slices`` and its output ``denoised`` are float32 of shape (batch, channels, height, width), all but the channels free. A model that is told the noise has two
-    channels, others one; the output has one.
+    Its input ``slices`` and its output ``denoised`` are float32 of shape (batch, channels, height, width), all but the
+    channels free. The output has one channel; so has the input, or two where the model is told the noise.
     The entry ``napari-micromri`` of its metadata is JSON: a ``recipe`` in words, and name, ``factor``, ``upsampling``,
     ``normalisation``, ``provenance`` and ``card`` of the model, and the ``fingerprint`` of its file.
 
@@ -79,8 +79,9 @@ def export_onnx(model: str | Path | Restorer, path: Path | str, *, overwrite: bo
     graph = _trace(restorer.network, restorer.network.config.input_channels)
     graph.doc_string = restorer.spec.card.summary
     entry = graph.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, _describe(
-        restorer.spec, restorer.fingerprint, takes_noise=restorer.takes_noise
+    entry.key, entry.value = (
+        METADATA_KEY,
+        _describe(restorer.spec, restorer.fingerprint, takes_noise=restorer.takes_noise),
     )
     with atomic_output(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(graph.SerializeToString())
@@ -98,7 +99,9 @@ def _check_packages() -> None:
 def _trace(network: nn.Module, channels: int) -> Any:
     """Give the network as an ``onnx.ModelProto`` with free batch, height and width."""
     network = copy.deepcopy(network).to("cpu", torch.float32).eval()
-    example = torch.zeros(2, channels, 37, 46)  # sizes that are no multiple of anything, so that nothing is taken for granted
+    example = torch.zeros(
+        2, channels, 37, 46
+    )  # sizes that are no multiple of anything, so that nothing is taken for granted
     names = {0: "batch", 2: "height", 3: "width"}
     with _quiet():
         program = torch.onnx.export(
