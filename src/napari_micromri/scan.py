@@ -21,7 +21,7 @@ import numpy as np
 from napari_micromri.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import dask.array as da
     from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class ScanInfo:
         One RAS+ unit vector per spatial axis, mutually orthogonal.
     b_values
         In s/mm^2, one per index of the ``b`` axis.
+    b_directions
+        Of the diffusion gradients in RAS+ coordinates, one unit vector per index of the ``b`` axis, zeros for none.
+    time_step
+        In s, along the ``t`` axis.
     repetition_time, echo_time
         In ms.
     provenance
@@ -72,6 +76,8 @@ class ScanInfo:
     echo_time: float | None = None
     averages: int | None = None
     b_values: tuple[float, ...] | None = None
+    b_directions: tuple[tuple[float, float, float], ...] | None = None
+    time_step: float | None = None
     source: str | None = None
     provenance: tuple[Mapping[str, Any], ...] = field(default=())
 
@@ -102,6 +108,17 @@ class ScanInfo:
     def size_of(self, axis: str) -> float:
         """Voxel size along a spatial axis, in mm."""
         return self.voxel_size[self.spatial.index(axis)]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was left out, guessed or repaired when the scan was opened, in sentences for a person."""
+        return tuple(str(text) for step in self.provenance for text in step.get("warnings", ()))
+
+    def with_warnings(self, texts: Iterable[str], source: object = None) -> ScanInfo:
+        """Return a copy whose provenance says what the reader of ``source`` left out, guessed or repaired."""
+        new = [text for text in dict.fromkeys(texts) if text not in self.warnings]
+        where = str(source or self.source)
+        return self.with_step({"step": "open", "source": where, "warnings": new}) if new else self
 
     def resampled(self, factors: Mapping[str, float]) -> ScanInfo:
         """Describe the same field of view with ``factors[axis]`` times as many voxels along each named axis.
@@ -138,12 +155,10 @@ class Scan:
     def __post_init__(self) -> None:
         if self.data.ndim != len(self.info.axes):
             raise InputError(f"'{self.info.name}' has {self.data.ndim} dimensions but its axes are '{self.info.axes}'.")
-        if self.info.b_values is not None:
-            expected = self.data.shape[self.info.axes.index("b")] if "b" in self.info.axes else 1
-            if len(self.info.b_values) != expected:
-                raise InputError(
-                    f"'{self.info.name}' has {expected} diffusion weightings but {len(self.info.b_values)} b-values."
-                )
+        expected = self.data.shape[self.info.axes.index("b")] if "b" in self.info.axes else 1
+        for values, what in ((self.info.b_values, "b-values"), (self.info.b_directions, "diffusion directions")):
+            if values is not None and len(values) != expected:
+                raise InputError(f"'{self.info.name}' has {expected} diffusion weightings but {len(values)} {what}.")
 
     @property
     def shape(self) -> tuple[int, ...]:

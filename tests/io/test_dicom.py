@@ -61,6 +61,7 @@ def header(**values: Any) -> Dataset:
 def write(path: Path, pixels: np.ndarray, **values: Any) -> Path:
     dataset = header(**values)
     dataset.PixelData = pixels.tobytes()
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID or "1.2.3"
     dataset.save_as(path, enforce_file_format=True)
     return path
 

@@ -93,16 +93,17 @@ class Plan:
         """Geometry of the result, and the b-values that are left."""
         info = self.scan.info
         origin = list(info.origin)
-        b_values = info.b_values
+        b_values, b_directions = info.b_values, info.b_directions
         for k, chosen in zip(self.outer, self.ranges, strict=True):
             axis = info.axes[k]
             if axis in info.spatial:
                 at = info.spatial.index(axis)
                 origin[at] += chosen.start * info.voxel_size[at]
-            elif axis == "b" and b_values is not None:
-                b_values = b_values[chosen.start : chosen.stop]
+            elif axis == "b":
+                b_values = b_values and b_values[chosen.start : chosen.stop]
+                b_directions = b_directions and b_directions[chosen.start : chosen.stop]
         in_plane = {info.axes[k]: float(self.factor) for k in self.plane}
-        return replace(info, origin=tuple(origin), b_values=b_values).resampled(in_plane)
+        return replace(info, origin=tuple(origin), b_values=b_values, b_directions=b_directions).resampled(in_plane)
 
     def batch(self, done: int, size: int) -> Batch:
         """Give the at most ``size`` slices that follow the first ``done``, in the order of the array."""

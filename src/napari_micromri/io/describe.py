@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY = "micromri"
-FORMAT = 1
+FORMAT = 2
+"""From 2 on a Zarr array holds all its slices, also empty ones."""
 
 _TEXTS = ("name", "axes", "subject", "session", "region", "plane", "protocol", "source")
-_NUMBERS = ("repetition_time", "echo_time")
+_NUMBERS = ("repetition_time", "echo_time", "time_step")
 _LISTS = ("voxel_size", "origin", "b_values")
 
 
@@ -52,7 +53,7 @@ def _known(document: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = _checked(value, int)
         elif name in _LISTS:
             found[name] = tuple(float(v) for v in value)
-        elif name == "direction":
+        elif name in ("direction", "b_directions"):
             found[name] = tuple(tuple(float(v) for v in row) for row in value)
         elif name == "provenance":
             found[name] = tuple(_checked(step, dict) for step in value)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import logging
-from collections import defaultdict
+import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
-from napari_micromri.io.dicom_headers import Image, images_in, read_pixels
+from napari_micromri.io.dicom_headers import Image, images_in
+from napari_micromri.io.dicom_pixels import read_pixels
+from napari_micromri.io.dicom_series import Series, series_in, stacks_of
 from napari_micromri.io.geometry import LPS_TO_RAS, Geometry, geometry_from_steps, plane_of
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
 from napari_micromri.io.naming import compose_name, plane_in, region_in, with_unique_names
+from napari_micromri.io.telling import with_warnings
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-_log = logging.getLogger(__name__)
+    from napari_micromri.scan import Direction
 
 _MOST_FILES = 100_000
+_MOST_NOTES = 20
+DEEPEST = 5
+"""Folders below the one that was given in which files are looked for: patient, study, series, and what is between."""
 
 
 def read_dicom(path: Path) -> list[Scan]:
@@ -38,103 +44,126 @@ def read_dicom(path: Path) -> list[Scan]:
     ReadError
         No image is found, or none can be read; the message says why.
     """
-    problems: list[str] = []
-    images: dict[tuple[Any, ...], list[Image]] = defaultdict(list)
+    notes: list[str] = []
+    images: list[Image] = []
     for file in [path] if path.is_file() else _files(path):
         try:
-            for image in images_in(file, sure=path.is_file()):
-                images[image.series].append(image)
+            images += images_in(file, sure=path.is_file())
         except ReadError as error:
-            problems.append(str(error))
+            notes.append(str(error))
+    series, copies = series_in(images)
     scans, labels = [], []
-    for series in sorted(images.values(), key=lambda found: found[0].number):
+    for one in series:
         try:
-            scans.append(_scan(series, path))
-            labels.append(str(series[0].number))
+            scans.append(_scan(one, path))
+            labels.append(str(one.images[0].number))
         except (ReadError, InputError) as error:
-            problems.append(str(error))
+            notes.append(str(error))
     if not scans:
-        raise ReadError(problems[0] if problems else f"{path} holds no DICOM images. Choose the folder of a series.")
-    if problems:
-        _log.warning("%d problems in %s: %s", len(problems), path, " ".join(problems[:20]))
+        raise ReadError(notes[0] if notes else f"{path} holds no DICOM images. Choose the folder of a series.")
     labels = [f"{label}.{k}" if labels.count(label) > 1 else label for k, label in enumerate(labels)]
-    return with_unique_names(scans, labels)
+    return with_warnings(with_unique_names(scans, labels), [*notes[:_MOST_NOTES], *copies])
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    files = sorted(p for depth in ("*", "*/*") for p in folder.glob(depth) if p.is_file() and p.name != "DICOMDIR")
+    files: list[Path] = []
+    for current, folders, names in os.walk(folder):
+        here = Path(current)
+        if len(here.relative_to(folder).parts) >= DEEPEST:
+            folders.clear()
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+        files += [here / name for name in sorted(names) if name != "DICOMDIR" and (here / name).is_file()]
     if len(files) > _MOST_FILES:
         raise ReadError(f"{folder} holds more than {_MOST_FILES} files. Choose the folder of one series.")
     yield from files
 
 
-def _scan(images: list[Image], path: Path) -> Scan:
+def _scan(series: Series, path: Path) -> Scan:
     """Arrange the images of a series on a grid of time or diffusion, and slices."""
-    stacks = _stacks(images)
+    stacks, notes = stacks_of(series.images)
     first = stacks[0][0]
     where = first.file if path.is_file() else first.file.parent
-    if len({len(stack) for stack in stacks}) > 1:
-        raise ReadError(f"The series {first.number} in {where} is incomplete: some slices have more images.")
     repeats = len(stacks[0])
-    b_values = _b_values(stacks)
-    plain = all(i.slope == 1 and i.offset == 0 for i in images)
-    axes = ("b" if b_values else "t") + "zyx" if repeats > 1 else "zyx"
+    weightings = _weightings(stacks, where)
+    plain = all(i.slope == 1 and i.offset == 0 for i in series.images)
+    axes = ("b" if weightings else "t") + "zyx" if repeats > 1 else "zyx"
     shape = ((repeats,) if repeats > 1 else ()) + (len(stacks), *first.shape)
-    check_sizes(shape, where, itemsize=first.dtype.itemsize)
-    dtype = first.dtype if plain else np.dtype(np.float32)
+    stored = np.result_type(*{image.dtype for image in series.images})
+    check_sizes(shape, where, itemsize=stored.itemsize)
+    dtype = stored if plain else np.dtype(np.float32)
     check_dtype(dtype, where)
 
     def read_slice(index: tuple[int, ...]) -> NDArray[Any]:
         image = stacks[index[-1]][index[0] if len(index) > 1 else 0]
-        pixels = read_pixels(image)
+        pixels = _read(image)
         return pixels if plain else scale_slice(pixels, image.slope, image.offset)
 
-    info = _info(first, axes, _geometry(stacks), b_values if repeats > 1 else None, where)
-    return Scan(lazy_slices(read_slice, shape, dtype), info)
+    geometry, direction, guesses = _geometry(stacks)
+    info = _info(first, axes, geometry, direction, where)
+    if series.part:
+        info = replace(info, name=f"{info.name} {series.part}")
+    if weightings:
+        info = replace(info, b_values=weightings[0], b_directions=weightings[1])
+    told = dict.fromkeys([*notes, *guesses, *(note for image in series.images for note in image.notes)])
+    return Scan(lazy_slices(read_slice, shape, dtype), info.with_warnings(list(told)[:_MOST_NOTES], where))
 
 
-def _stacks(images: list[Image]) -> list[list[Image]]:
-    """Group images by their depth along the normal, shallowest first, in order within a group."""
-    by_depth: dict[float, list[Image]] = defaultdict(list)
-    for image in images:
-        if image.position is None or image.axes is None:
-            by_depth[image.order[-2] * 1e4 + image.frame].append(image)
-        else:
-            by_depth[round(float(image.position @ np.cross(*image.axes)), 3) + 0.0].append(image)
-    return [
-        sorted(by_depth[depth], key=lambda image: (image.b_value or 0.0, image.order, str(image.file)))
-        for depth in sorted(by_depth)
-    ]
+def _read(image: Image) -> NDArray[Any]:
+    pixels = read_pixels(image.file, image.frame)
+    if image.tile is not None:
+        row, column = image.tile
+        pixels = pixels[row : row + image.shape[0], column : column + image.shape[1]]
+    if pixels.shape != image.shape:
+        raise ReadError(f"{image.file} was changed since it was opened. Open the scan again.")
+    return pixels
 
 
-def _b_values(stacks: list[list[Image]]) -> tuple[float, ...] | None:
-    values = tuple(image.b_value for image in stacks[0])
-    known = [b for b in values if b is not None]
-    return tuple(known) if len(known) == len(values) and len(set(known)) > 1 else None
+def _weightings(stacks: list[list[Image]], where: Path) -> tuple[tuple[float, ...], Any] | None:
+    """Give b-values, and directions in RAS+ where all images have one; None when nothing differs."""
+    table = [[image.b_value for image in stack] for stack in stacks]
+    if any(b is None for b in table[0]):
+        return None
+    if any(row != table[0] for row in table):
+        raise ReadError(f"The slices of the series in {where} were measured with different b-values.")
+    values = tuple(float(b) for b in table[0] if b is not None)
+    gradients = [np.zeros(3) if i.gradient is None and not i.b_value else i.gradient for i in stacks[0]]
+    directions = None
+    if all(g is not None for g in gradients) and any(np.any(g) for g in gradients):
+        directions = tuple(tuple(float(v) + 0.0 for v in g * LPS_TO_RAS) for g in gradients if g is not None)
+    differ = len(set(values)) > 1 or (directions is not None and len(set(directions)) > 1)
+    return (values, directions) if differ else None
 
 
-def _geometry(stacks: list[list[Image]]) -> tuple[Geometry, bool]:
-    """Geometry in the order z y x, and whether the files know the direction."""
+def _geometry(stacks: list[list[Image]]) -> tuple[Geometry, Direction | None, list[str]]:
+    """Geometry in the order z y x, the direction where the files know it, and what was guessed."""
     first, last = stacks[0][0], stacks[-1][0]
-    rows, columns = first.spacing
+    guesses = []
+    if first.spacing is None:
+        guesses.append(f"{first.file} doesn't say how large its pixels are; 1 mm is taken.")
+    rows, columns = first.spacing or (1.0, 1.0)
+    placed = first.axes is not None and first.position is not None and last.position is not None
+    if first.thickness is None and (len(stacks) == 1 or not placed):
+        guesses.append(f"{first.file} doesn't say how thick its slices are; 1 mm is taken.")
+    thickness = first.thickness or 1.0
     if first.axes is None or first.position is None or last.position is None:
-        return geometry_from_steps(np.diag([first.thickness, rows, columns])[:, ::-1], np.zeros(3)), False
+        return geometry_from_steps(np.diag([thickness, rows, columns])[:, ::-1], np.zeros(3)), None, guesses
     x, y = first.axes
     normal = np.cross(x, y)
-    depth = float((last.position - first.position) @ normal)
-    distance = depth / (len(stacks) - 1) if len(stacks) > 1 else first.thickness
+    way = last.position - first.position
+    depth = float(way @ normal)
+    distance = depth / (len(stacks) - 1) if len(stacks) > 1 else thickness
     places = [float(stack[0].position @ normal) for stack in stacks if stack[0].position is not None]
     if len(places) > 1 and np.abs(np.diff(places) - distance).max() > 0.05 * abs(distance):
-        _log.warning("%s: slices are missing or unevenly spaced; they are shown %.3g mm apart.", first.file, distance)
+        guesses.append(f"{first.file}: slices are missing or unevenly spaced; they are shown {distance:.3g} mm apart.")
+    if len(places) > 1 and np.linalg.norm(way - depth * normal) > 0.05 * abs(depth):
+        guesses.append(f"{first.file}: each slice is shifted against the one before, which is not shown.")
     steps = np.array([normal * distance, y * rows, x * columns])
-    return geometry_from_steps(steps * LPS_TO_RAS, first.position * LPS_TO_RAS), True
+    geometry = geometry_from_steps(steps * LPS_TO_RAS, first.position * LPS_TO_RAS)
+    return geometry, geometry.direction, guesses
 
 
-def _info(
-    image: Image, axes: str, placed: tuple[Geometry, bool], b_values: tuple[float, ...] | None, where: Path
-) -> ScanInfo:
-    said, (geometry, known) = image.texts, placed
-    direction = geometry.direction if known else None
+def _info(image: Image, axes: str, geometry: Geometry, direction: Direction | None, where: Path) -> ScanInfo:
+    said = image.texts
     protocol = said["ProtocolName"] or said["SeriesDescription"]
     texts = [protocol, said["SeriesDescription"], said["StudyDescription"]]
     plane = plane_in(texts[:2]) or plane_of(direction)
@@ -153,6 +182,5 @@ def _info(
         repetition_time=image.repetition_time,
         echo_time=image.echo_time,
         averages=int(image.averages) if image.averages and image.averages >= 1 else None,
-        b_values=b_values,
         source=str(where),
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-import mmap
 import struct
 import warnings
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_micromri.errors import ReadError
-from napari_micromri.io.lazy import check_sizes
+from napari_micromri.io.dicom_pixels import check_pixels, read_header, scaling
+from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
+from napari_micromri.io.siemens_mosaic import tiles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,18 +33,24 @@ class Image:
     dtype: np.dtype[Any]
     slope: float
     offset: float
+    uid: str
     series: tuple[Any, ...]
     number: int
+    kind: tuple[str, ...]
     position: NDArray[np.float64] | None
     axes: NDArray[np.float64] | None
-    spacing: tuple[float, float]
-    thickness: float
+    locations: tuple[float | None, ...]
+    spacing: tuple[float, float] | None
+    thickness: float | None
     b_value: float | None
+    gradient: NDArray[np.float64] | None
     order: tuple[float, ...]
     texts: dict[str, str | None]
     repetition_time: float | None
     echo_time: float | None
     averages: float | None
+    notes: tuple[str, ...] = ()
+    tile: tuple[int, int] | None = None
 
 
 _TEXTS = (
@@ -56,7 +64,7 @@ _TEXTS = (
 )
 
 
-def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
+def images_in(file: Path, *, sure: bool) -> list[Image]:
     """Read the header of a file; what is no DICOM is passed over unless a person asked for this very file (``sure``).
 
     Raises
@@ -70,115 +78,119 @@ def images_in(file: Path, *, sure: bool) -> Iterator[Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom warns of every value that breaks a rule
-            # Mapped, since a file would reserve as much memory as a damaged length asks for.
-            with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as stream:
-                header = pydicom.dcmread(stream, stop_before_pixels=True, force=False)  # type: ignore[arg-type]
-                remaining = len(stream) - stream.tell()
-            if "Rows" not in header:
-                if sure:
-                    raise ReadError(f"{file} is a DICOM file without an image.")
-                return
-            _check_pixels(header, file, remaining)
-            yield from _frames(header, file)
+            header, stored = read_header(file)
+            if "Rows" in header:
+                dtype, note = check_pixels(header, stored, file)
+                pixels = _Pixels(file, dtype, stored.keyword if stored else "", (note,) if note else ())
+                return list(_frames(header, pixels))
+        if sure:
+            raise ReadError(f"{file} is a DICOM file without an image.")
     except pydicom.errors.BytesLengthException as error:
         raise ReadError(broken) from error
     except pydicom.errors.InvalidDicomError as error:
+        if is_elsewhere(file):
+            raise ReadError(elsewhere(file)) from error
         if sure:
             raise ReadError(broken) from error
     # Broken headers make pydicom raise whatever its parser stumbles over.
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, OverflowError) as error:
         raise ReadError(broken) from error
-    except (NotImplementedError, MemoryError, RecursionError, LookupError, ArithmeticError, struct.error) as error:
+    except (NotImplementedError, MemoryError, RecursionError, LookupError, ArithmeticError) as error:
         raise ReadError(broken) from error
+    except (struct.error, zlib.error, AssertionError) as error:
+        raise ReadError(broken) from error
+    return []
 
 
-def _check_pixels(header: Any, file: Path, remaining: int) -> None:
-    """Make sure that the pixels are there and can be decoded, without reading them."""
-    from pydicom.pixels.decoders.base import get_decoder
+class _Pixels(NamedTuple):
+    """What is the same for all frames of a file."""
 
-    rows, columns, count = int(header.Rows), int(header.Columns), int(header.get("NumberOfFrames") or 1)
-    if int(header.get("SamplesPerPixel") or 1) != 1:
-        raise ReadError(f"{file} is a colour picture, not a scan.")
-    bits = int(header.BitsAllocated)
-    check_sizes((count, rows, columns), file, itemsize=max(1, bits // 8))
-    syntax = header.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed:
-        # The element of the pixels begins with its tag, type and length.
-        expected = (8 if syntax.is_implicit_VR else 12) + count * rows * columns * bits // 8
-        if remaining < expected:
-            raise ReadError(f"{file} is cut off: it lacks {expected - remaining} bytes of its image. Copy it again.")
-    elif not get_decoder(syntax).is_available:
-        raise ReadError(f"{file} is compressed as {syntax.name}: 'pip install pylibjpeg[all]' to open it.")
+    file: Path
+    dtype: np.dtype[Any]
+    keyword: str
+    notes: tuple[str, ...]
 
 
-def _frames(header: Any, file: Path) -> Iterator[Image]:
+def _frames(header: Any, pixels: _Pixels) -> Iterator[Image]:
     shared = _first(header, "SharedFunctionalGroupsSequence")
     own = header.get("PerFrameFunctionalGroupsSequence") or []
     for frame in range(int(header.get("NumberOfFrames") or 1)):
-        yield _image(header, file, frame, [own[frame] if frame < len(own) else None, shared])
+        image = _image(header, pixels, frame, [own[frame] if frame < len(own) else None, shared])
+        yield from tiles_of(image, header) if "MOSAIC" in image.kind else [image]
 
 
-def _image(header: Any, file: Path, frame: int, groups: list[Any]) -> Image:
-    places = [(group, name) for group in groups if group is not None for name in _GROUPS]
+def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Image:
+    places = [(group, name) for group in [*groups, header] if group is not None for name in _GROUPS]
     scopes = [item for group, name in places if (item := _first(group, name)) is not None]
-    scopes += [item for scope in list(scopes) if (item := _first(scope, "MRDiffusionGradientDirectionSequence"))]
+    scopes += [item for scope in list(scopes) if (item := _first(scope, "DiffusionGradientDirectionSequence"))]
     scopes.append(header)
 
     orientation = _numbers(scopes, "ImageOrientationPatient", 6)
+    if orientation is not None and not _at_right_angles(orientation.reshape(2, 3)):
+        orientation = None
     spacing = _numbers(scopes, "PixelSpacing", 2)
-    position = _numbers(scopes, "ImagePositionPatient", 3)
-    thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness") or 1.0
-    shape = (int(header.Rows), int(header.Columns))
+    spacing = spacing if spacing is not None and (spacing > 0).all() else None
+    thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness")
+    slope, offset, notes = scaling(scopes, pixels.keyword, pixels.file)
     return Image(
-        file=file,
+        file=pixels.file,
         frame=frame,
-        shape=shape,
-        dtype=_dtype(header),
-        slope=_finite(_number(scopes, "RescaleSlope"), 1.0),
-        offset=_finite(_number(scopes, "RescaleIntercept"), 0.0),
-        series=_series(header, shape, orientation, spacing, scopes),
+        shape=(int(header.Rows), int(header.Columns)),
+        dtype=pixels.dtype,
+        slope=slope,
+        offset=offset,
+        uid=str(header.get("SOPInstanceUID") or ""),
+        series=_series(header, scopes, pixels.file),
         number=int(_number([header], "SeriesNumber") or 0),
-        position=position,
+        kind=_kind_of_image(scopes),
+        position=_numbers(scopes, "ImagePositionPatient", 3),
         axes=None if orientation is None else orientation.reshape(2, 3),
-        spacing=(1.0, 1.0) if spacing is None or not (spacing > 0).all() else (float(spacing[0]), float(spacing[1])),
-        thickness=abs(thickness),
+        locations=tuple(_number(scopes, name) for name in _LOCATIONS),
+        spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        thickness=abs(thickness) if thickness else None,
         b_value=_number(scopes, "DiffusionBValue"),
-        order=_order(header, scopes, frame),
+        gradient=_numbers(scopes, "DiffusionGradientOrientation", 3),
+        order=_order(scopes, frame),
         texts={name: _text(header, name) for name in _TEXTS},
         repetition_time=_number(scopes, "RepetitionTime"),
         echo_time=_first_number(scopes, "EffectiveEchoTime", "EchoTime"),
         averages=_number(scopes, "NumberOfAverages"),
+        notes=pixels.notes + notes,
     )
 
 
-def _series(
-    header: Any,
-    shape: tuple[int, int],
-    orientation: NDArray[np.float64] | None,
-    spacing: NDArray[np.float64] | None,
-    scopes: list[Any],
-) -> tuple[Any, ...]:
-    """Collect what is the same for all slices of one stack."""
-    return (
-        str(header.get("SeriesInstanceUID", "")),
-        shape,
-        tuple(np.round(orientation, 3)) if orientation is not None else None,
-        tuple(np.round(spacing, 5)) if spacing is not None else None,
-        _kind_of_image(scopes),
-    )
+def _at_right_angles(axes: NDArray[np.float64]) -> bool:
+    return bool(np.abs(axes @ axes.T - np.eye(2)).max() < 0.01)
 
 
-def _order(header: Any, scopes: list[Any], frame: int) -> tuple[float, ...]:
+def _series(header: Any, scopes: list[Any], file: Path) -> tuple[Any, ...]:
+    """Collect what is the same for all images of one series.
+
+    Anonymised files lack the identifier, or all have the same one, so that number, study and patient count, too; and
+    where there is none, all that tells one series from another.
+    """
+    names = ["SeriesInstanceUID", "SeriesNumber", "StudyInstanceUID", "PatientID", "Rows", "Columns"]
+    if not header.get("SeriesInstanceUID"):
+        names += ["SeriesDescription", "ProtocolName", "SequenceName", "SeriesDate", "SeriesTime", "PatientName"]
+    said = tuple(str(header.get(name) or "") for name in names)
+    stack = next((str(scope.get("StackID")) for scope in scopes if scope.get("StackID")), "")
+    return (*said, stack, "" if header.get("SeriesInstanceUID") else str(file.parent))
+
+
+def _order(scopes: list[Any], frame: int) -> tuple[float, ...]:
     """Place among the images at one position."""
-    times = ("TemporalPositionIdentifier", "TemporalPositionIndex", "EffectiveEchoTime", "EchoTime")
-    numbers = ("AcquisitionNumber", "InstanceNumber")
-    return (
-        *(_number(scopes, name) or 0.0 for name in times),
-        *(_number([header], name) or 0.0 for name in numbers),
-        float(frame),
-    )
+    return (*(_number(scopes, name) or 0.0 for name in _ORDER), float(frame))
 
 
+_ORDER = (
+    "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "EffectiveEchoTime",
+    "EchoTime",
+    "AcquisitionNumber",
+    "InstanceNumber",
+)
+_LOCATIONS = ("SliceLocation", "InStackPositionNumber", "InstanceNumber")
 _GROUPS = (
     "PlanePositionSequence",
     "PlaneOrientationSequence",
@@ -190,6 +202,7 @@ _GROUPS = (
     "MRTimingAndRelatedParametersSequence",
     "MRAveragesSequence",
     "MRImageFrameTypeSequence",
+    "RealWorldValueMappingSequence",
 )
 
 
@@ -227,58 +240,9 @@ def _number(scopes: Iterable[Any], name: str) -> float | None:
     return None
 
 
-def _finite(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else value
-
-
-def _kind_of_image(scopes: Iterable[Any]) -> str:
-    """Magnitude, phase, real or imaginary part; these don't belong into one stack."""
-    for scope in scopes:
-        kind = scope.get("ComplexImageComponent")
-        if kind:
-            return str(kind)
-    for scope in scopes:
-        words = scope.get("ImageType") or scope.get("FrameType") or ()
-        found = {"P": "PHASE", "R": "REAL", "I": "IMAGINARY"}.keys() & {str(w) for w in words}
-        if found:
-            return found.pop()
-    return "MAGNITUDE"
-
-
-def _dtype(header: Any) -> np.dtype[Any]:
-    bits = int(header.BitsAllocated)
-    if bits not in (8, 16, 32):
-        raise ValueError(f"{bits} bits per voxel")
-    return np.dtype(f"{'i' if int(header.get('PixelRepresentation') or 0) else 'u'}{bits // 8}")
-
-
-def read_pixels(image: Image) -> NDArray[Any]:
-    """Read one slice as it is stored, not rescaled.
-
-    Raises
-    ------
-    ReadError
-        The file was changed, removed or is damaged.
-    """
-    import pydicom
-    from pydicom.pixels.utils import pixel_array
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pixels = pixel_array(image.file, index=image.frame)
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        EOFError,
-        pydicom.errors.InvalidDicomError,
-        pydicom.errors.BytesLengthException,
-    ) as error:
-        raise ReadError(f"The image in {image.file} can't be read ({error}). Copy or export it again.") from error
-    if pixels.shape != image.shape:
-        raise ReadError(f"{image.file} was changed since it was opened. Open the scan again.")
-    return np.asarray(pixels)
+def _kind_of_image(scopes: Iterable[Any]) -> tuple[str, ...]:
+    """Magnitude, phase, a map and the like, in the words of the file; images of several kinds are no one stack."""
+    component = next((str(s.get("ComplexImageComponent")) for s in scopes if s.get("ComplexImageComponent")), None)
+    words = next((w for s in scopes for name in ("FrameType", "ImageType") if (w := s.get(name))), ())
+    words = [words] if isinstance(words, str) else list(words)
+    return tuple(str(word).upper() for word in [*words, component] if word)

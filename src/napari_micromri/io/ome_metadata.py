@@ -41,6 +41,8 @@ class OmeImage:
     voxel_size: tuple[float, ...]
     origin: tuple[float, ...]
     name: str | None
+    time_step: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_multiscales(attributes: Mapping[str, Any]) -> OmeImage | None:
@@ -67,15 +69,35 @@ def read_multiscales(attributes: Mapping[str, Any]) -> OmeImage | None:
         units = [MILLIMETRES.get(str(entry.get("unit", "mm")).lower(), 1.0) for entry in entries]
         spatial = [k for k, letter in enumerate(letters) if letter in SPATIAL_AXES]
         name = image.get("name")
+        notes = []
+        if not any(transform.get("type") == "scale" for transform in transforms):
+            notes.append("doesn't say how large its voxels are; 1 mm is taken. Give voxel_size to set it.")
+        elif any(str(entries[k].get("unit", "")).lower() not in MILLIMETRES for k in spatial):
+            notes.append("doesn't say in which unit its voxel size is; mm is taken.")
+        if any(scale[k] < 0 for k in spatial):
+            notes.append("has axes that run backwards, which is not shown.")
         return OmeImage(
             path=str(level["path"]),
             axes="".join(letters),
             voxel_size=tuple(abs(scale[k]) * units[k] for k in spatial),
             origin=tuple(shift[k] * units[k] for k in spatial),
             name=name if isinstance(name, str) and name not in ("", "/") else None,
+            time_step=_time_step(entries, letters, scale),
+            notes=tuple(notes),
         )
     except (TypeError, KeyError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(f"its OME metadata are damaged ({_reason(error)})") from error
+
+
+_SECONDS = {"second": 1.0, "millisecond": 1e-3, "microsecond": 1e-6, "minute": 60.0, "hour": 3600.0}
+
+
+def _time_step(entries: Sequence[Mapping[str, Any]], letters: Sequence[str], scale: Sequence[float]) -> float | None:
+    if "t" not in letters:
+        return None
+    k = letters.index("t")
+    second = _SECONDS.get(str(entries[k].get("unit", "")).lower())
+    return None if second is None or scale[k] <= 0 else scale[k] * second
 
 
 def _reason(error: Exception) -> str:
@@ -114,9 +136,12 @@ def write_multiscales(info: ScanInfo) -> dict[str, Any]:
         {"name": a, "type": "space", "unit": "millimeter"} if a in SPATIAL_AXES else {"name": a, "type": types[a]}
         for a in info.axes
     ]
+    steps = {"t": info.time_step or 1.0}
+    if "t" in info.axes and info.time_step:
+        axes[info.axes.index("t")]["unit"] = "second"
     outer = len(info.axes) - len(info.spatial)
     transforms = [
-        {"type": "scale", "scale": [1.0] * outer + list(info.voxel_size)},
+        {"type": "scale", "scale": [*(steps.get(a, 1.0) for a in info.axes[:outer]), *info.voxel_size]},
         {"type": "translation", "translation": [0.0] * outer + list(info.origin)},
     ]
     level = {"path": "0", "coordinateTransformations": transforms}

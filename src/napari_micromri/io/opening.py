@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError, ReadError, describe_os_error
+from napari_micromri.io.telling import warnings_of
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_log = logging.getLogger(__name__)
 
 STUDY_ENDING = ".mri.zarr"
 _REMOTE = ("http://", "https://", "s3://")
@@ -41,6 +45,8 @@ def open_scan(path: str | os.PathLike[str], *, voxel_size: Sequence[float] | Non
     where = os.fspath(path)
     try:
         scans = _open_remote(where) if where.startswith(_REMOTE) else _open_local(Path(where))
+        for text in warnings_of(scans):
+            _log.warning("%s", text)
         return scans if voxel_size is None else [_resized(scan, voxel_size) for scan in scans]
     except InputError as error:
         raise ReadError(f"{where} can't be used: {error}") from error

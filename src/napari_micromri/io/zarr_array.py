@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import MAX_CHUNK_BYTES, MAX_SLICES, check_dtype
+from napari_micromri.io.zarr_chunks import lost_piece, missing_pieces, with_its_separator
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -20,8 +21,24 @@ if TYPE_CHECKING:
 _MANY_CHUNKS = 200_000
 
 
-def lazy_array(array: Any, where: str) -> da.Array:
+class Lazy(NamedTuple):
+    """An array that is read when it is looked at, and what a person should know of it."""
+
+    data: da.Array
+    notes: list[str]
+
+
+def lazy_array(array: Any, where: str, *, whole: bool = False) -> Lazy:
     """Make a dask array of a Zarr array after making sure that reading it runs no foreign code and fits into memory.
+
+    Parameters
+    ----------
+    array
+        Of two dimensions or more.
+    where
+        How errors name it.
+    whole
+        Every piece was written, so that reading one that is missing is an error, not the fill value.
 
     Raises
     ------
@@ -46,9 +63,12 @@ def lazy_array(array: Any, where: str) -> da.Array:
     count = math.prod(-(-n // c) for n, c in zip(array.shape, chunks, strict=True))
     if count > MAX_SLICES or math.prod(chunks) * dtype.itemsize > MAX_CHUNK_BYTES:
         raise ReadError(f"{where} claims {' x '.join(map(str, array.shape))} voxels, which no scan has.")
-    source = _Chunks(array, where, array.shape, dtype.newbyteorder("="), array.ndim)
+    array = with_its_separator(array)
+    note = missing_pieces(array, where)
+    source = _Chunks(array, where, array.shape, dtype.newbyteorder("="), array.ndim, whole)
     meta = np.empty((0,) * array.ndim, source.dtype)
-    return cast("da.Array", da.from_array(source, chunks, name=f"zarr-{uuid.uuid4().hex}", meta=meta))  # type: ignore[no-untyped-call]
+    data = da.from_array(source, chunks, name=f"zarr-{uuid.uuid4().hex}", meta=meta)  # type: ignore[no-untyped-call]
+    return Lazy(data, [note] if note else [])
 
 
 @dataclass(frozen=True)
@@ -60,9 +80,14 @@ class _Chunks:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     ndim: int
+    whole: bool
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         try:
+            if self.whole and (lost := lost_piece(self.array, key)) is not None:
+                raise ReadError(
+                    f"The piece {'/'.join(map(str, lost))} of {self.where} is missing. Copy the scan again."
+                )
             return np.asarray(self.array[key]).astype(self.dtype, copy=False)
         except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
             raise ReadError(f"A piece of {self.where} is damaged or can't be reached ({error}).") from error

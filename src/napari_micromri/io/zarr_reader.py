@@ -6,17 +6,27 @@ import math
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.errors import ReadError, describe_os_error
+from napari_micromri.errors import MicroMRIError, ReadError, describe_os_error
 from napari_micromri.io.describe import KEY, info_from_json
 from napari_micromri.io.lazy import reordered
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.ome_metadata import MILLIMETRES, read_multiscales
 from napari_micromri.io.small_files import check_zarr_metadata
+from napari_micromri.io.telling import with_warnings
 from napari_micromri.io.zarr_array import lazy_array
+from napari_micromri.io.zarr_coordinates import (
+    Coordinate,
+    along,
+    axes_of,
+    decoded,
+    dimension_names,
+    is_coordinate,
+    read_coordinate,
+)
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -27,7 +37,8 @@ if TYPE_CHECKING:
 
 _PLAIN_AXES = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tbzyx"}
 _SIZE_KEYS = ("voxel_size_mm", "voxel_size", "spacing", "pixel_size", "resolution")
-_DEEPEST, _MOST_SCANS = 8, 1000
+_DEEPEST, _MOST_SCANS, _MOST_NOTES = 8, 1000, 10
+ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup")
 
 
 def read_zarr(where: Path | str) -> list[Scan]:
@@ -43,12 +54,37 @@ def read_zarr(where: Path | str) -> list[Scan]:
     ReadError
         Not a Zarr store, nothing in it, damaged metadata, or values that are no real numbers.
     """
+    notes: list[str] = []
     with _problems_told(where):
         node = _open(where)
-        scans = list(_scans_in(node, str(where), "", 0))
+        scans = list(_scans_in(node, _Place(str(where), notes)))
+    if not scans and notes:
+        raise ReadError(f"{where} holds nothing that can be read. {notes[0]}")
     if not scans:
         raise ReadError(f"{where} is a Zarr group with no image in it. Choose a store or a group that holds one.")
-    return scans
+    return with_warnings(scans, _summed_up(notes))
+
+
+def _summed_up(notes: list[str]) -> list[str]:
+    """List what was left out of a group, briefly."""
+    more = f" And {len(notes) - _MOST_NOTES} more were left out." if len(notes) > _MOST_NOTES else ""
+    return [" ".join(notes[:_MOST_NOTES]) + more] if notes else []
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A node of a store, and what was told of the nodes that are left out."""
+
+    where: str
+    notes: list[str]
+    path: str = ""
+    depth: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.where}/{self.path}".rstrip("/")
+
+    def child(self, name: str) -> _Place:
+        return replace(self, path=f"{self.path}/{name}".lstrip("/"), depth=self.depth + 1)
 
 
 def _open(where: Path | str) -> zarr.Array[Any] | zarr.Group:
@@ -84,7 +120,15 @@ def _problems_told(where: Path | str) -> Iterator[None]:
         raise ReadError(_no_store(where)) from error
     except _connection_errors() as error:
         raise ReadError(_no_store(where)) from error
-    except (
+    except _damage() as error:
+        raise ReadError(f"{where} has damaged Zarr metadata ({str(error) or type(error).__name__}).") from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """List what zarr raises when metadata make no sense."""
+    import zarr
+
+    return (
         zarr.errors.BaseZarrError,
         ValueError,
         TypeError,
@@ -95,8 +139,7 @@ def _problems_told(where: Path | str) -> Iterator[None]:
         OverflowError,
         RecursionError,
         ZeroDivisionError,
-    ) as error:
-        raise ReadError(f"{where} has damaged Zarr metadata ({str(error) or type(error).__name__}).") from error
+    )
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
@@ -109,36 +152,75 @@ def _no_store(where: Path | str) -> str:
     return f"{where} is no Zarr store, or can't be reached. Choose a folder with a zarr.json, .zarray or .zgroup in it."
 
 
-def _scans_in(node: Any, where: str, path: str, depth: int) -> Iterator[Scan]:
-    """Walk over a store and yield what can be shown as a scan."""
+def _scans_in(node: Any, place: _Place, coordinates: Mapping[str, Coordinate] | None = None) -> Iterator[Scan]:
+    """Walk over a store and yield what can be shown as a scan; of a group, what can't be read is left out and told."""
     import zarr
 
     if isinstance(node, zarr.Array):
-        yield _plain_scan(node, where, path)
+        yield _plain_scan(node, place, coordinates or {})
         return
     attributes: dict[str, Any] = dict(node.attrs)
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, dict):
         raise TypeError("the ome attribute is no object")
-    _refuse_special(ome, where, path)
+    _refuse_special(ome, place)
     if ome.get("multiscales"):
-        yield from _ome_scans(node, attributes, ome, where, path)
-    elif depth < _DEEPEST:
-        count = 0
-        for name, child in sorted(node.members(), key=lambda item: _natural(item[0])):
-            for scan in _scans_in(child, where, f"{path}/{name}".lstrip("/"), depth + 1):
+        yield from _ome_scans(node, attributes, ome, place)
+    elif place.depth < _DEEPEST:
+        yield from _members(node, place)
+
+
+def _members(group: zarr.Group, place: _Place) -> Iterator[Scan]:
+    import zarr
+
+    damage: tuple[type[Exception], ...] = (*_damage(), MicroMRIError, OSError)
+    children: dict[str, Any] = {}
+    for name in sorted(_names(group), key=_natural):
+        try:
+            children[name] = group[name]
+        except damage as error:
+            place.notes.append(
+                f"{place.child(name)} was left out: it is damaged ({str(error) or type(error).__name__})."
+            )
+    axes = {name: child for name, child in children.items() if isinstance(child, zarr.Array) and is_coordinate(child)}
+    coordinates = {name: found for name, child in axes.items() if (found := read_coordinate(child)) is not None}
+    count = 0
+    for name, child in children.items():
+        if name in axes:
+            continue
+        try:
+            for scan in _scans_in(child, place.child(name), coordinates):
                 count += 1
                 if count > _MOST_SCANS:
-                    raise ReadError(f"{where} holds more than {_MOST_SCANS} images. Open one of its groups instead.")
+                    raise _TooManyError(
+                        f"{place} holds more than {_MOST_SCANS} images. Open one of its groups instead."
+                    )
                 yield scan
+        except _TooManyError:
+            raise
+        except damage as error:
+            place.notes.append(f"{place.child(name)} was left out: {error}")
+
+
+class _TooManyError(ReadError):
+    """A store holds more images than a person means to open."""
+
+
+def _names(group: zarr.Group) -> list[str]:
+    """Names of the nodes in a group; of a local one by its folders, as zarr stops at the first that is damaged."""
+    from zarr.storage import LocalStore
+
+    if not isinstance(group.store, LocalStore):
+        return [name for name, _ in group.members()]
+    folder = Path(group.store.root, group.path)
+    return [child.name for child in folder.iterdir() if any((child / mark).is_file() for mark in ZARR_MARKS)]
 
 
 def _natural(name: str) -> tuple[int, int, str]:
     return (0, int(name), "") if name.isascii() and name.isdigit() else (1, 0, name)
 
 
-def _refuse_special(ome: Mapping[str, Any], where: str, path: str) -> None:
-    place = f"{where}/{path}".rstrip("/")
+def _refuse_special(ome: Mapping[str, Any], place: _Place) -> None:
     if "plate" in ome or "well" in ome:
         raise ReadError(f"{place} is a plate of wells, not a scan. Open one of the images in it.")
     if "image-label" in ome or ("labels" in ome and not ome.get("multiscales")):
@@ -146,20 +228,20 @@ def _refuse_special(ome: Mapping[str, Any], where: str, path: str) -> None:
 
 
 def _ome_scans(
-    group: zarr.Group, attributes: Mapping[str, Any], ome: Mapping[str, Any], where: str, path: str
+    group: zarr.Group, attributes: Mapping[str, Any], ome: Mapping[str, Any], place: _Place
 ) -> Iterator[Scan]:
     image = read_multiscales(ome)
     if image is None:
         return
-    array = group[image.path]
-    data = lazy_array(array, where)
+    found = lazy_array(group[image.path], str(place), whole=_is_whole(attributes))
+    data = found.data
     if data.ndim != len(image.axes):
         raise ValueError(f"{data.ndim} dimensions but {len(image.axes)} axes")
     own = _own_info(attributes, data.shape)
     if own is not None:
-        yield Scan(data, own)
+        yield Scan(data, own.with_warnings(found.notes, place))
         return
-    name = image.name or path or _store_name(where)
+    name = image.name or place.path or _store_name(place.where)
     letters = image.axes
     info = ScanInfo(
         name=name,
@@ -168,8 +250,9 @@ def _ome_scans(
         origin=_by_zyx(image.origin, letters),
         plane=plane_in([name]),
         region=region_in([name]),
-        source=where,
-    )
+        time_step=image.time_step,
+        source=place.where,
+    ).with_warnings([*found.notes, *(f"{place} {note}" for note in image.notes)])
     for label, channel in _channels(data, letters, ome):
         yield Scan(channel, info if label is None else replace(info, name=f"{name} {label}"))
 
@@ -189,44 +272,42 @@ def _channels(data: da.Array, letters: str, ome: Mapping[str, Any]) -> Iterator[
         yield (str(label or f"channel {k}") if data.shape[axis] > 1 else None), channel
 
 
-def _plain_scan(array: zarr.Array[Any], where: str, path: str) -> Scan:
-    data = lazy_array(array, f"{where}/{path}".rstrip("/"))
+def _plain_scan(array: zarr.Array[Any], place: _Place, coordinates: Mapping[str, Coordinate]) -> Scan:
     attributes = dict(array.attrs)
-    own = _own_info(attributes, data.shape)
+    found = lazy_array(array, str(place), whole=_is_whole(attributes))
+    own = _own_info(attributes, found.data.shape)
     if own is not None:
-        return Scan(data, own)
+        return Scan(found.data, own.with_warnings(found.notes, place))
+    data, notes = decoded(found.data, attributes, str(place)), list(found.notes)
     if data.ndim not in _PLAIN_AXES:
-        raise ReadError(f"{where}/{path} has {data.ndim} dimensions, and a scan has two to five.".replace("/ ", " "))
-    letters = _named_axes(array, attributes) or _PLAIN_AXES[data.ndim]
-    axes = _ordered(letters)
-    name = path or _store_name(where)
+        raise ReadError(f"{place} has {data.ndim} dimensions, and a scan has two to five.")
+    named, stated = axes_of(array), dimension_names(array)
+    letters = named or _PLAIN_AXES[data.ndim]
+    if named is None and stated:
+        notes.append(f"{place} names its dimensions {', '.join(stated)}; they are taken for {', '.join(letters)}.")
+    spatial = [k for k, a in enumerate(letters) if a in SPATIAL_AXES]
+    sizes, origin = _voxel_size(attributes, len(spatial)), (0.0,) * len(spatial)
+    known = [coordinates.get(stated[k]) for k in spatial] if stated and named else []
+    if sizes is None and known and None not in known:
+        data, sizes, origin = along(data, spatial, [c for c in known if c is not None])
+    if sizes is None:
+        notes.append(f"{place} doesn't say how large its voxels are; 1 mm is taken. Give voxel_size to set it.")
+        sizes = (1.0,) * len(spatial)
+    name = place.path or _store_name(place.where)
     info = ScanInfo(
         name=name,
-        axes=axes,
-        voxel_size=_by_zyx(_voxel_size(attributes, sum(a in SPATIAL_AXES for a in axes)), letters),
+        axes=_ordered(letters),
+        voxel_size=_by_zyx(sizes, letters),
+        origin=_by_zyx(origin, letters),
         plane=plane_in([name]),
         region=region_in([name]),
-        source=f"{where}/{path}".rstrip("/"),
-    )
-    return Scan(reordered(data, [letters.index(a) for a in axes]), info)
+        source=str(place),
+    ).with_warnings(notes)
+    return Scan(reordered(data, [letters.index(a) for a in info.axes]), info)
 
 
-def _named_axes(array: zarr.Array[Any], attributes: Mapping[str, Any]) -> str | None:
-    """Axes that the array itself names, when they are ours: Zarr 3's, xarray's, or an attribute ``axes``."""
-    names = getattr(array.metadata, "dimension_names", None) or attributes.get("_ARRAY_DIMENSIONS")
-    for candidate in (names, attributes.get("axes")):
-        letters = "".join(candidate).lower() if candidate is not None and _all_texts(candidate) else ""
-        if len(letters) == array.ndim == len(set(letters)) and set("yx") <= set(letters) <= set(AXES):
-            return letters
-    return None
-
-
-def _all_texts(value: Any) -> bool:
-    return isinstance(value, (str, list, tuple)) and all(isinstance(item, str) for item in value)
-
-
-def _voxel_size(attributes: Mapping[str, Any], count: int) -> tuple[float, ...]:
-    """Voxel size in mm of the last ``count`` axes, 1 mm when the attributes give none that makes sense."""
+def _voxel_size(attributes: Mapping[str, Any], count: int) -> tuple[float, ...] | None:
+    """Voxel size in mm of the last ``count`` axes; None when the attributes give none that makes sense."""
     for key in _SIZE_KEYS:
         values = attributes.get(key)
         values = [values] * count if isinstance(values, (int, float)) else values
@@ -237,7 +318,13 @@ def _voxel_size(attributes: Mapping[str, Any], count: int) -> tuple[float, ...]:
             sizes = tuple(float(v) * factor for v in values[-count:])
             if all(0 < size < math.inf for size in sizes):
                 return sizes
-    return (1.0,) * count
+    return None
+
+
+def _is_whole(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether `create_ome_zarr` wrote an array with all its pieces, also empty ones, so that none may lack."""
+    document = attributes.get(KEY)
+    return isinstance(document, dict) and document.get("format") not in (None, 1)
 
 
 def _own_info(attributes: Mapping[str, Any], shape: tuple[int, ...]) -> ScanInfo | None:

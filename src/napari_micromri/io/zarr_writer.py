@@ -36,7 +36,6 @@ def create_ome_zarr(
     dtype: DTypeLike,
     info: ScanInfo,
     shard_slices: int | None = None,
-    keep_empty: bool = False,
 ) -> zarr.Array[Any]:
     """Create an OME-Zarr 0.5 image with one level and give its empty array, to be filled slice by slice.
 
@@ -54,8 +53,6 @@ def create_ome_zarr(
         Written twice: as OME metadata for every program, and in full as JSON under the attribute ``micromri``.
     shard_slices
         The most slices that share a file, whatever their number.
-    keep_empty
-        Write slices of zeros like others, so that a lost one is told from an empty one.
     """
     import zarr
 
@@ -71,7 +68,8 @@ def create_ome_zarr(
         chunks=chunks,
         shards=shards,
         dimension_names=tuple(info.axes),
-        config={"write_empty_chunks": keep_empty},
+        # Slices of zeros are written like others, so that a lost one is told from an empty one.
+        config={"write_empty_chunks": True},
     )
 
 

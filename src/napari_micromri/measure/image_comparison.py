@@ -248,5 +248,5 @@ def _residual_info(image: Image, reference: Image, upsampling: Upsampling, offse
     info = reference.scan.info
     of = f"{reference.name} - {image.name}"
     step = {"step": "residual", "of": of, "upsampling": upsampling, "moved_by_pixels": list(offset)}
-    described = replace(info, name=f"{reference.name} - {image.name}", axes=info.spatial, b_values=None)
+    described = replace(info, name=of, axes=info.spatial, b_values=None, b_directions=None)
     return described.with_step(step)

@@ -234,7 +234,6 @@ def _described(name: str, axes: str, placement: Placement, info: ScanInfo | None
     if info is None:
         return ScanInfo(name=name, axes=axes, voxel_size=size, origin=origin)
     expected = shape[axes.index("b")] if "b" in axes else 1
-    fits = info.b_values is not None and len(info.b_values) == expected
     same_space = info.spatial == "".join(axes[k] for k in spatial)
     return replace(
         info,
@@ -242,6 +241,7 @@ def _described(name: str, axes: str, placement: Placement, info: ScanInfo | None
         axes=axes,
         voxel_size=size,
         origin=origin,
-        b_values=info.b_values if fits else None,
+        b_values=info.b_values if len(info.b_values or ()) == expected else None,
+        b_directions=info.b_directions if len(info.b_directions or ()) == expected else None,
         direction=info.direction if same_space else None,
     )

@@ -49,9 +49,7 @@ def write_pair(folder: Path, pair: Pair, lr: Scan, hr: Scan, *, should_stop: Sho
 def _write_image(path: Path, scan: Scan, image: Image, digest: PixelDigest, should_stop: ShouldStop) -> None:
     from napari_micromri.io.zarr_writer import create_ome_zarr, slices_per_write
 
-    array = create_ome_zarr(
-        path, shape=image.shape, dtype=image.dtype, info=image.info, shard_slices=SLICES_PER_FILE, keep_empty=True
-    )
+    array = create_ome_zarr(path, shape=image.shape, dtype=image.dtype, info=image.info, shard_slices=SLICES_PER_FILE)
     digest.begin(image.shape, image.dtype)
     step = slices_per_write(array)
     for start in range(0, image.shape[0], step):

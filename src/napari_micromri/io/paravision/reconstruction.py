@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_micromri.errors import ReadError
+from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.geometry import LPS_TO_RAS, Geometry, geometry_from_steps, plane_of
 from napari_micromri.io.lazy import check_sizes, lazy_slices, scale_slice
 from napari_micromri.io.naming import compose_name, plane_in, region_in
 from napari_micromri.io.paravision.jcampdx import Parameters, read_parameters
 from napari_micromri.io.paravision.visu import Frames, read_frames
+from napari_micromri.io.telling import with_warnings
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import dask.array as da
     from numpy.typing import NDArray
 
-_log = logging.getLogger(__name__)
+_TURNED = 1e-3
 
 
 def read_reconstruction(folder: Path) -> list[Scan]:
@@ -43,23 +44,32 @@ def read_reconstruction(folder: Path) -> list[Scan]:
     visu = read_parameters(header)
     frames = read_frames(visu, header)
     check_sizes((frames.count, *frames.size[::-1]), header, itemsize=frames.dtype.itemsize)
-    _check_length(images, frames)
+    notes = [*frames.notes, *_check_length(images, frames)]
     packages = _packages(visu, frames)
     described = _Description(folder, visu, alone=len(packages) == 1)
     try:
-        return [_scan(images, frames, package, described) for package in packages]
+        scans = [
+            _scan(images, frames, package, number, described)
+            for number in range(len(frames.maps))
+            for package in packages
+        ]
+        return with_warnings(scans, notes)
     except ValueError as error:
         raise ReadError(f"{header} is damaged: {error}. Copy the scan again.") from error
 
 
-def _check_length(images: Path, frames: Frames) -> None:
+def _check_length(images: Path, frames: Frames) -> list[str]:
     length, expected = images.stat().st_size, frames.count * frames.frame_bytes
     if length == 0:
         raise ReadError(f"{images} is empty: the scan was aborted before an image was reconstructed.")
+    if is_elsewhere(images):
+        raise ReadError(elsewhere(images))
     if length < expected:
         raise ReadError(
             f"{images} is cut off: {length} bytes instead of {expected}. Copy or reconstruct the scan again."
         )
+    more = f"{images} holds {length - expected} bytes more than visu_pars describes; they are left out."
+    return [more] if length > expected else []
 
 
 def _packages(visu: Parameters, frames: Frames) -> list[NDArray[np.intp]]:
@@ -67,14 +77,14 @@ def _packages(visu: Parameters, frames: Frames) -> list[NDArray[np.intp]]:
 
     A frame with three dimensions is a package of its own.
     """
-    total = frames.table.shape[2]
+    total = frames.table.shape[3]
     if len(frames.size) == 3:
         return [np.array([k]) for k in range(total)]
     starts = {0}
     for entry in visu.structs("VisuCoreSlicePacksSlices"):
         if entry and entry[0].isdigit() and int(entry[0]) < total:
             starts.add(int(entry[0]))
-    turns = np.abs(np.diff(frames.orientation, axis=0)).max(axis=(1, 2)) > 1e-4
+    turns = np.abs(np.diff(frames.orientation, axis=0)).max(axis=(1, 2)) > _TURNED
     starts |= {int(k) + 1 for k in np.flatnonzero(turns)}
     return np.split(np.arange(total), sorted(starts - {0}))
 
@@ -140,49 +150,53 @@ def _single(visu: Parameters, name: str) -> float | None:
     return float(values[0]) if values.size == 1 and np.isfinite(values[0]) else None
 
 
-def _scan(images: Path, frames: Frames, slices: NDArray[np.intp], described: _Description) -> Scan:
-    slices, geometry = _place(frames, slices, images)
-    table = frames.table[:, :, slices]
+def _scan(images: Path, frames: Frames, slices: NDArray[np.intp], number: int, described: _Description) -> Scan:
+    slices, geometry, notes = _place(frames, slices, images)
+    table = frames.table[number][:, :, slices]
     axes = ("t" if frames.has_time else "") + ("b" if frames.has_diffusion else "") + "zyx"
     info = described.info(axes, geometry, table.shape[1])
-    return Scan(_pixels(images, frames, table, axes), info)
+    if "b" in axes and info.b_values is None:
+        notes.append(f"{described.folder} doesn't say its b-values.")
+    if frames.maps[number]:
+        info = replace(info, name=f"{info.name} {frames.maps[number]}")
+    return Scan(_pixels(images, frames, table, axes), info.with_warnings(notes))
 
 
-def _place(frames: Frames, slices: NDArray[np.intp], images: Path) -> tuple[NDArray[np.intp], Geometry]:
-    """Sort the slices of a package along their normal and say where they are.
+def _place(frames: Frames, slices: NDArray[np.intp], images: Path) -> tuple[NDArray[np.intp], Geometry, list[str]]:
+    """Sort the slices of a package along their normal and say where they are, and what was guessed.
 
     ``VisuCorePosition`` is the centre of the first voxel (ParaVision's parameter manual). The distance of slices is
     that of their positions, so that gaps count.
     """
-    orientation = frames.orientation[slices[0]]
-    x, y, normal = orientation
+    x, y, normal = frames.orientation[slices[0]]
+    notes: list[str] = []
     if len(frames.size) == 3:
         z = normal * frames.step[2]
     else:
-        slices, distance = _stack(frames, slices, normal, images)
+        slices, distance, uneven = _stack(frames, slices, normal)
         z = normal * distance
+        if uneven:
+            notes.append(f"{images}: the slices are unevenly spaced; they are shown {abs(distance):.3g} mm apart.")
     steps = np.array([z, y * frames.step[1], x * frames.step[0]])
-    return slices, geometry_from_steps(steps * LPS_TO_RAS, frames.position[slices[0]] * LPS_TO_RAS)
+    return slices, geometry_from_steps(steps * LPS_TO_RAS, frames.position[slices[0]] * LPS_TO_RAS), notes
 
 
 def _stack(
-    frames: Frames, slices: NDArray[np.intp], normal: NDArray[np.float64], images: Path
-) -> tuple[NDArray[np.intp], float]:
-    """Sort slices along their normal and give their distance, negative when they run against it."""
+    frames: Frames, slices: NDArray[np.intp], normal: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], float, bool]:
+    """Sort slices along their normal, give their distance, negative when they run against it, and if it varies."""
     if len(slices) == 1:
-        return slices, frames.thickness
+        return slices, frames.thickness, False
     depth = frames.position[slices] @ normal
     ways = np.diff(depth)
     if np.abs(ways).max() < 1e-4:  # positions that don't follow the normal are seen in edited headers
         apart = float(np.linalg.norm(np.diff(frames.position[slices], axis=0), axis=1).mean())
-        return slices, apart if apart > 1e-4 else frames.thickness
+        return slices, apart if apart > 1e-4 else frames.thickness, True
     if not ((ways > 0).all() or (ways < 0).all()):
         slices, depth = slices[np.argsort(depth, kind="stable")], np.sort(depth)
         ways = np.diff(depth)
     distance = float(ways.mean())
-    if np.abs(ways - distance).max() > 0.05 * abs(distance):
-        _log.warning("%s: the slices are unevenly spaced; they are shown %.3g mm apart.", images, abs(distance))
-    return slices, distance
+    return slices, distance, bool(np.abs(ways - distance).max() > 0.05 * abs(distance))
 
 
 def _pixels(images: Path, frames: Frames, table: NDArray[np.intp], axes: str) -> da.Array:

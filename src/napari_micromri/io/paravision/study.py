@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError, ReadError, describe_os_error
 from napari_micromri.io.naming import with_unique_names
 from napari_micromri.io.paravision.reconstruction import read_reconstruction
+from napari_micromri.io.telling import with_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_micromri.scan import Scan
-
-_log = logging.getLogger(__name__)
 
 
 def looks_like_paravision(folder: Path) -> bool:
@@ -51,9 +49,8 @@ def read_paravision(path: Path) -> list[Scan]:
             labels += [label if len(opened) == 1 else f"{label}, package {k + 1}" for k in range(len(opened))]
     if not scans:
         raise ReadError(_none_left(path, problems))
-    if problems:
-        _log.warning("%d of %d scans in %s were left out: %s", len(problems), len(found), path, " ".join(problems))
-    return with_unique_names(scans, labels)
+    left_out = f"{len(problems)} of {len(found)} scans in {path} were left out: {' '.join(problems)}"
+    return with_warnings(with_unique_names(scans, labels), [left_out] if problems else [])
 
 
 def _none_left(path: Path, problems: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import MAX_SLICES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from napari_micromri.io.paravision.jcampdx import Parameters
 
 _WORD_TYPES = {"_8BIT_UNSGN_INT": "u1", "_16BIT_SGN_INT": "i2", "_32BIT_SGN_INT": "i4", "_32BIT_FLOAT": "f4"}
-_DIFFUSION = ("FG_DIFFUSION", "FG_DTI")
+_MAPS = ("FG_DTI", "FG_ISA")  # results of a fit, each with a meaning and a unit of its own
+_TIME = ("FG_CYCLE", "FG_MOVIE", "FG_ECHO", "FG_IRMODE", "FG_CARDIAC_MOVIE")
+_MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "um": 0.001}
+_MOVED = 1e-3
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,11 @@ class Frames:
     size
         Voxels of one frame along x, y and, for three-dimensional frames, z.
     table
-        ``(t, b, slices)``: which frame of the file stands where.
+        ``(maps, t, b, slices)``: which frame of the file stands where.
+    maps
+        Names of what are scans of their own: the results of a fit, magnitude and phase; else one that is empty.
     has_time, has_diffusion
-        Whether the first two axes of ``table`` stand for something.
+        Whether these axes of ``table`` stand for something.
     slope, offset
         ``(frames,)``: value = slope * stored + offset.
     position, orientation
@@ -51,6 +57,7 @@ class Frames:
     dtype: np.dtype[Any]
     count: int
     table: NDArray[np.intp]
+    maps: tuple[str, ...]
     has_time: bool
     has_diffusion: bool
     slope: NDArray[np.float64]
@@ -61,6 +68,7 @@ class Frames:
     thickness: float
     transposed: NDArray[np.intp]
     reversed_slices: bool
+    notes: tuple[str, ...]
 
     @property
     def frame_bytes(self) -> int:
@@ -78,25 +86,29 @@ def read_frames(visu: Parameters, path: Path) -> Frames:
     """
     try:
         size, count = _size(visu, path)
-        table, has_time, has_diffusion = _order(visu, count, path)
-        slices = table[0, 0]
+        order = _order(visu, count, path)
+        slices = order.table[0, 0, 0]
+        thickness = visu.number("VisuCoreFrameThickness")
+        slope = _per_frame(visu, "VisuCoreDataSlope", count, 1.0)
         position = _per_slice(visu, "VisuCorePosition", 3, slices, count)
         orientation = _per_slice(visu, "VisuCoreOrientation", 9, slices, count)
         return Frames(
             size=size,
             dtype=_dtype(visu),
             count=count,
-            table=table,
-            has_time=has_time,
-            has_diffusion=has_diffusion,
-            slope=_per_frame(visu, "VisuCoreDataSlope", count, 1.0),
+            table=order.table,
+            maps=order.maps,
+            has_time=order.has_time,
+            has_diffusion=order.has_diffusion,
+            slope=slope,
             offset=_per_frame(visu, "VisuCoreDataOffs", count, 0.0),
             position=position,
             orientation=orientation.reshape(-1, 3, 3),
             step=_step(visu, size),
-            thickness=visu.number("VisuCoreFrameThickness") or 1.0,
+            thickness=thickness or 1.0,
             transposed=_per_frame(visu, "VisuCoreTransposition", count, 0.0).astype(np.intp),
             reversed_slices=visu.text("VisuCoreDiskSliceOrder") == "disk_reverse_slice_order",
+            notes=tuple(_notes(path, order, slope, thickness, one_slice=len(size) == 2 and len(slices) == 1)),
         )
     except (ValueError, OverflowError, IndexError) as error:
         raise ReadError(f"{path} is damaged: {error}. Copy the scan again, or reconstruct it again.") from error
@@ -113,8 +125,8 @@ def _size(visu: Parameters, path: Path) -> tuple[tuple[int, ...], int]:
         raise ValueError(f"VisuCoreSize is {size or 'missing'}")
     if math.prod(size) > 2**40 or count > MAX_SLICES:
         raise ValueError(f"it claims {count} frames of {size} voxels")
-    types = " ".join(visu.texts("VisuCoreFrameType"))
-    if "COMPLEX" in types or any("FG_COMPLEX" in group for group in visu.structs("VisuFGOrderDesc")):
+    groups = [group for entry in visu.structs("VisuFGOrderDesc") for group in entry]
+    if any("COMPLEX" in text for text in [*visu.texts("VisuCoreFrameType"), *groups]):
         raise ReadError(f"{path} describes complex images. Reconstruct magnitude images in ParaVision and open those.")
     return size, count
 
@@ -127,29 +139,74 @@ def _dtype(visu: Parameters) -> np.dtype[Any]:
     return np.dtype(order + _WORD_TYPES[word])
 
 
-def _order(visu: Parameters, count: int, path: Path) -> tuple[NDArray[np.intp], bool, bool]:
-    """Sort the frame groups into time, diffusion and slices; the first group of the file varies fastest."""
-    groups = [(int(g[0]), g[1].upper()) for g in visu.structs("VisuFGOrderDesc") if len(g) > 1]
+class _Order(NamedTuple):
+    table: NDArray[np.intp]
+    maps: tuple[str, ...]
+    has_time: bool
+    has_diffusion: bool
+    time: tuple[str, ...]
+
+
+def _order(visu: Parameters, count: int, path: Path) -> _Order:
+    """Sort the frame groups into maps, time, diffusion and slices; the first group of the file varies fastest."""
+    described = [g for g in visu.structs("VisuFGOrderDesc") if len(g) > 1]
+    groups = [(int(g[0]), g[1].upper(), _elements(visu, g)) for g in described]
     if not groups:
-        moving = len(np.unique(visu.numbers("VisuCorePosition").reshape(-1, 3), axis=0)) > 1
-        groups = [(count, "FG_SLICE" if moving else "FG_CYCLE")]
-    lengths = [n for n, _ in groups]
+        moving = np.ptp(visu.numbers("VisuCorePosition").reshape(-1, 3), axis=0).max(initial=0) > _MOVED
+        groups = [(count, "FG_SLICE" if moving else "FG_CYCLE", [])]
+    lengths = [n for n, _, _ in groups][::-1]
     if min(lengths) < 1 or math.prod(lengths) != count:
         raise ValueError(f"the frame groups {lengths} don't make {count} frames")
-    kinds = ["z" if name == "FG_SLICE" else "b" if name in _DIFFUSION else "t" for _, name in groups][::-1]
-    if kinds.count("z") > 1 or kinds.count("b") > 1:
-        raise ReadError(f"{path} has two frame groups of slices or of diffusion weightings, which is not supported.")
-    table = np.arange(count).reshape(lengths[::-1])
-    table = table.transpose([k for letter in "tbz" for k, kind in enumerate(kinds) if kind == letter])
-    sizes = {letter: math.prod(n for n, k in zip(lengths[::-1], kinds, strict=True) if k == letter) for letter in "tbz"}
-    return table.reshape([sizes[letter] for letter in "tbz"]), sizes["t"] > 1, "b" in kinds
+    kinds = [_kind(name, elements) for _, name, elements in groups][::-1]
+    if any(kinds.count(kind) > 1 for kind in "zbm"):
+        raise ReadError(f"{path} has two frame groups of slices, maps or diffusion weightings, which is not supported.")
+    table = np.arange(count).reshape(lengths)
+    table = table.transpose([k for letter in "mtbz" for k, kind in enumerate(kinds) if kind == letter])
+    sizes = {letter: math.prod(n for n, k in zip(lengths, kinds, strict=True) if k == letter) for letter in "mtbz"}
+    maps = next((e or [f"map {k + 1}" for k in range(n)] for n, g, e in groups if _kind(g, e) == "m"), [""])
+    time = tuple(name for n, name, elements in groups if n > 1 and _kind(name, elements) == "t")
+    return _Order(table.reshape([sizes[a] for a in "mtbz"]), tuple(maps), sizes["t"] > 1, "b" in kinds, time)
+
+
+def _kind(name: str, elements: Sequence[str]) -> str:
+    if name in _MAPS or elements:
+        return "m"
+    return {"FG_SLICE": "z", "FG_DIFFUSION": "b"}.get(name, "t")
+
+
+def _elements(visu: Parameters, group: list[str]) -> list[str]:
+    """Names of the maps in a frame group, which stand in parameters that the group is said to depend on."""
+    if len(group) < 5 or not (group[3].isdecimal() and group[4].isdecimal()):
+        return []
+    length, first, count = int(group[0]), int(group[3]), int(group[4])
+    depending = {d[0]: int(d[1]) for d in visu.structs("VisuGroupDepVals")[first : first + count] if len(d) > 1}
+    maps = ("VisuFGElemComment", "VisuFGElemId") if group[1].upper() in _MAPS else ()
+    for name in (*maps, "VisuCoreFrameType"):
+        start = depending.get(name, 0)
+        found = [text.strip() for text in visu.texts(name)[start : start + length]] if name in depending else []
+        if len(found) == length and all(found) and len(set(found)) > 1:
+            return found
+    return []
+
+
+def _notes(
+    path: Path, order: _Order, slope: NDArray[np.float64], thickness: float | None, *, one_slice: bool
+) -> Iterator[str]:
+    if len(order.time) > 1 or not set(order.time) <= set(_TIME):
+        yield f"{path}: {' and '.join(order.time)} are shown one after the other along t."
+    if zeros := int((slope == 0).sum()):
+        yield f"{path} states a slope of 0 for {zeros} frames, which makes all their values equal."
+    if one_slice and thickness is None:
+        yield f"{path} doesn't say how thick its slice is; 1 mm is taken."
 
 
 def _per_frame(visu: Parameters, name: str, count: int, default: float) -> NDArray[np.float64]:
     values = visu.numbers(name)
+    if wrong := int((~np.isfinite(values)).sum()):
+        raise ValueError(f"{name} is no finite number for {wrong} of {values.size} frames")
     if values.size in (0, 1):
         return np.full(count, values[0] if values.size else default)
-    if values.size != count or not np.isfinite(values).all():
+    if values.size != count:
         raise ValueError(f"{name} has {values.size} values for {count} frames")
     return values
 
@@ -173,4 +230,9 @@ def _step(visu: Parameters, size: tuple[int, ...]) -> tuple[float, ...]:
     extent = visu.numbers("VisuCoreExtent")
     if extent.size != len(size) or not (np.isfinite(extent).all() and (extent > 0).all()):
         raise ValueError("VisuCoreExtent is missing or not positive")
-    return tuple(float(e) / n for e, n in zip(extent, size, strict=True))
+    units = visu.texts("VisuCoreUnits") or ["mm"]
+    if not set(units[: len(size)]) <= set(_MILLIMETRES):
+        raise ValueError(f"VisuCoreUnits is {' '.join(units)}, which are no lengths")
+    lengths = [_MILLIMETRES[unit] for unit in units[: len(size)]]
+    lengths += lengths[-1:] * (len(size) - len(lengths))
+    return tuple(float(e) * mm / n for e, mm, n in zip(extent, lengths, size, strict=True))

@@ -1,0 +1,451 @@
+"""What is read is what the file means: one class per kind of thing that was once read wrongly, and silently."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pydicom
+import pytest
+import zarr
+from bruker_files import Reconstruction
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+from test_dicom import VOXELS, header, write, write_series
+
+from napari_micromri.errors import ReadError
+from napari_micromri.io import open_scan
+from napari_micromri.io.geometry import affine_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_micromri.scan import Scan
+
+
+def item(**values: Any) -> Dataset:
+    dataset = Dataset()
+    for name, value in values.items():
+        setattr(dataset, name, value)
+    return dataset
+
+
+def told(path: Path) -> str:
+    return " ".join(text for scan in open_scan(path) for text in scan.info.warnings)
+
+
+class TestDeclaredType:
+    """The type and the slope come from the element that holds the pixels."""
+
+    MAP = np.linspace(0, 0.005, 30).reshape(6, 5)
+
+    @pytest.mark.parametrize(
+        ("keyword", "dtype", "bits"), [("FloatPixelData", "f4", 32), ("DoubleFloatPixelData", "f8", 64)]
+    )
+    def test_floating_point_pixels(self, tmp_path: Path, keyword: str, dtype: str, bits: int) -> None:
+        values = self.MAP.astype(dtype)
+        dataset = header(BitsAllocated=bits, RescaleSlope=3, RescaleIntercept=1)
+        setattr(dataset, keyword, values.tobytes())
+        for name in ("BitsStored", "HighBit", "PixelRepresentation"):
+            delattr(dataset, name)
+        dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        (scan,) = open_scan(tmp_path / "a.dcm")
+        assert scan.dtype == np.dtype(dtype)
+        assert_array_equal(scan.read()[0], values)
+        assert_array_equal(scan.read()[0], pydicom.dcmread(tmp_path / "a.dcm").pixel_array)
+        assert "slope" in told(tmp_path / "a.dcm")
+
+    @pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4"])
+    def test_integers_of_every_width(self, tmp_path: Path, dtype: str) -> None:
+        info = np.iinfo(dtype)
+        pixels = np.linspace(info.min, info.max, 30).reshape(6, 5).astype(dtype)
+        bits = info.bits
+        kind = {
+            "BitsAllocated": bits,
+            "BitsStored": bits,
+            "HighBit": bits - 1,
+            "PixelRepresentation": int(info.min < 0),
+        }
+        (scan,) = open_scan(write(tmp_path / "a.dcm", pixels, **kind))
+        assert scan.dtype == np.dtype(dtype)
+        assert_array_equal(scan.read()[0], pixels)
+
+    def test_slices_of_several_types(self, tmp_path: Path) -> None:
+        write(tmp_path / "a.dcm", np.full((6, 5), 60000, "u2"), ImagePositionPatient=[0, 0, 0])
+        signed = np.full((6, 5), -5, "i2")
+        write(tmp_path / "b.dcm", signed, ImagePositionPatient=[0, 1, 0], PixelRepresentation=1)
+        assert_array_equal(open_scan(tmp_path)[0].read()[:, 0, 0], [60000, -5])
+
+    def test_real_world_values_where_nothing_else_scales(self, tmp_path: Path) -> None:
+        mapping = [item(RealWorldValueSlope=1e-6, RealWorldValueIntercept=0.5)]
+        (scan,) = open_scan(write(tmp_path / "a.dcm", VOXELS[0], RealWorldValueMappingSequence=mapping))
+        assert_allclose(scan.read()[0], VOXELS[0] * 1e-6 + 0.5, rtol=1e-6)
+
+    def test_a_slope_per_frame(self, tmp_path: Path) -> None:
+        frames = [
+            item(
+                PlanePositionSequence=[item(ImagePositionPatient=[0.0, 0.6 * k, 0.0])],
+                PixelValueTransformationSequence=[item(RescaleSlope=k + 0.5, RescaleIntercept=-k)],
+            )
+            for k in range(4)
+        ]
+        more = {"NumberOfFrames": 4, "PerFrameFunctionalGroupsSequence": frames}
+        (scan,) = open_scan(write(tmp_path / "a.dcm", VOXELS, **more))
+        assert_allclose(scan.read(), VOXELS * np.arange(0.5, 4)[:, None, None] - np.arange(4)[:, None, None], rtol=1e-6)
+
+    def test_numbers_of_a_palette_are_no_values(self, tmp_path: Path) -> None:
+        with pytest.raises(ReadError, match="colour"):
+            open_scan(write(tmp_path / "a.dcm", VOXELS[0], PhotometricInterpretation="PALETTE COLOR"))
+
+    def test_values_in_a_table_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ReadError, match="table"):
+            open_scan(write(tmp_path / "a.dcm", VOXELS[0], ModalityLUTSequence=[item(LUTExplanation="x")]))
+
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    def test_packed_numbers_of_xarray(self, tmp_path: Path, zarr_format: Any) -> None:
+        stored = np.array([[[0, 10], [-1, 20]]], "i2")
+        attributes = {"scale_factor": 0.5, "add_offset": 100.0, "_FillValue": -1}
+        zarr.create_array(tmp_path / "a.zarr", data=stored, zarr_format=zarr_format).attrs.update(attributes)
+        (scan,) = open_scan(tmp_path / "a.zarr")
+        assert_array_equal(scan.read(), np.array([[[100, 105], [np.nan, 110]]], "f4"))
+
+
+class TestMissingIsNotZero:
+    VALUES = np.arange(1, 61, dtype="u2").reshape(3, 4, 5)
+
+    def store(self, path: Path, zarr_format: Any, written: str, **more: Any) -> Path:
+        encoding = {"name": "v2" if zarr_format == 2 else "default", "separator": written}
+        zarr.create_array(
+            path, data=self.VALUES, chunks=(1, 4, 5), zarr_format=zarr_format, chunk_key_encoding=encoding, **more
+        )
+        return path
+
+    @pytest.mark.parametrize("written", ["/", "."])
+    @pytest.mark.parametrize("declared", ["/", ".", None])
+    def test_a_separator_that_is_not_the_declared_one(self, tmp_path: Path, written: str, declared: str | None) -> None:
+        path = self.store(tmp_path / "a.zarr", 2, written)
+        document = json.loads((path / ".zarray").read_text()) | {"dimension_separator": declared}
+        if declared is None:
+            del document["dimension_separator"]
+        (path / ".zarray").write_text(json.dumps(document))
+        assert_array_equal(open_scan(path)[0].read(), self.VALUES)
+
+    @pytest.mark.parametrize("written", ["/", "."])
+    def test_a_separator_of_zarr_3(self, tmp_path: Path, written: str) -> None:
+        path = self.store(tmp_path / "a.zarr", 3, written)
+        text = (path / "zarr.json").read_text()
+        document = json.loads(text)
+        document["chunk_key_encoding"]["configuration"]["separator"] = "./".replace(written, "")
+        (path / "zarr.json").write_text(json.dumps(document))
+        assert_array_equal(open_scan(path)[0].read(), self.VALUES)
+
+    @pytest.mark.parametrize(("zarr_format", "piece"), [(2, "1.0.0"), (3, "c.1.0.0")])
+    def test_a_missing_chunk_is_told(self, tmp_path: Path, zarr_format: int, piece: str) -> None:
+        path = self.store(tmp_path / "a.zarr", zarr_format, ".")
+        assert "pieces" not in told(path)
+        (path / piece).unlink()
+        assert "1 of 3 pieces" in told(path) and "1/0/0" in told(path)
+
+    def test_a_missing_shard_is_told(self, tmp_path: Path) -> None:
+        path = self.store(tmp_path / "a.zarr", 3, "/", shards=(2, 4, 5))
+        shutil.rmtree(path / "c/1")
+        assert "1 of 2 pieces" in told(path)
+
+    def test_a_lost_slice_of_our_own_is_no_zeros(self, tmp_path: Path, make_scan: Callable[..., Scan]) -> None:
+        from dataclasses import replace
+
+        from napari_micromri.io import save_scan
+
+        scan = make_scan((3, 6, 6))
+        scan = replace(scan, data=scan.data * np.array([1, 0, 1], "f4")[:, None, None])
+        path = save_scan(scan, tmp_path / "a.ome.zarr")
+        assert not told(path)
+        assert_array_equal(open_scan(path)[0].read(), scan.data)
+        shutil.rmtree(path / "0/c/2")
+        (again,) = open_scan(path)
+        assert "1 of 3" in told(path)
+        assert_array_equal(again.data[1].compute(), 0)
+        with pytest.raises(ReadError, match="2/0/0"):
+            again.data[2].compute()
+
+
+class TestMissingIdentifiersAreNotEqual:
+    def test_series_without_an_identifier(self, tmp_path: Path) -> None:
+        for number in (6, 9):
+            write_series(tmp_path / "s", VOXELS + number, SeriesInstanceUID="", SeriesNumber=number)
+        first, second = open_scan(tmp_path / "s")
+        assert_array_equal(first.read(), VOXELS + 6)
+        assert_array_equal(second.read(), VOXELS + 9)
+        assert first.info.name != second.info.name
+
+    def test_one_identifier_for_everything(self, tmp_path: Path) -> None:
+        for number in (6, 9):
+            write_series(tmp_path / "s", VOXELS + number, SeriesNumber=number, SOPInstanceUID="1.2.3")
+        assert [scan.shape for scan in open_scan(tmp_path / "s")] == [VOXELS.shape] * 2
+
+    def test_animals_without_identifiers_in_folders_of_their_own(self, tmp_path: Path) -> None:
+        nothing = {"SeriesInstanceUID": "", "SeriesNumber": None, "PatientID": "", "SOPInstanceUID": ""}
+        for name in ("mouse1", "mouse2"):
+            write_series(tmp_path / name, VOXELS, **nothing)
+        assert [scan.shape for scan in open_scan(tmp_path)] == [VOXELS.shape] * 2
+
+    def test_magnitude_phase_real_and_imaginary_of_one_series(self, tmp_path: Path) -> None:
+        kinds = ("SW_M_FFE", "SW_P_FFE", "R_FFE", "I_FFE")
+        for k, kind in enumerate(kinds):
+            for z in range(2):
+                where = {"ImagePositionPatient": [0, z, 0], "ImageType": ["ORIGINAL", "PRIMARY", kind, "FFE"]}
+                write(tmp_path / f"{k}{z}.dcm", VOXELS[z] + 1000 * k, **where)
+        scans = {scan.info.name.split()[-1]: scan for scan in open_scan(tmp_path)}
+        assert set(scans) == set(kinds)
+        for k, kind in enumerate(kinds):
+            assert_array_equal(scans[kind].read(), VOXELS[:2] + 1000 * k)
+
+    def test_components_of_an_enhanced_file(self, tmp_path: Path) -> None:
+        frames = [
+            item(
+                PlanePositionSequence=[item(ImagePositionPatient=[0.0, float(z), 0.0])],
+                MRImageFrameTypeSequence=[item(FrameType=["ORIGINAL", "PRIMARY"], ComplexImageComponent=component)],
+            )
+            for z in (1, 0)
+            for component in ("PHASE", "MAGNITUDE")
+        ]
+        more = {"NumberOfFrames": 4, "PerFrameFunctionalGroupsSequence": frames}
+        scans = {s.info.name.split()[-1]: s.read() for s in open_scan(write(tmp_path / "a.dcm", VOXELS, **more))}
+        assert_array_equal(scans["PHASE"], VOXELS[[2, 0]])
+        assert_array_equal(scans["MAGNITUDE"], VOXELS[[3, 1]])
+
+    @pytest.mark.parametrize("lacking", ["ImagePositionPatient", "ImageOrientationPatient"])
+    @pytest.mark.parametrize("numbered", [True, False])
+    def test_slices_without_a_place(self, tmp_path: Path, lacking: str, numbered: bool) -> None:
+        for k, pixels in enumerate(VOXELS):
+            where = {"ImagePositionPatient": [0, 0.6 * k, 0], lacking: None}
+            write(tmp_path / f"{k + 8}.dcm", pixels, **where, InstanceNumber=20 - k if numbered else None)
+        (scan,) = open_scan(tmp_path)
+        assert scan.info.direction is None
+        assert_array_equal(scan.read(), VOXELS[::-1] if numbered else VOXELS)
+        assert ("InstanceNumber" if numbered else "names") in told(tmp_path)
+
+    def test_a_voxel_size_that_is_not_stated_is_told(self, tmp_path: Path) -> None:
+        write(tmp_path / "a.dcm", VOXELS[0], PixelSpacing=None, SliceThickness=None)
+        assert open_scan(tmp_path / "a.dcm")[0].info.voxel_size == (1, 1, 1)
+        assert "pixels" in told(tmp_path / "a.dcm") and "thick" in told(tmp_path / "a.dcm")
+        zarr.create_array(tmp_path / "a.zarr", data=VOXELS)
+        assert "1 mm" in told(tmp_path / "a.zarr")
+
+
+class TestTheSameImageTwice:
+    @pytest.mark.parametrize("identifier", ["kept", "none"])
+    @pytest.mark.parametrize("copied", [1, 4])
+    def test_copied_files_count_once(self, tmp_path: Path, identifier: str, copied: int) -> None:
+        write_series(tmp_path / "s", **({} if identifier == "kept" else {"SOPInstanceUID": ""}))
+        for file in sorted((tmp_path / "s").glob("*.dcm"))[:copied]:
+            shutil.copy(file, file.with_name(f"{file.stem}(1).dcm"))
+        (scan,) = open_scan(tmp_path / "s")
+        assert_array_equal(scan.read(), VOXELS)
+        assert "copies" in told(tmp_path / "s")
+
+    def test_one_identifier_with_two_images_is_told(self, tmp_path: Path) -> None:
+        write_series(tmp_path / "s")
+        dataset = pydicom.dcmread(tmp_path / "s/7_0.dcm")
+        dataset.PixelData = (VOXELS[0] + 1).tobytes()
+        dataset.save_as(tmp_path / "s/7_0x.dcm")
+        assert_array_equal(open_scan(tmp_path / "s")[0].read(), VOXELS)
+        assert "another image" in told(tmp_path / "s")
+
+    def test_repetitions_are_no_copies(self, tmp_path: Path) -> None:
+        for number in (1, 2):
+            for k in range(2):
+                where = {"ImagePositionPatient": [0, k, 0], "AcquisitionNumber": number, "InstanceNumber": k + 1}
+                write(tmp_path / f"{number}{k}.dcm", VOXELS[0], **where)
+        assert open_scan(tmp_path)[0].shape == (2, 2, 6, 5)
+
+
+class TestToleranceNotRounding:
+    @given(
+        distance=st.floats(0.05, 5),
+        jitter=st.floats(0, 0.01),
+        drift=st.floats(0, 0.004),
+        start=st.floats(-200, 200),
+        seed=st.integers(0, 99),
+    )
+    def test_a_jittering_series_keeps_its_slices(
+        self, distance: float, jitter: float, drift: float, start: float, seed: int
+    ) -> None:
+        from napari_micromri.io.dicom_series import stacks_of
+
+        rng = np.random.default_rng(seed)
+        places = start + distance * np.arange(4) + distance * drift * np.arange(5)[:, None]
+        places = places + distance * jitter * rng.uniform(-1, 1, (5, 4))
+        images = [self.image(places[t, z], t, distance) for t in range(5) for z in range(4)]
+        stacks, _ = stacks_of([images[k] for k in rng.permutation(20)])
+        assert [len(stack) for stack in stacks] == [5] * 4
+        for z, stack in enumerate(stacks):
+            assert [i.order[0] for i in stack] == list(range(5))
+            assert_allclose([i.position[2] for i in stack if i.position is not None], places[:, z])
+
+    def image(self, place: float, time: int, distance: float) -> Any:
+        from pathlib import Path
+
+        from napari_micromri.io.dicom_headers import Image
+
+        fields: dict[str, Any] = dict.fromkeys(Image.__dataclass_fields__)
+        fields |= {"file": Path("a.dcm"), "number": 1, "order": (time,), "frame": 0, "thickness": distance}
+        fields |= {"position": np.array([0, 0, place]), "axes": np.eye(3)[:2], "spacing": (0.1, 0.1)}
+        return Image(**fields)
+
+    @pytest.mark.parametrize("jitter", [0.0, 1e-4, -1e-4])
+    def test_a_direction_at_the_edge_of_rounding(self, tmp_path: Path, jitter: float) -> None:
+        for k, pixels in enumerate(VOXELS):
+            angle = 0.0005 + (jitter if k % 2 else 0)
+            turned = [np.cos(angle), np.sin(angle), 0, 0, 0, -1]
+            where = {"ImageOrientationPatient": turned, "ImagePositionPatient": [0, 0.6 * k, 0]}
+            write(tmp_path / f"{k}.dcm", pixels, **where, PixelSpacing=[0.100005 + jitter / 100, 0.2])
+        (scan,) = open_scan(tmp_path)
+        assert_array_equal(scan.read(), VOXELS)
+
+    def test_one_slice_over_time(self, tmp_path: Path) -> None:
+        for k, pixels in enumerate(VOXELS):
+            write(tmp_path / f"{k}.dcm", pixels, ImagePositionPatient=[0, 3 + 1e-4 * (k % 2), 0], InstanceNumber=k)
+        (scan,) = open_scan(tmp_path)
+        assert (scan.info.axes, scan.shape) == ("tzyx", (4, 1, 6, 5))
+        assert_array_equal(scan.read()[:, 0], VOXELS)
+
+    def test_a_hole_between_slices_is_no_repetition(self, tmp_path: Path) -> None:
+        for k, place in enumerate((0.0, 0.5, 20.0, 20.5)):
+            write(tmp_path / f"{k}.dcm", VOXELS[k], ImagePositionPatient=[0, place, 0])
+        assert open_scan(tmp_path)[0].shape == (4, 6, 5)
+        assert "missing" in told(tmp_path)
+
+    def test_slices_that_wander_are_refused(self, tmp_path: Path) -> None:
+        for t in range(16):
+            for z in range(2):
+                write(tmp_path / f"{t}{z}.dcm", VOXELS[0], ImagePositionPatient=[0, z + 0.04 * t, 0], InstanceNumber=t)
+        with pytest.raises(ReadError, match="move"):
+            open_scan(tmp_path)
+
+    def test_packages_of_paravision_keep_a_jittering_orientation(self, tmp_path: Path) -> None:
+        turned = [(1, 0, 0, 0, 1, 0, 0, 0, 1), (1, 2e-4, 0, -2e-4, 1, 0, 0, 0, 1)]
+        Reconstruction(VOXELS[:2].astype("i2"), orientations=turned).write(tmp_path)
+        assert open_scan(tmp_path)[0].shape == (2, 6, 5)
+
+
+class TestHeaderNumbersThatAreNoNumbers:
+    @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999"])
+    @pytest.mark.parametrize("name", ["VisuCoreDataSlope", "VisuCoreDataOffs"])
+    @pytest.mark.parametrize("layout", ["( 1 )\n{0}", "( 4 )\n1 1 {0} 1", "( 4 )\n@4*({0})"])
+    def test_paravision(self, tmp_path: Path, value: str, name: str, layout: str) -> None:
+        Reconstruction(VOXELS.astype("i2"), more={name: layout.format(value)}).write(tmp_path)
+        with pytest.raises(ReadError, match=f"{name} is no finite number"):
+            open_scan(tmp_path)
+
+    def test_a_slope_of_zero_is_told(self, tmp_path: Path) -> None:
+        Reconstruction(VOXELS.astype("i2"), slope=[1, 0, 1, 1]).write(tmp_path)
+        assert "slope of 0 for 1 frames" in told(tmp_path)
+
+    @pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept"])
+    @pytest.mark.parametrize("value", [b"inf", b"-inf", b"nan"])
+    def test_dicom(self, tmp_path: Path, name: str, value: bytes) -> None:
+        said = {"RescaleSlope": 1, "RescaleIntercept": 0, name: 7777}
+        path = write(tmp_path / "a.dcm", VOXELS[0] % 100, **said)
+        path.write_bytes(path.read_bytes().replace(b"7777.0", value.ljust(6)))
+        with pytest.raises(ReadError, match="can't be known"):
+            open_scan(path)
+
+    def test_a_slope_of_zero_in_dicom(self, tmp_path: Path) -> None:
+        with pytest.raises(ReadError, match="can't be known"):
+            open_scan(write(tmp_path / "a.dcm", VOXELS[0], RescaleSlope=0, RescaleIntercept=5))
+
+    @pytest.mark.parametrize(("scale", "offset"), [(float("inf"), 0), (float("nan"), 0), (1, float("inf")), (0, 1)])
+    def test_zarr(self, tmp_path: Path, scale: float, offset: float) -> None:
+        array = zarr.create_array(tmp_path / "a.zarr", data=VOXELS)
+        array.attrs.update({"scale_factor": scale, "add_offset": offset})
+        with pytest.raises(ReadError, match="can't be known"):
+            open_scan(tmp_path / "a.zarr")
+
+
+class TestTransferSyntaxes:
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+    def test_native_and_deflated(self, tmp_path: Path, syntax: str) -> None:
+        dataset = header(ImagePositionPatient=[0, 0, 0])
+        dataset.file_meta.TransferSyntaxUID = syntax
+        big = syntax == ExplicitVRBigEndian
+        dataset.PixelData = VOXELS[0].astype(">u2" if big else "<u2").tobytes()
+        dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        assert_array_equal(open_scan(tmp_path / "a.dcm")[0].read()[0], VOXELS[0])
+
+    def test_run_lengths(self, tmp_path: Path) -> None:
+        dataset = header(ImagePositionPatient=[0, 0, 0])
+        dataset.PixelData = VOXELS[0].tobytes()
+        dataset.compress(RLELossless)
+        dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        assert_array_equal(open_scan(tmp_path / "a.dcm")[0].read()[0], VOXELS[0])
+
+    def test_a_deflated_file_that_lacks_pixels(self, tmp_path: Path) -> None:
+        dataset = header(Rows=60)
+        dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        dataset.PixelData = VOXELS[0].tobytes()
+        dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        with pytest.raises(ReadError, match="lacks"):
+            open_scan(tmp_path / "a.dcm")
+
+    def test_pixels_beyond_the_header_are_told(self, tmp_path: Path) -> None:
+        write(tmp_path / "a.dcm", VOXELS[:2])
+        assert "more pixels" in told(tmp_path / "a.dcm")
+
+
+class TestMosaics:
+    def csa(self, slices: int) -> bytes:
+        """Siemens' header in its second layout, with the two elements that a mosaic needs."""
+
+        def element(name: str, vr: str, *values: str) -> bytes:
+            head = struct.pack("<64si4siii", name.encode(), 0, vr.encode(), 0, 6, 77)
+            items = [v.encode() + b"\0" * (-len(v) % 4) for v in [*values, *[""] * (6 - len(values))]]
+            sizes = [len(v) for v in [*values, *[""] * (6 - len(values))]]
+            return head + b"".join(struct.pack("<4i", n, n, 77, n) + v for n, v in zip(sizes, items, strict=True))
+
+        normal = element("SliceNormalVector", "FD", "0.0", "1.0", "0.0")
+        matrix = element("AcquisitionMatrixText", "SH", "6p*5")
+        count = element("NumberOfImagesInMosaic", "US", str(slices))
+        return b"SV10\4\3\2\1" + struct.pack("<2I", 3, 77) + matrix + count + normal
+
+    def write(self, path: Path, *, with_csa: bool = True) -> np.ndarray:
+        slices = np.arange(3 * 6 * 5, dtype="u2").reshape(3, 6, 5)
+        tiled = np.zeros((12, 10), "u2")
+        for k, pixels in enumerate(slices):
+            tiled[k // 2 * 6 : k // 2 * 6 + 6, k % 2 * 5 : k % 2 * 5 + 5] = pixels
+        dataset = header(
+            Rows=12, Columns=10, ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"], SpacingBetweenSlices=0.6
+        )
+        dataset.ImagePositionPatient = [-10, 3, 5]
+        if with_csa:
+            block = dataset.private_block(0x0029, "SIEMENS CSA HEADER", create=True)
+            block.add_new(0x10, "OB", self.csa(3))
+        dataset.PixelData = tiled.tobytes()
+        dataset.save_as(path, enforce_file_format=True)
+        return slices
+
+    def test_unpacked_as_nibabel_does(self, tmp_path: Path) -> None:
+        with pytest.warns(UserWarning, match="experimental"):
+            from nibabel.nicom.dicomwrappers import wrapper_from_file
+
+        slices = self.write(tmp_path / "a.dcm")
+        (scan,) = open_scan(tmp_path / "a.dcm")
+        assert_array_equal(scan.read(), slices)
+        assert_allclose(scan.info.voxel_size, (0.6, 0.1, 0.2))
+        reference = wrapper_from_file(tmp_path / "a.dcm")
+        at = reference.affine @ [4, 2, 1, 1]  # row, column, slice, in LPS
+        value = reference.get_data()[4, 2, 1]
+        z, y, x = np.argwhere(scan.read() == value)[0]
+        assert_allclose(affine_of(scan.info) @ [x, y, z, 1], at * [-1, -1, 1, 1], atol=1e-6)
+
+    def test_refused_without_siemens_own_header(self, tmp_path: Path) -> None:
+        self.write(tmp_path / "a.dcm", with_csa=False)
+        with pytest.raises(ReadError, match="mosaic"):
+            open_scan(tmp_path / "a.dcm")
