@@ -46,11 +46,9 @@ METHODS = {
         Method("segmented", "segmented:Segmented", "The usual two-step fit, to compare with published values."),
         Method("lsq", "lsq:Lsq", "Least squares without any prior: unbiased at high SNR, very noisy below about 40."),
         Method(
-            "bayes",
-            "bayes:Bayes",
-            "The most exact voxel by voxel, with a standard deviation: a good first choice.",
-            True,
+            "bayes", "bayes:Bayes", "The most exact voxel by voxel, with standard deviations: the first choice.", True
         ),
+        Method("spatial", "spatial:Spatial", "As bayes, and learns from neighbours: for low SNR.", True, True),
     )
 }
 

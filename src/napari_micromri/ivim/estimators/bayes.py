@@ -92,11 +92,22 @@ class Bayes:
             model = self.learn(signals, b_values, mask, should_stop=should_stop)
             return model.fit(signals, b_values, mask, progress=progress, should_stop=should_stop)
         voxels, flags = to_voxels(signals, b_values, mask, self.options.average)
-        tables = _TableStore(self, voxels)
-        order = np.argsort(tables.level, kind="stable")
-        parts = batches(voxels.chosen(order), progress, should_stop, BATCH)
-        found = joined([tables.estimate(part) for part in parts])
-        return to_fit(self.name, voxels.chosen(order), found, flags, sigma=self.prior.sigma)
+        voxels, found = self.posterior(voxels, progress, should_stop)
+        return to_fit(self.name, voxels, found, flags, sigma=self.prior.sigma)
+
+    def posterior(self, voxels: Voxels, progress: Progress, should_stop: ShouldStop) -> tuple[Voxels, Estimates]:
+        """Give the estimates, and the voxels in their order."""
+        store = TableStore(self, voxels)
+        # Voxels with the same noise share tables, so they come together.
+        voxels = voxels.chosen(np.argsort(store.level, kind="stable"))
+        found = []
+        for part in batches(voxels, progress, should_stop, BATCH):
+            mean, sd = torch.empty(2, len(part), 4)
+            for which, table, phi in store.levels(part):
+                moments = table.posterior(phi, torch.softmax(table.scores(phi) + store.log_weights, 1))
+                mean[which], sd[which] = moments.mean.cpu(), moments.sd.cpu()
+            found.append(estimates(mean, sd))
+        return voxels, joined(found)
 
     def _residual_noise(self, voxels: Voxels) -> float:
         part = _sample(voxels)
@@ -106,7 +117,7 @@ class Bayes:
     def _learn_prior(self, voxels: Voxels, sigma: float) -> Tensor:
         """Maximise the likelihood of some voxels by expectation maximisation."""
         part = _sample(voxels)
-        tables = _TableStore(replace(self, prior=Prior(torch.zeros(0), sigma)), part)
+        tables = TableStore(replace(self, prior=Prior(torch.zeros(0), sigma)), part)
         scores = torch.cat([table.scores(phi) for _, table, phi in tables.levels(part)])
         likelihood = torch.exp(scores - scores.amax(1, keepdim=True))
         count = likelihood.shape[1]
@@ -123,7 +134,7 @@ class Bayes:
         return prior.log()
 
 
-class _TableStore:
+class TableStore:
     """The tables for the noise levels of a scan's voxels, made when they are needed."""
 
     def __init__(self, model: Bayes, voxels: Voxels) -> None:
@@ -131,6 +142,7 @@ class _TableStore:
         self.model, self.prior = model, model.prior
         self.device = resolve_device(model.options.device)
         self.atoms = Atoms.on_grid(device=self.device)
+        self.log_weights = self.prior.log_weights.to(self.device)
         self.level = self._level(voxels)
         self._key = (*voxels.b_values.tolist(), *voxels.counts.tolist(), model.options.noise)
 
@@ -154,15 +166,13 @@ class _TableStore:
         made = self.prior.tables[number, *self._key] = Tables(self.atoms, b, counts, tau, rician=rician)
         return made
 
-    def estimate(self, voxels: Voxels) -> Estimates:
-        """Give posterior means and standard deviations."""
-        mean, sd = np.empty((2, len(voxels), 4), dtype=np.float32)
-        for which, table, phi in self.levels(voxels):
-            found = table.posterior(phi, torch.softmax(table.scores(phi) + self.prior.log_weights, 1))
-            mean[which], sd[which] = found.mean.cpu().numpy(), found.sd.cpu().numpy()
-        mean[:, 1:] = np.maximum(mean[:, 1:], 0)  # a cell at the grid's edge reaches a little beyond it
-        mean[:, 2] = np.minimum(mean[:, 2], 1)
-        return Estimates(dict(zip(NAMES, mean.T, strict=True)), dict(zip(NAMES, sd.T, strict=True)))
+
+def estimates(mean: Tensor, sd: Tensor) -> Estimates:
+    """Name posterior means and standard deviations (N, 4), with means kept where parameters can be."""
+    mean[:, 1:].clamp_min_(0)  # a cell at the grid's edge reaches a little beyond it
+    mean[:, 2].clamp_max_(1)
+    values, spread = (dict(zip(NAMES, moment.T.numpy(), strict=True)) for moment in (mean, sd))
+    return Estimates(values, spread)
 
 
 def _sample(voxels: Voxels) -> Voxels:

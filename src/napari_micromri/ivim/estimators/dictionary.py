@@ -155,12 +155,21 @@ class Tables:
         """Log-likelihoods (N, K) up to a constant of each signal."""
         return phi @ self._score
 
-    def posterior(self, phi: Tensor, responsibilities: Tensor) -> Posterior:
-        """Mean and standard deviation from features (N, F) and responsibilities (N, K) that sum to 1."""
-        moments = (responsibilities @ self._moments).view(len(phi), 4, -1)
+    def posterior(self, phi: Tensor, responsibilities: Tensor, used: Tensor | None = None) -> Posterior:
+        """Give mean and standard deviation.
+
+        Parameters
+        ----------
+        phi
+            (N, F) features.
+        responsibilities
+            (N, K), summing to 1, of all atoms or of those with the numbers ``used``.
+        """
+        table, within = (t if used is None else t[used] for t in (self._moments, self._within))
+        moments = (responsibilities @ table).view(len(phi), 4, -1)
         mean = (moments[:, :, : self._first] * phi[:, None, : self._first]).sum(2)
         square = (moments[:, :, self._first :] * phi[:, None, :]).sum(2)
-        least = 0.1 * responsibilities @ self._within  # rounding must not leave less than a cell's own share
+        least = 0.1 * responsibilities @ within  # rounding must not leave less than a cell's own share
         sd = torch.maximum(square - mean**2, least).sqrt()
         return Posterior(mean * self._unit.float() + self._middle.float(), sd * self._unit.float())
 
