@@ -170,7 +170,7 @@ def test_a_fit_stops_when_asked() -> None:
 
 
 def test_neighbours_help_also_at_edges() -> None:
-    made = phantoms(2, 15, seed=5)
+    made = phantoms(4, 15, size=40, seed=0)
     alone, together = (
         make_model(m, FitOptions(noise="gaussian", sigma=made.sigma)).fit(made.signals, made.b_values)
         for m in ("bayes", "spatial")
