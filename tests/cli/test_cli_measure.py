@@ -64,7 +64,7 @@ def test_the_table_for_a_person(files, capsys):
     out = capsys.readouterr().out.splitlines()
     assert out[0].split() == "image ROI slice n mean SD background SD contrast CNR normalised SD".split()
     assert out[1].startswith("fast")
-    assert "'body' has 9 pixels, fewer than 20." in out[-1]
+    assert "'body' has 9 pixels" in out[-1]
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_rois_of_another_scan(files, capsys, make_scan):
     save_scan(far, files / "far.nii.gz")
     assert main(["measure", str(files / "far.nii.gz"), "--rois", str(files / "rois.json")]) == 2
     error = capsys.readouterr().err
-    assert "field of view is another" in error
-    assert "No ROI lies on a slice" in error
+    assert "field of view" in error
+    assert "No ROI" in error
     save_rois(ROIS[1:], files / "air.json")
     assert main(["measure", str(files / "good.nii.gz"), "--rois", str(files / "air.json")]) == 2
     assert "no ROI" in capsys.readouterr().err

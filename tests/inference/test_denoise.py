@@ -245,7 +245,7 @@ def test_no_memory_for_the_model_is_one_sentence(
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(nearest, "prepare", prepare)
-    with pytest.raises(InputError, match="not enough memory on cpu for the model 'tiny'"):
+    with pytest.raises(InputError, match=r"memory on cpu.*'tiny'"):
         denoise(make_scan(), nearest(), options(precision="bfloat16"))
 
 
@@ -254,7 +254,7 @@ def test_a_result_larger_than_memory_is_one_sentence(nearest: Any) -> None:
         da.zeros((2**12, 2**17, 2**17), chunks=(1, 2**17, 2**17)),
         ScanInfo(name="huge", axes="zyx", voxel_size=(1, 1, 1)),
     )
-    with pytest.raises(InputError, match=r"more than there is memory.*\.ome\.zarr"):
+    with pytest.raises(InputError, match=r"memory.*\.ome\.zarr"):
         denoise(huge, nearest(), options())
 
 
@@ -303,7 +303,7 @@ def test_what_cannot_be_done_is_refused_before_any_work(
 
 
 def test_an_unknown_model_is_one_sentence(make_scan: MakeScan) -> None:
-    with pytest.raises(ModelError, match="no model called 'no-such-model'"):
+    with pytest.raises(ModelError, match="'no-such-model'"):
         denoise(make_scan(), "no-such-model", options())
 
 
@@ -313,7 +313,7 @@ def test_an_unreadable_slice_names_the_scan(nearest: Any) -> None:
 
     data = da.zeros((2, 4, 4), chunks=(1, 4, 4), dtype="f4").map_blocks(fail, meta=np.zeros((0, 0, 0), "f4"))
     info = ScanInfo(name="s", axes="zyx", voxel_size=(1, 1, 1), source="/scans/s.nii")
-    with pytest.raises(ReadError, match=r"/scans/s\.nii can't be used: Input/output error"):
+    with pytest.raises(ReadError, match=r"/scans/s\.nii.*Input/output error"):
         denoise(Scan(data, info), nearest(), options())
 
 

@@ -108,7 +108,7 @@ def test_senseless_wishes_are_refused(
 
 
 def test_one_draw_has_no_uncertainty(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
-    with pytest.raises(InputError, match="at least 2 draws"):
+    with pytest.raises(InputError, match="2 draws"):
         denoise_with_uncertainty(make_scan((2, 8, 6)), apddm, options(draws=None))
 
 
@@ -135,9 +135,9 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(
     make_scan: MakeScan, apddm: ApddmRestorer, tmp_path: Path
 ) -> None:
     scan, path = make_scan((2, 8, 6)), tmp_path / "out.ome.zarr"
-    with pytest.raises(WriteError, match="can't both be"):
+    with pytest.raises(WriteError, match="both"):
         denoise_to_file(scan, apddm, path, options(), uncertainty=path)
-    with pytest.raises(WriteError, match="no ending"):
+    with pytest.raises(WriteError, match="ending"):
         denoise_to_file(scan, apddm, path, options(), uncertainty=tmp_path / "sd.png")
     (tmp_path / "sd.nii").touch()
     with pytest.raises(OutputExistsError):

@@ -150,7 +150,7 @@ class TestVoxels:
         scan = open_one(folder)
         (folder / "2dseq").write_bytes(frames(1, 4, 4).tobytes())  # the rest is gone
         assert_array_equal(scan.data[0].compute(), frames(1, 4, 4)[0])
-        with pytest.raises(ReadError, match="removed or changed"):
+        with pytest.raises(ReadError, match="removed"):
             scan.data[2].compute()
 
 
@@ -338,7 +338,7 @@ class TestBadInput:
     def test_cut_off(self, tmp_path: Path) -> None:
         folder = Reconstruction(frames(2, 4, 4)).write(tmp_path)
         (folder / "2dseq").write_bytes(bytes(63))
-        with pytest.raises(ReadError, match="63 bytes instead of 64"):
+        with pytest.raises(ReadError, match=r"63 bytes.*64"):
             open_scan(folder)
 
     def test_header_is_empty_or_binary(self, tmp_path: Path) -> None:

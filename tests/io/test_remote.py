@@ -44,5 +44,5 @@ def test_ome_zarr(server: str, tmp_path: Path, make_scan: Callable[..., Scan]) -
 
 
 def test_nothing_there(server: str) -> None:
-    with pytest.raises(ReadError, match="can't be reached"):
+    with pytest.raises(ReadError, match="reached"):
         open_scan(f"{server}/a.ome.zarr")

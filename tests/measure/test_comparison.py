@@ -156,9 +156,9 @@ def test_only_what_changed_is_measured_again(images, monkeypatch):
 
 
 def test_what_cannot_be_compared_is_refused(images):
-    with pytest.raises(InputError, match="Several images are named 'LR'"):
+    with pytest.raises(InputError, match="'LR'"):
         compare([images[0], images[0]], [ROI])
-    with pytest.raises(InputError, match="reference 'best' is none of the images"):
+    with pytest.raises(InputError, match="'best'"):
         compare(images, [ROI], Settings(reference="best"))
     with pytest.raises(CancelledError):
         compare(images, [ROI], should_stop=lambda: True)

@@ -190,12 +190,12 @@ def test_another_model_or_study_is_not_mixed_in(study: Study, tmp_path: Path) ->
     out = tmp_path / "out"
     evaluate(study, [Repeater()], "test", out)
     before = _contents(out)
-    with pytest.raises(WriteError, match=r"holds an evaluation of other models\. Choose another folder"):
+    with pytest.raises(WriteError, match="other models"):
         evaluate(study, [Repeater(gain=0.5)], "test", out)
     with pytest.raises(WriteError, match="another set"):
         evaluate(study, [Repeater()], "train", out)
     study.apply([Exclude(study.pairs("test")[0].key, 1, "ghost")])
-    with pytest.raises(WriteError, match="before its pairs, marks or split changed"):
+    with pytest.raises(WriteError, match="changed"):
         evaluate(study, [Repeater()], "test", out)
     assert _contents(out) == before
     found = evaluate(study, [Repeater()], "test", out, EvaluationOptions(overwrite=True))
@@ -208,7 +208,7 @@ def test_somebody_elses_files_are_left_alone(study: Study, tmp_path: Path) -> No
         folder = tmp_path / f"with {name}"
         folder.mkdir()
         (folder / name).write_text("precious")
-        with pytest.raises(WriteError, match="no evaluation that can be gone on with"):
+        with pytest.raises(WriteError, match="no evaluation"):
             evaluate(study, [Repeater()], "test", folder)
         assert (folder / name).read_text() == "precious"
     beside = tmp_path / "other files"
@@ -222,7 +222,7 @@ def test_a_folder_in_use_and_a_file_are_refused(study: Study, tmp_path: Path) ->
     out = tmp_path / "out"
 
     def again(done: int, total: int) -> None:
-        with pytest.raises(WriteError, match="Another evaluation is writing"):
+        with pytest.raises(WriteError, match="Another evaluation"):
             evaluate(study, [Repeater()], "test", out)
 
     evaluate(study, [Repeater()], "test", out, progress=again)
@@ -235,7 +235,7 @@ def test_a_folder_in_use_and_a_file_are_refused(study: Study, tmp_path: Path) ->
 def test_a_damaged_journal_is_refused(study: Study, tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / JOURNAL).write_bytes(damage)
-    with pytest.raises(WriteError, match="holds an evaluation of something else"):
+    with pytest.raises(WriteError, match="something else"):
         evaluate(study, [Repeater()], "test", tmp_path / "out")
 
 
@@ -244,26 +244,26 @@ def test_a_damaged_line_in_the_middle_is_refused(study: Study, tmp_path: Path) -
     journal = tmp_path / "out" / JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:2], b'{"key": 1}\n', *lines[3:]]))
-    with pytest.raises(WriteError, match=r"Line 3 of .* is damaged"):
+    with pytest.raises(WriteError, match="Line 3"):
         evaluate(study, [Repeater()], "test", tmp_path / "out")
 
 
 def test_a_set_without_slices_is_refused_before_anything_is_written(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="no slice to evaluate in its validation set"):
+    with pytest.raises(StudyError, match="validation"):
         evaluate(study, [Repeater()], "validation", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_model_of_another_factor_is_refused_before_anything_is_written(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"3 times finer, which doesn't fit mouse 01/.*16 x 24 .* 32 x 48"):
+    with pytest.raises(ModelError, match=r"3 times .*mouse 01/.*16 x 24 .* 32 x 48"):
         evaluate(study, [Repeater(factor=3)], "test", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_models_have_labels_of_their_own(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no model called 'unknown'"):
+    with pytest.raises(ModelError, match="'unknown'"):
         evaluate(study, ["unknown"], "test", tmp_path / "out")
-    with pytest.raises(ModelError, match="no model to evaluate"):
+    with pytest.raises(ModelError, match="no model"):
         evaluate(study, [], "test", tmp_path / "out")
     same, other = Repeater(), Repeater(gain=0.5)
     same.fingerprint, other.fingerprint = "aaaaaaaa", "bbbbbbbb"
@@ -344,7 +344,7 @@ def test_overwriting_that_comes_to_nothing_destroys_nothing(study: Study, tmp_pa
 def test_nothing_measured_at_all_is_an_error(study: Study, tmp_path: Path) -> None:
     for key in study.pairs_by_key:
         shutil.rmtree(study.path / key / "lr" / "0" / "c")
-    with pytest.raises(StudyError, match=r"Nothing could be measured\. mouse 01/head-thorax/coronal, slice 1: "):
+    with pytest.raises(StudyError, match="mouse 01/head-thorax/coronal, slice 1"):
         evaluate(Study.open(study.path), [Repeater()], "test", tmp_path / "out")
 
 

@@ -100,7 +100,7 @@ def test_doubts_about_a_region_are_shown(study: Study, tmp_path: Path) -> None:
 
 def test_regions_are_part_of_what_is_evaluated(study: Study, tmp_path: Path) -> None:
     evaluate(study, [Repeater()], "test", tmp_path / "out")
-    with pytest.raises(WriteError, match="an evaluation of other regions"):
+    with pytest.raises(WriteError, match="other regions"):
         options = EvaluationOptions(rois=(_file(study, tmp_path / "liver.json"),))
         evaluate(study, [Repeater()], "test", tmp_path / "out", options)
 
@@ -112,7 +112,7 @@ def test_regions_of_another_scan_are_refused(study: Study, tmp_path: Path) -> No
         "another field of view": _file(study, tmp_path / "c.json", voxel_size=(0.6, 0.2, 0.2)),
     }
     for path in files.values():
-        with pytest.raises(InputError, match="isn't in the evaluated set"):
+        with pytest.raises(InputError, match="evaluated set"):
             evaluate(study, [Repeater()], "test", tmp_path / "out", EvaluationOptions(rois=(path,)))
     assert not (tmp_path / "out").exists()
 
@@ -121,7 +121,7 @@ def test_regions_that_fit_several_pairs_are_refused(study: Study, tmp_path: Path
     content = json.loads(_file(study, tmp_path / "known.json").read_text(encoding="utf-8"))
     nameless = tmp_path / "nameless.json"
     nameless.write_text(json.dumps(content | {"drawn_on": None}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"could belong to 2 pairs, such as mouse 01/.* and mouse 02/"):
+    with pytest.raises(InputError, match=r"2 pairs.*mouse 01/.*mouse 02/"):
         evaluate(study, [Repeater()], "test", tmp_path / "out", EvaluationOptions(rois=(nameless,)))
 
 
@@ -139,7 +139,7 @@ def test_the_scans_name_decides_between_pairs_of_one_animal(tmp_path: Path) -> N
 
 
 def test_a_missing_file_is_one_sentence(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match=r"missing\.json does not exist"):
+    with pytest.raises(ReadError, match=r"missing\.json"):
         evaluate(study, [Repeater()], "test", tmp_path / "out", EvaluationOptions(rois=(tmp_path / "missing.json",)))
 
 

@@ -75,7 +75,7 @@ def test_other_steps_or_draws_are_not_mixed_in(study: Study, apddm: ApddmRestore
     evaluate(study, [apddm], "test", tmp_path / "out", options())
     evaluate(study, [apddm], "test", tmp_path / "out", options(steps=1, draws=1))
     for other in (options(steps=3), options(draws=2)):
-        with pytest.raises(WriteError, match=r"the same models with other steps or draws\. Choose another folder"):
+        with pytest.raises(WriteError, match="other steps or draws"):
             evaluate(study, [apddm], "test", tmp_path / "out", other)
 
 

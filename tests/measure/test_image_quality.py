@@ -146,11 +146,11 @@ def test_an_empty_reference_leaves_ratios_undefined() -> None:
 def test_what_cannot_be_compared_is_refused(function) -> None:
     good, hole = np.ones((16, 16)), np.ones((16, 16))
     hole[3, 3] = np.nan
-    with pytest.raises(InputError, match="16 x 16 pixels but its reference 16 x 12"):
+    with pytest.raises(InputError, match=r"16 x 16.*16 x 12"):
         function(good, np.ones((16, 12)))
-    with pytest.raises(InputError, match="reference holds values that are not numbers"):
+    with pytest.raises(InputError, match=r"reference.*not numbers"):
         function(good, hole)
-    with pytest.raises(InputError, match="one slice with two dimensions"):
+    with pytest.raises(InputError, match="two dimensions"):
         function(np.ones((2, 16, 16)), np.ones((2, 16, 16)))
 
 

@@ -117,7 +117,7 @@ def test_empty_and_noise_free_images() -> None:
     "image", [np.ones(5), np.ones((0, 4)), np.ones((8, 8), dtype=complex)], ids=["1d", "none", "complex"]
 )
 def test_what_is_no_magnitude_slice_is_refused(image: NDArray[np.generic]) -> None:
-    with pytest.raises(InputError, match="noise is measured on"):
+    with pytest.raises(InputError, match="noise"):
         estimate_noise(image)
 
 
@@ -173,5 +173,5 @@ def test_noise_of_a_few_pixels_is_a_number(shape: tuple[int, int]) -> None:
 
 def test_detail_noise_refuses_what_is_not_one_slice() -> None:
     for wrong in (np.ones((2, 8, 8)), np.ones((8, 8), complex), np.ones((0, 3))):
-        with pytest.raises(InputError, match="one magnitude slice"):
+        with pytest.raises(InputError, match="magnitude"):
             detail_noise(wrong)

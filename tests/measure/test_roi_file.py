@@ -74,15 +74,15 @@ def test_a_damaged_entry(tmp_path, change):
 
 
 def test_what_cannot_be_saved(tmp_path):
-    with pytest.raises(InputError, match="no ROI to save"):
+    with pytest.raises(InputError, match="no ROI"):
         save_rois([], tmp_path / "a.json")
     with pytest.raises(WriteError, match="ending"):
         save_rois(ROIS, tmp_path / "a.txt")
-    with pytest.raises(InputError, match="name the scan"):
+    with pytest.raises(InputError, match="scan"):
         save_rois(ROIS, tmp_path / "a.zip")
     with pytest.raises(InputError, match="not 5"):
         save_rois(ROIS, tmp_path / "a.roi", scan=scan())
-    with pytest.raises(ReadError, match="does not exist"):
+    with pytest.raises(ReadError, match="exist"):
         load_rois(tmp_path / "nothing.json")
     assert not list(tmp_path.iterdir())
 

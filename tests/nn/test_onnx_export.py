@@ -140,17 +140,17 @@ def test_refusals(tmp_path: Path, model_file: ModelFile, monkeypatch: pytest.Mon
     with pytest.raises(OutputExistsError):
         export_onnx(model, there)
     assert there.read_bytes() == b"mine"
-    with pytest.raises(ModelError, match="no model called"):
+    with pytest.raises(ModelError, match="'nothing'"):
         export_onnx("nothing", tmp_path / "a.onnx")
 
     class Other:
         spec = load_model(model).spec.model_copy(update={"kind": "wavelets"})
         fingerprint = ""
 
-    with pytest.raises(ModelError, match="only UNets can be exported"):
+    with pytest.raises(ModelError, match=r"'wavelets'.*UNets"):
         export_onnx(Other(), tmp_path / "a.onnx")  # type: ignore[arg-type]
     monkeypatch.setattr("napari_micromri.nn.onnx_export.find_spec", lambda _name: None)
-    with pytest.raises(ModelError, match=r"needs onnx and onnxscript\. Install with: pip install"):
+    with pytest.raises(ModelError, match=r"onnx and onnxscript.*pip install"):
         export_onnx(model, tmp_path / "a.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.safetensors", "there.onnx"]
 
@@ -165,8 +165,8 @@ def test_the_command(tmp_path: Path, model_file: ModelFile, capfd: pytest.Captur
     onnx.checker.check_model(onnx.load(output))
 
     assert main(["export", model, str(output)]) == 2
-    assert "already there" in capfd.readouterr().err
+    assert str(output) in capfd.readouterr().err
     assert main(["export", model, str(tmp_path / "small.pb")]) == 2
-    assert "doesn't end in .onnx" in capfd.readouterr().err
+    assert ".onnx" in capfd.readouterr().err
     assert main(["export", "nothing", str(tmp_path / "b.onnx")]) == 2
-    assert "no model called 'nothing'" in capfd.readouterr().err
+    assert "'nothing'" in capfd.readouterr().err

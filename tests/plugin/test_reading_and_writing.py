@@ -54,7 +54,7 @@ def test_several_layers_go_into_a_folder(make_scan, tmp_path):
 def test_a_folder_of_several_layers_replaces_nothing(make_scan, tmp_path):
     layers = [scan_to_layer(make_scan(name=name)) for name in ("fast", "good")]
     (tmp_path / "good.ome.zarr").mkdir()
-    with pytest.raises(OutputExistsError, match=r"good\.ome\.zarr is already there"):
+    with pytest.raises(OutputExistsError, match=r"good\.ome\.zarr"):
         write_folder(str(tmp_path), layers)
     assert not (tmp_path / "fast.ome.zarr").exists()
 

@@ -69,7 +69,7 @@ def test_a_flat_scan(scan):
     assert roi.depth is None
     np.testing.assert_allclose(roi.vertices, CORNERS, atol=1e-6)
     line = Scan(np.zeros(5), ScanInfo(name="l", axes="z", voxel_size=(1.0,)))
-    with pytest.raises(InputError, match="no slices to draw on"):
+    with pytest.raises(InputError, match="no slices"):
         roi_layer(line)
 
 
@@ -98,7 +98,7 @@ def test_a_layer_without_our_features_and_of_other_units():
 
 
 def test_layers_of_other_dimensions_are_refused():
-    with pytest.raises(InputError, match="two or three dimensions, not 4"):
+    with pytest.raises(InputError, match="not 4"):
         read_rois(Shapes(ndim=4))
 
 

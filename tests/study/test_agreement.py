@@ -79,7 +79,7 @@ class TestRealScans:
         pixels = np.array(report.shift) / lr.info.voxel_size[1:]
         np.testing.assert_allclose(pixels, planted, atol=0.05)
         assert alignment(report, lr.info.voxel_size) == report.shift
-        assert any("off HR; it is undone" in text for text in warnings(report)) == (max(np.abs(planted)) > 0.5)
+        assert any("undone" in text for text in warnings(report)) == (max(np.abs(planted)) > 0.5)
 
     @pytest.mark.parametrize(("name", "snr"), [("mouse", 15.0), ("rat", 4.0)])
     @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ class TestRealScans:
     def test_another_animal_is_an_error(self, real: dict[str, Scan]) -> None:
         mouse, rat = real["mouse"], real["rat"]
         report = compare(Scan(fast(mouse).data, fast(rat).info), rat)
-        assert any("other slices or another animal?" in text for text in errors(report))
+        assert any("another animal" in text for text in errors(report))
 
 
 class TestHeaders:
@@ -120,15 +120,17 @@ class TestHeaders:
         return compare(Scan(lr.data, replace(lr.info, **info)), hr)
 
     def test_another_subject(self, make_scan: Callable[..., Scan]) -> None:
-        assert errors(self.compare(make_scan, subject="m2")) == ["The headers name two subjects, 'm2' and 'm1'."]
+        [told] = errors(self.compare(make_scan, subject="m2"))
+        assert "'m2'" in told
+        assert "'m1'" in told
         assert errors(self.compare(make_scan, subject=None)) == []
 
     def test_no_overlap_and_small_difference(self, make_scan: Callable[..., Scan]) -> None:
         far = self.compare(make_scan, origin=(0.0, 50.0, 0.05))
-        assert "By the headers the fields of view don't overlap." in errors(far)
+        assert any("overlap" in text for text in errors(far))
         near = self.compare(make_scan, origin=(0.0, 0.05 + 0.14, 0.05))
         assert errors(near) == []
-        assert any("edges of the fields of view differ by up to 0.14 mm" in text for text in warnings(near))
+        assert any("edges" in text and "0.14 mm" in text for text in warnings(near))
         assert near.extent_difference == pytest.approx(0.14)
 
     def test_first_centres_in_one_place_are_within_tolerance(self, make_scan: Callable[..., Scan]) -> None:
@@ -138,12 +140,13 @@ class TestHeaders:
 
     def test_other_directions_and_slices(self, make_scan: Callable[..., Scan]) -> None:
         turned = self.compare(make_scan, direction=((0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (1.0, 0.0, 0.0)))
-        assert errors(turned)[0] == "By the headers the rows run in opposite directions."
+        assert "rows" in errors(turned)[0]
+        assert "opposite" in errors(turned)[0]
         apart = self.compare(make_scan, origin=(0.3, 0.05, 0.05))
-        assert "By the headers the slices lie 0.3 mm apart" in errors(apart)[0]
+        assert "0.3 mm apart" in errors(apart)[0]
         unknown = self.compare(make_scan, direction=None)
         assert errors(unknown) == []
-        assert "the orientation of only one of them is known" in warnings(unknown)[0]
+        assert "orientation" in warnings(unknown)[0]
         elsewhere = self.compare(make_scan, direction=None, origin=(0.0, 90.0, 0.0))
         assert errors(elsewhere) == []
 
@@ -170,7 +173,8 @@ class TestValues:
     def test_a_flat_field_is_an_error(self, make_scan: Callable[..., Scan]) -> None:
         hr = make_scan((4, 64, 48))
         report = compare(fast(hr), Scan(np.full(hr.shape, 7, np.int16), hr.info))
-        assert errors(report) == ["LR and HR can't be compared: one of them shows nothing but a flat field."]
+        [told] = errors(report)
+        assert "flat field" in told
 
     def test_some_nan_saturation_and_scale_are_warnings(self, make_scan: Callable[..., Scan]) -> None:
         hr = make_scan((4, 64, 48))
@@ -181,8 +185,8 @@ class TestValues:
             return cut
 
         told = " ".join(warnings(compare(fast(hr, spoil), hr)))
-        assert "LR has 5 values that are no finite numbers." in told
-        assert "LR is saturated: 10.0 % of its pixels are exactly" in told
+        assert "LR has 5 values" in told
+        assert "saturated: 10.0 %" in told
         assert "times that of LR" in told
 
     def test_noise_is_a_warning(self, make_scan: Callable[..., Scan]) -> None:
@@ -190,11 +194,11 @@ class TestValues:
         assert any(text.startswith("LR is very noisy") for text in warnings(compare(fast(hr, snr=1.5), hr)))
 
     def test_unequal_counts_are_refused(self, make_scan: Callable[..., Scan]) -> None:
-        with pytest.raises(StudyError, match="has 3 slices and HR 'test scan' 4"):
+        with pytest.raises(StudyError, match=r"3 slices.* 4"):
             compare(make_scan((3, 8, 8)), make_scan((4, 16, 16)))
-        with pytest.raises(StudyError, match="Are they exchanged"):
+        with pytest.raises(StudyError, match="exchanged"):
             compare(make_scan((3, 16, 16)), make_scan((3, 8, 8)))
-        with pytest.raises(StudyError, match="stacks of magnitude slices"):
+        with pytest.raises(StudyError, match="magnitude"):
             compare(make_scan((2, 3, 8, 8), "tzyx"), make_scan((3, 8, 8)))
 
     def test_one_slice_and_other_ratios_are_measured(self, make_scan: Callable[..., Scan]) -> None:

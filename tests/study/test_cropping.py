@@ -89,12 +89,12 @@ def test_a_box_over_the_edge_is_cut_at_the_image() -> None:
 
 @pytest.mark.parametrize("box", [Box(31, 40, 0, 30), Box(-9, -1, 0, 30), Box(0, 30, 30.001, 31)])
 def test_a_box_beside_the_image_is_refused(box: Box) -> None:
-    with pytest.raises(StudyError, match="outside the image of m/r/p"):
+    with pytest.raises(StudyError, match="m/r/p"):
         snap(USUAL, box)
 
 
 def test_grids_without_a_common_line_leave_only_the_whole_image() -> None:
-    with pytest.raises(StudyError, match=r"133 x 133 and 200 x 200 .* Only the whole image is possible"):
+    with pytest.raises(StudyError, match=r"133 x 133.*200 x 200"):
         snap(ODD, Crop(10, 100, 10, 100))
     assert snap(ODD, Box(0, 30, 0, 30)) == whole(ODD) == snap(ODD, Box(-1, 31, -1, 31))
 
@@ -105,7 +105,7 @@ def test_grids_with_common_lines_along_one_axis_can_be_cropped_along_it() -> Non
 
 @pytest.mark.parametrize("edges", [(0, 0, 1, 2), (2, 1, 0, 1), (0, float("nan"), 0, 1), (0, float("inf"), 0, 1)])
 def test_a_box_without_height_or_width_is_refused(edges: tuple[float, float, float, float]) -> None:
-    with pytest.raises(StudyError, match="height and a width"):
+    with pytest.raises(StudyError, match=r"height.*width"):
         Box(*edges)
 
 
@@ -211,7 +211,7 @@ def test_a_suggestion_where_no_crop_is_possible_is_the_whole_image() -> None:
 def test_suggestions_refuse_a_bad_margin_and_another_scan() -> None:
     with pytest.raises(InputError, match="margin"):
         suggest_crop(USUAL, np.zeros((3, 300, 300)), margin=-1)
-    with pytest.raises(InputError, match="has the shape"):
+    with pytest.raises(InputError, match="shape"):
         suggest_crop(USUAL, np.zeros((3, 150, 150)))
 
 

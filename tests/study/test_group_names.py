@@ -80,7 +80,7 @@ def test_zarr_takes_the_folders(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "x" * (LONGEST + 1), "中" * 41])
 def test_empty_and_endless_names_are_refused(text: str) -> None:
-    with pytest.raises(StudyError, match=r"empty name|too long"):
+    with pytest.raises(StudyError, match=r"empty|long"):
         group_name(text)
 
 

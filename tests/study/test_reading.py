@@ -154,9 +154,9 @@ class TestLostPixels:
     def test_lost_files_are_told_and_not_read_as_zeros(self, study: Study) -> None:
         assert study.missing_chunks(KEY) == []
         self.shard(study).unlink()
-        with pytest.raises(StudyError, match=r"Slice 2 of the HR scan of mouse 01.* is missing"):
+        with pytest.raises(StudyError, match=r"Slice 2.* HR .*mouse 01.*missing"):
             study.read_slice(KEY, 2)
-        with pytest.raises(StudyError, match="is missing"):
+        with pytest.raises(StudyError, match="missing"):
             study.scans(KEY)[1].read()
         assert study.missing_chunks(KEY) == [("hr", k) for k in range(4)]
         assert study.read_slice(OTHER, 2).index == 2
@@ -175,7 +175,7 @@ class TestLostPixels:
         if what == "zarr.json":
             assert study.read_slice(KEY, 0).index == 0  # the pair itself says all that is needed
             return
-        with pytest.raises(StudyError, match="is missing"):
+        with pytest.raises(StudyError, match="missing"):
             study.read_slice(KEY, 0)
         assert study.missing_chunks(KEY) == [("lr", k) for k in range(4)]
 
@@ -184,7 +184,7 @@ class TestLostPixels:
         file = study.path / KEY / "lr" / "0" / "zarr.json"
         file.write_text(file.read_text().replace(old, new))
         forget_open_images()
-        with pytest.raises(StudyError, match=r"damaged|isn't the scan"):
+        with pytest.raises(StudyError, match=r"damaged|isn't"):
             study.read_slice(KEY, 0)
 
     def test_slices_of_zeros_are_stored(self, study: Study) -> None:

@@ -373,7 +373,7 @@ class TestAdding:
 
     @pytest.mark.parametrize(("subject", "region"), [("Mouse 01", "head-thorax"), ("mouse 01", "Head-Thorax")])
     def test_names_that_differ_only_in_case_are_refused(self, study: Study, subject: str, region: str) -> None:
-        with pytest.raises(StudyError, match="upper and lower case"):
+        with pytest.raises(StudyError, match="case"):
             study.free_key(subject, region, "sagittal")
         assert study.free_key("mouse 02", "thorax", "Coronal") == "mouse 02/thorax/Coronal"
 

@@ -111,8 +111,8 @@ def test_other_and_changed_sources_are_reported_and_nothing_is_overwritten(tmp_p
     moved = replace(plan.pairs[1], hr=Source(str(tmp_path / "elsewhere.nii.gz")))
     result = build(Plan((plan.pairs[0], moved, plan.pairs[2])), target(tmp_path))
     reasons = [reason for _, reason in result.failed]
-    assert reasons[0].startswith(f"LR of m0/head/coronal was built before {tmp_path / 'lr0.nii.gz'} changed")
-    assert reasons[1].startswith("HR of m1/head/coronal was built from another source")
+    assert all(part in reasons[0] for part in ("LR", "m0/head/coronal", str(tmp_path / "lr0.nii.gz")))
+    assert all(part in reasons[1] for part in ("HR", "m1/head/coronal", "another source"))
     assert digests(target(tmp_path)) == before
 
 
@@ -121,8 +121,8 @@ def test_a_pair_that_fails_is_reported_and_the_others_go_on(tmp_path: Path, plan
     save_scan(make_scan((2, 20, 18)), tmp_path / "lr1.nii.gz", overwrite=True)
     result = build(plan, target(tmp_path))
     assert result.added == ("m2/head/coronal",)
-    assert "is damaged or no NIfTI file" in result.failed[0].reason
-    assert "has 2 slices and HR" in result.failed[1].reason
+    assert "NIfTI" in result.failed[0].reason
+    assert "2 slices" in result.failed[1].reason
     found = check(Study.open(target(tmp_path)))
     assert not found.ok
     assert [text.split(" (LR")[0] for text in found.missing] == ["m0, head, coronal", "m1, head, coronal"]
@@ -155,7 +155,7 @@ def test_odd_names_and_sessions(tmp_path: Path, plan: Plan) -> None:
 def test_a_name_that_no_folder_can_have_fails_alone(tmp_path: Path, plan: Plan) -> None:
     result = build(Plan((replace(plan.pairs[0], subject="x" * 300), plan.pairs[1])), target(tmp_path))
     assert result.added == ("m1/head/coronal",)
-    assert "is too long for a folder" in result.failed[0].reason
+    assert "too long" in result.failed[0].reason
 
 
 def test_stopping_keeps_what_is_done(tmp_path: Path, plan: Plan) -> None:
@@ -189,12 +189,12 @@ class TestRefusals:
     """One sentence, and nothing half written."""
 
     def test_an_empty_plan(self, tmp_path: Path) -> None:
-        with pytest.raises(StudyError, match="There are no pairs to build"):
+        with pytest.raises(StudyError, match="no pairs"):
             build(Plan(), target(tmp_path))
         assert not target(tmp_path).exists()
 
     def test_the_same_pair_twice(self, tmp_path: Path, plan: Plan) -> None:
-        with pytest.raises(StudyError, match="'m0, head, coronal' is planned twice"):
+        with pytest.raises(StudyError, match=r"'m0, head, coronal'.*twice"):
             build(Plan((plan.pairs[0], replace(plan.pairs[1], subject="m0"))), target(tmp_path))
         assert not target(tmp_path).exists()
 
@@ -211,7 +211,7 @@ class TestRefusals:
     def test_a_second_build_at_the_same_time(self, tmp_path: Path, plan: Plan) -> None:
         Study.create(target(tmp_path))
         with FileLock(target(tmp_path) / ".build-lock"):
-            with pytest.raises(StudyError, match="is being built by another program"):
+            with pytest.raises(StudyError, match="another program"):
                 build(plan, target(tmp_path))
         assert len(build(plan, target(tmp_path)).added) == 3
 
@@ -228,7 +228,7 @@ class TestRefusals:
             write(*arguments)
 
         monkeypatch.setattr(writing, "_write_image", full_at_the_fourth)
-        with pytest.raises(StudyError, match=r"The disk that holds .* is full"):
+        with pytest.raises(StudyError, match="full"):
             build(plan, target(tmp_path))
         assert list(digests(target(tmp_path))) == ["m0/head/coronal"]
         assert leftovers(target(tmp_path)) == []

@@ -88,19 +88,19 @@ def test_every_wrong_line_is_told_with_its_number(scans: Path) -> None:
     )
     first, *told = problems(path)
     numbers = [int(line.split(":")[0].removeprefix("  line ")) for line in told]
-    assert first.endswith("has 10 wrong lines; nothing was built:")
+    assert "10 wrong lines" in first
     assert numbers == [3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
     expected = {
-        3: "lr is empty (pairs without LR are built with --simulate from the HR scans).",
+        3: "lr is empty",
         4: "subject and plane are empty.",
         6: "does not exist",
-        7: "is damaged or no NIfTI file",
-        8: "it repeats the pair 'a, head, coronal' of line 2",
+        7: "broken.nii.gz",
+        8: "'a, head, coronal' of line 2",
         9: "lr has 2 slices and hr 3.",
         10: "lr is finer than hr (16 × 16 and 8 × 8)",
         11: "lr and hr are the same scan",
-        12: "it has 2 values more than there are columns",
-        13: "holds 1 scans and none of them is clearly '7'",
+        12: "2 values more",
+        13: "'7'",
     }
     for number, line in zip(numbers, told, strict=True):
         assert expected[number] in line
@@ -114,9 +114,9 @@ def test_a_second_session_is_another_pair(scans: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        ([], "is empty. It needs a line with the column names subject, region, plane, lr, hr."),
-        (["subject,region,plane,hr"], "has no column lr in line 1."),
-        ([HEADER], "has no pairs below its line of column names."),
+        ([], "subject, region, plane, lr, hr"),
+        (["subject,region,plane,hr"], "no column lr"),
+        ([HEADER], "no pairs"),
     ],
 )
 def test_tables_without_pairs(tmp_path: Path, lines: list[str], sentence: str) -> None:
@@ -124,9 +124,9 @@ def test_tables_without_pairs(tmp_path: Path, lines: list[str], sentence: str) -
 
 
 def test_other_encodings_and_missing_tables(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="Save the table as 'CSV UTF-8'"):
+    with pytest.raises(ReadError, match="UTF-8"):
         plan_from_csv(table(tmp_path, HEADER, "Größe", encoding="latin-1"))
-    with pytest.raises(ReadError, match=r"nowhere\.csv does not exist"):
+    with pytest.raises(ReadError, match=r"nowhere\.csv"):
         plan_from_csv(tmp_path / "nowhere.csv")
 
 
@@ -152,7 +152,7 @@ def test_what_is_written_is_read_back(scans: Path) -> None:
 
 def test_simulated_pairs_have_no_table(tmp_path: Path) -> None:
     pair = PlannedPair(subject="a", region="b", plane="c", lr=Simulation(), hr=Source("x"))
-    with pytest.raises(StudyError, match="can't hold simulated ones"):
+    with pytest.raises(StudyError, match="simulated"):
         write_table(Plan((pair,)), tmp_path / "out.csv")
     assert list(tmp_path.iterdir()) == []
 

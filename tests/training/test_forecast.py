@@ -42,7 +42,7 @@ def test_what_training_would_refuse_is_the_answer(
     monkeypatch.setattr(sys, "stdin", io.StringIO(question))
     assert main() == 0
     answer = capsys.readouterr().out
-    with pytest.raises(TrainingError, match="no slices in its validation set"):
+    with pytest.raises(TrainingError, match="validation"):
         _understand(answer, "")
 
 
@@ -55,7 +55,7 @@ def test_a_process_that_dies_without_an_answer_is_told(
     tmp_path: Path, make_config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(TrainingError, match="without an answer: it was killed"):
+    with pytest.raises(TrainingError, match="killed"):
         forecast(make_config(), tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
     with pytest.raises(TrainingError, match="gone"):

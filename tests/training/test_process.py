@@ -74,7 +74,7 @@ def test_a_run_in_the_background_is_watched_stopped_killed_and_finished(
     assert read_run(path).state == "starting"
     stop_run(path, kill=True)
     run = wait(path, "died")
-    assert "can be resumed" in run.message
+    assert "resumed" in run.message
     assert run.model is not None
 
 
