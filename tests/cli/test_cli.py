@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def test_each_help_has_an_example_that_parses(name: str, capsys: pytest.CaptureF
     assert ended.value.code == 0
     assert examples
     for example in examples:
-        build_parser().parse_args(example.split())
+        build_parser().parse_args(shlex.split(example))
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/command-line.md", "docs/index.md"])
@@ -69,7 +70,7 @@ def test_documented_commands_parse(page: str) -> None:
     lines = re.findall(r"^micromri (.+)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert lines
     for line in lines:
-        assert build_parser().parse_args(line.split()).run
+        assert build_parser().parse_args(shlex.split(line)).run
 
 
 @pytest.mark.parametrize(
