@@ -19,6 +19,7 @@ from napari_micromri import __version__
 from napari_micromri.cli import (
     convert,
     denoise,
+    dsq,
     evaluate,
     export,
     info,
@@ -48,6 +49,7 @@ COMMANDS = (
     tune,
     tune_report,
     denoise,
+    dsq,
     measure,
     evaluate,
     ivim,

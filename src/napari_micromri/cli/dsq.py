@@ -1,0 +1,75 @@
+"""`micromri dsq`: whether a prediction is nearer to the clean signals than the noisy ones are, and where."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from napari_micromri.cli.console import choose_scan, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_micromri.cli.console import Commands
+    from napari_micromri.ivim.signal_quality import SignalQuality
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the program."""
+    parser = commands.add_parser(
+        "dsq",
+        help="compare the quality of predicted and of noisy signals",
+        description="Differences in signal quality of a clean, a noisy and a predicted (fitted, denoised) scan.",
+        epilog="Examples:\n"
+        "  micromri dsq clean.nii.gz noisy.nii.gz predicted.nii.gz\n"
+        "  micromri dsq clean.nii.gz noisy.nii.gz predicted.nii.gz --edges 0 0.01 0.02 0.05 --json",
+    )
+    for name in ("clean", "noisy", "predicted"):
+        parser.add_argument(name, metavar=name.upper(), help=f"the {name} scan")
+    parser.add_argument("--edges", nargs="+", type=float, help="limits of the bins of the fitting error")
+    parser.add_argument("--json", action="store_true", help="print the figures as one object")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare and print."""
+    from napari_micromri.io import open_scan
+    from napari_micromri.ivim.signal_quality import compare_scans
+
+    paths = (options.clean, options.noisy, options.predicted)
+    found = compare_scans(*(choose_scan(open_scan(path), None, path) for path in paths), edges=options.edges)
+    if options.json:
+        print_json(to_json(found))
+    else:
+        print("\n".join(_lines(found)))
+    return 0
+
+
+def to_json(found: SignalQuality) -> dict[str, object]:
+    """Make a JSON-like object; what is infinite or not a number becomes null."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+    figures = asdict(found) | {"phenomenon_1": found.phenomenon_1, "gap_trend": found.gap_trend}
+    return {key: plain(value) for key, value in figures.items()}
+
+
+def _lines(found: SignalQuality) -> list[str]:
+    verb = "better" if found.phenomenon_1 else "not better"
+    lines = [
+        f"{found.count} signals: mean noise Q_n {found.q_n:.4g}, mean reconstruction error Q_p {found.q_p:.4g}: the "
+        f"prediction is {verb} than the measurement",
+        f"nearer to the clean signal (eq. 9): {100 * found.eq9:.1f} %; eq. 14 holds for {100 * found.eq14:.1f} %",
+        "fitting error      signals   noise      recon error  gap",
+    ]
+    for b in found.bins:
+        high = "..." if b.high == float("inf") else f"{b.high:.4g}"
+        lines.append(f"{b.low:.4g} - {high:8}  {b.count:8}   {b.noise:<9.4g}  {b.recon_error:<11.4g}  {b.gap:+.4g}")
+    if found.missing:
+        lines.append(f"Warning: {found.missing} signals were left out, since one of the three is missing")
+    return lines
