@@ -16,6 +16,7 @@ from napari_micromri.training.engine.batches import (
     ahead,
     batch_count,
     collate,
+    random_cut,
     training_batches,
     validation_batches,
     whole_sample,
@@ -98,21 +99,51 @@ def test_given_and_wanted_are_turned_and_cut_alike(
         torch.testing.assert_close(batch.given, batch.wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_flips_come_in_all_four_ways(make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig]) -> None:
-    pair = make_pair((24, 24))
-    seen = set()
-    for epoch in range(1, 40):
-        [batch] = training_batches([pair], make_config(), epoch)
-        image = batch.wanted[0, 0].numpy()
-        seen |= {k for k, way in enumerate(_ways(pair, make_config())) if np.allclose(image, way)}
-    assert seen == {0, 1, 2, 3}
-    [still] = training_batches([pair], make_config(flips=False), 1)
-    assert np.allclose(still.wanted[0, 0].numpy(), _ways(pair, make_config())[0])
-
-
-def _ways(pair: Slices, config: TrainConfig) -> list[np.ndarray]:
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, 4), ({"flips": False}, 1), ({"transpose": True}, 8), ({"flips": False, "transpose": True}, 2)],
+)
+def test_slices_are_turned_in_the_ways_that_are_allowed_and_in_no_others(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig], settings: dict[str, bool], expected: int
+) -> None:
+    pair, config = make_pair((24, 24)), make_config(**settings)
     image = whole_sample(pair, config).wanted
-    return [image, image[::-1], image[:, ::-1], image[::-1, ::-1]]
+    ways = [turned[::up, ::left] for turned in (image, image.T) for up in (1, -1) for left in (1, -1)]
+    seen = set()
+    for epoch in range(1, 60):
+        [batch] = training_batches([pair], config, epoch)
+        [way] = [k for k, one in enumerate(ways) if np.allclose(batch.wanted[0, 0].numpy(), one)]
+        seen.add(way)
+    allowed = {1: {0}, 4: {0, 1, 2, 3}, 2: {0, 4}, 8: set(range(8))}
+    assert seen == allowed[expected]
+
+
+def test_squares_begin_at_every_coarse_pixel_at_which_they_fit(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig]
+) -> None:
+    pair, config = make_pair((24, 20)), make_config(crop=16)
+    rows, columns = np.mgrid[:24, :20]
+    pair, starts = replace(pair, hr=(100 * rows + columns).astype(np.float32)), set()
+    for seed in range(200):
+        cut = random_cut(pair, config, np.random.default_rng(seed))
+        places = np.round(cut.wanted * cut.scale + cut.offset).astype(int)
+        assert places.shape == (16, 16)
+        assert (places == places[0, 0] + 100 * rows[:16, :16] + columns[:16, :16]).all()
+        starts.add(divmod(int(places[0, 0]), 100))
+    assert starts == {(row, column) for row in (0, 2, 4, 6, 8) for column in (0, 2, 4)}
+
+
+def test_scaling_goes_up_and_down_as_far_as_it_says(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig]
+) -> None:
+    pair, config = make_pair(), make_config(scaling=0.3, flips=False)
+    plain = whole_sample(pair, config)
+    factors = []
+    for epoch in range(1, 60):
+        [batch] = training_batches([pair], config, epoch)
+        factors.append(np.log(plain.scale / batch.scales.item()))
+    assert -0.3 <= min(factors) < -0.25
+    assert 0.25 < max(factors) <= 0.3
 
 
 def test_scaling_keeps_the_scanners_units(
