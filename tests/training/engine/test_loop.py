@@ -202,6 +202,7 @@ def test_averaged_weights_are_judged_and_kept(
     average = {name: state[f"average.module.{name}"] for name in kept}
     assert all(torch.equal(kept[name], average[name]) for name in kept)
     assert any(not torch.equal(kept[name], state[f"network.{name}"]) for name in kept)
+    assert int(state["average.n_averaged"]) == 3  # each batch counts
     network = new_network(config)
 
     def error(weights: dict[str, torch.Tensor]) -> float:
@@ -215,6 +216,53 @@ def test_averaged_weights_are_judged_and_kept(
 
     assert epoch.validation.mse == pytest.approx(error(average), rel=1e-4)
     assert epoch.validation.mse != pytest.approx(error({name: state[f"network.{name}"] for name in kept}), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"scheduler": "exponential", "decay": 0.5}, [1, 0.5, 0.25]),
+        ({"scheduler": "plateau", "decay": 0.5, "plateau_patience": 0}, [1, 1, 0.5]),
+        # After the warm-up half a cosine, over the steps of two epochs
+        ({"scheduler": "cosine", "warmup_epochs": 1, "final_rate": 0.1}, [1, 0.55, 0.1]),
+    ],
+    ids=["exponential", "plateau", "cosine"],
+)
+def test_the_learning_rate_takes_its_course(
+    make_config: Callable[..., TrainConfig],
+    make_run: Callable[..., RunFolder],
+    data: TrainingData,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, object],
+    expected: list[float],
+) -> None:
+    monkeypatch.setattr(loop, "monitored", lambda *_: 2.0)  # no epoch is better than the first
+    config = make_config(epochs=3, patience=None, **settings)
+    epochs = epochs_of(train(config, data, make_run(config)))
+    assert [epoch.learning_rate / config.learning_rate for epoch in epochs] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("outlier", "ends"), [(1e4, False), (1e5, True)])
+def test_one_loss_among_twenty_may_be_large_but_not_without_end(
+    make_config: Callable[..., TrainConfig],
+    make_run: Callable[..., RunFolder],
+    data: TrainingData,
+    monkeypatch: pytest.MonkeyPatch,
+    outlier: float,
+    ends: bool,
+) -> None:
+    # A twentieth of it enters the smoothed loss, which may grow a thousandfold.
+    real, calls = loop.batch_loss, iter(range(100))
+    monkeypatch.setattr(loop, "batch_loss", lambda *args: real(*args) * (outlier if next(calls) == 4 else 1))
+    config = make_config(epochs=2, learning_rate=1e-12)
+    folder = make_run(config)
+    if ends:
+        with pytest.raises(TrainingError, match="epoch 2, batch 2"):
+            list(train(config, data, folder))
+    else:
+        epochs = epochs_of(train(config, data, folder))
+        usual = epochs[0].train_loss
+        assert epochs[1].train_loss == pytest.approx(usual * (2 + outlier) / 3, rel=0.5)
 
 
 @pytest.mark.parametrize("clip", [1e-3, 1e-4])
