@@ -102,3 +102,17 @@ def test_the_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert entries["unet-default"]["parameters"] <= 600_000
     assert main(["models"]) == 0
     assert "unet-default" in capsys.readouterr().out
+
+
+def test_what_is_no_magnitude_is_refused_unless_asked_for(
+    tmp_path: Path, make_scan: Callable[..., Scan], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = make_scan((2, 40, 32))
+    signed = plain.read() * np.cos(np.linspace(0, 9, 32, dtype=np.float32))
+    source = save_scan(Scan(signed, plain.info), tmp_path / "real.nii.gz")
+    arguments = ["denoise", str(source), str(tmp_path / "out.nii.gz"), "--device", "cpu"]
+    assert main(arguments) == 2
+    assert "--anyway" in capsys.readouterr().err
+    assert not (tmp_path / "out.nii.gz").exists()
+    assert main([*arguments, "--anyway"]) == 0
+    assert "both sides of zero" in capsys.readouterr().out

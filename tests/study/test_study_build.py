@@ -128,6 +128,21 @@ def test_a_pair_that_fails_is_reported_and_the_others_go_on(tmp_path: Path, plan
     assert [text.split(" (LR")[0] for text in found.missing] == ["m0, head, coronal", "m1, head, coronal"]
 
 
+def test_pairs_are_made_of_magnitudes(tmp_path: Path, plan: Plan, make_scan: MakeScan) -> None:
+    """An offset is taken out when a pair is built; a real part is no pair."""
+    plain = make_scan((3, 40, 36))
+    save_scan(Scan(plain.read() - 1000, plain.info), tmp_path / "hr0.nii.gz", overwrite=True)
+    signed = plain.read() * np.cos(np.linspace(0, 9, 36, dtype=np.float32))
+    save_scan(Scan(signed, plain.info), tmp_path / "hr1.nii.gz", overwrite=True)
+    result = build(plan, target(tmp_path))
+    assert result.added == ("m0/head/coronal", "m2/head/coronal")
+    assert "HR: " in result.failed[0].reason
+    assert "both sides of zero" in result.failed[0].reason
+    _, hr = Study.open(target(tmp_path)).scans("m0/head/coronal")
+    np.testing.assert_allclose(hr.read(), plain.read() - plain.read().min(), atol=1e-3)
+    assert {"step": "offset", "taken_out": -1000.0} in [dict(step) for step in hr.info.provenance]
+
+
 def test_pixels_that_end_too_early_fail_alone(tmp_path: Path, plan: Plan) -> None:
     whole = (tmp_path / "hr0.nii.gz").read_bytes()
     (tmp_path / "hr0.nii.gz").write_bytes(whole[: len(whole) // 2])

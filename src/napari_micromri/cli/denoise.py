@@ -61,6 +61,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"
     )
+    parser.add_argument(
+        "--anyway", action="store_true", help="also denoise what is no magnitude image, such as a phase image"
+    )
     _add_sampling(parser)
     parser.add_argument("--json", action="store_true", help="print what was done as one object")
     parser.set_defaults(run=run)
@@ -135,6 +138,7 @@ def _denoise_options(options: argparse.Namespace) -> DenoiseOptions:
         batch_size=options.batch_size,
         noise=options.noise,
         strength=options.strength,
+        anyway=options.anyway,
         steps=options.steps,
         draws=options.draws,
         eta=options.eta,

@@ -32,6 +32,8 @@ class DenoiseOptions:
         For models that are told the noise: its standard deviation in the scan's units; None measures it on each slice.
     strength
         For the same models: the noise is told times this. Above 1 more is removed, below 1 less.
+    anyway
+        Also denoise what is no magnitude image; see `napari_micromri.inference.domain`.
     steps, draws, eta, seed
         For diffusion models only; see `napari_micromri.nn.restorer.Sampling`. None is one step and one draw without
         noise; several draws take 5 steps and all the noise (eta 1) unless told otherwise.
@@ -43,6 +45,7 @@ class DenoiseOptions:
     precision: Precision = "auto"
     batch_size: int | None = None
     tile: int | None = None
+    anyway: bool = False
     noise: float | None = None
     strength: float = 1.0
     steps: int | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_micromri import __version__
 from napari_micromri.errors import CancelledError, ReadError, describe_os_error
+from napari_micromri.inference.domain import domain_of
 from napari_micromri.inference.plan import Plan
 from napari_micromri.nn.registry import load_model
 from napari_micromri.progress import never, no_progress
@@ -40,6 +41,7 @@ class DenoiseRun:
         self.options = options
         self.model = load_model(model) if isinstance(model, str | Path) else model
         self.plan = Plan.of(scan, options.select, options.slice_axis, self.model.spec.factor)
+        self.domain = domain_of(scan, options.slice_axis).admitted(anyway=options.anyway)
         self.uncertainty = uncertainty
         self._core = SliceDenoiser(self.model, options, uncertainty=uncertainty)
         self.sampling = self._core.sampling
@@ -63,6 +65,10 @@ class DenoiseRun:
         }
         if "snr_range" in spec.provenance:
             step["snr_range"] = spec.provenance["snr_range"]
+        if self.domain.offset:
+            step["offset"] = self.domain.offset
+        if self.domain.cautions:
+            step["cautions"] = list(self.domain.cautions)
         if self.sampling is not None:
             step["sampling"] = asdict(self.sampling)
         if self.model.takes_noise:
@@ -98,6 +104,8 @@ class DenoiseRun:
                 images = core.denoise(self.plan.to_stack(self._read(batch)), self.plan.numbers(batch))
                 if images is None:  # too little memory for so many
                     continue
+                if self.domain.offset:
+                    images[0] = images[0] + np.float32(self.domain.offset)
                 yield batch, [self.plan.from_stack(image) for image in images]
                 self.done += batch.count
                 progress(self.done, self.plan.total)
@@ -113,6 +121,8 @@ class DenoiseRun:
     def _read(self, batch: Batch) -> NDArray[Any]:
         scan = self.plan.scan
         try:
-            return np.asarray(scan.data[batch.source])
+            values = np.asarray(scan.data[batch.source])
         except OSError as error:  # else it would pass for an error of the output's disk
             raise ReadError(describe_os_error(error, scan.info.source or f"'{scan.info.name}'")) from error
+        # In double precision, so that nothing of the signal is lost below a large offset.
+        return values - np.float64(self.domain.offset) if self.domain.offset else values

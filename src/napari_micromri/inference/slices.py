@@ -15,6 +15,7 @@ from napari_micromri.inference.devices import (
     resolve_device,
     resolve_precision,
 )
+from napari_micromri.inference.domain import split_spikes
 from napari_micromri.inference.plan import fill_gaps
 from napari_micromri.inference.sampling import resolve_noise, resolve_sampling
 from napari_micromri.nn.restorer import SamplingRestorer
@@ -93,8 +94,9 @@ class SliceDenoiser:
             out: then `slices_at_once` gives fewer from now on.
         """
         filled, gaps = fill_gaps(slices)
+        tame, spikes = split_spikes(filled)
         try:
-            images = self._restore(filled, range(len(slices)) if numbers is None else numbers)
+            images = self._restore(tame, range(len(slices)) if numbers is None else numbers)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -109,10 +111,10 @@ class SliceDenoiser:
                 f"The model '{self.model.spec.name}' gives values for this scan that are no numbers: it is damaged, or "
                 "the scan's values are too large. Choose another model, or scale the scan."
             )
+        if spikes is not None:
+            images[0] = np.where(self._fine(spikes), self._fine(filled), images[0])
         if gaps is not None:
-            factor = self.model.spec.factor
-            holes = gaps.repeat(factor, axis=1).repeat(factor, axis=2)
-            images = [np.where(holes, np.float32(np.nan), image) for image in images]
+            images = [np.where(self._fine(gaps), np.float32(np.nan), image) for image in images]
         return images
 
     def one(self, image: NDArray[np.generic], number: int) -> Images:
@@ -121,6 +123,10 @@ class SliceDenoiser:
             pass  # it was given less memory, until `denoise` gives up
         image_found: Images = found[0][0]
         return image_found
+
+    def _fine(self, slices: NDArray[np.generic]) -> NDArray[np.generic]:
+        factor = self.model.spec.factor
+        return slices.repeat(factor, axis=1).repeat(factor, axis=2)
 
     def _restore(self, slices: Images, numbers: Sequence[int]) -> list[Images]:
         given = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)

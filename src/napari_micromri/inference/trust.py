@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError
+from napari_micromri.inference.domain import split_spikes
 from napari_micromri.measure.noise import RAYLEIGH_MEAN, estimate_noise
 from napari_micromri.simulation.acquisition import truncate_k_space
 
@@ -73,6 +74,7 @@ class TrustReport:
     slices: tuple[SliceTrust, ...]
     total: int
     snr_range: tuple[float, float]
+    cautions: tuple[str, ...] = ()
 
     @property
     def chi_square(self) -> float:
@@ -94,7 +96,7 @@ class TrustReport:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting the result, in sentences."""
-        found = []
+        found = [*self.cautions]
         low, high = self.snr_range
         if np.isfinite(self.snr) and not low <= self.snr <= high:
             found.append(
@@ -160,19 +162,31 @@ def check_trust(
     if any(first.get(axis, 0) + count > lengths[axis] for axis, count in zip(outer, counts, strict=True)):
         raise InputError(f"'{denoised.info.name}' is not '{scan.info.name}' denoised: it has more slices.")
     total = int(np.prod(counts))
+    steps = [step for step in denoised.info.provenance if step.get("step") == "denoise"]
+    made = steps[-1] if steps else {}
+    offset = np.float64(made.get("offset", 0.0))
     found = []
     for number in np.unique(np.linspace(0, total - 1, min(total, MOST_SLICES)).round().astype(int)):
         place = {axis: int(k) for axis, k in zip(outer, np.unravel_index(int(number), counts), strict=True)}
         source = {axis: k + first.get(axis, 0) for axis, k in place.items()}
         index = int(np.ravel_multi_index(tuple(source.values()), [lengths[axis] for axis in outer])) if outer else 0
-        found.append(judge_slice(_slice(scan, source, plane), _slice(denoised, place, plane), index))
-    return TrustReport(tuple(found), total, _trained_for(denoised))
+        measured, result = _slice(scan, source, plane) - offset, _slice(denoised, place, plane) - offset
+        found.append(judge_slice(_tame(measured), _tame(result), index))
+    return TrustReport(tuple(found), total, _trained_for(denoised), tuple(map(str, made.get("cautions", ()))))
 
 
-def _slice(scan: Scan, place: Mapping[str, int], plane: Sequence[str]) -> NDArray[np.float32]:
+def _slice(scan: Scan, place: Mapping[str, int], plane: Sequence[str]) -> NDArray[np.float64]:
     """Read one slice, whatever the order of the other axes: a file may have put them in another."""
     index = tuple(slice(None) if axis in plane else place.get(axis, 0) for axis in scan.info.axes)
-    return np.asarray(scan.data[index], dtype=np.float32)
+    return np.asarray(scan.data[index], dtype=np.float64)
+
+
+def _tame(image: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Take out single voxels far above all others, as before denoising: their echo would spread over the slice."""
+    with np.errstate(over="ignore"):
+        values = image.astype(np.float32)
+    holes = ~np.isfinite(values)
+    return np.where(holes, values, split_spikes(np.where(holes, np.float32(0), values)[None])[0][0])
 
 
 def _trained_for(denoised: Scan) -> tuple[float, float]:

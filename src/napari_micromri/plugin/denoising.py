@@ -50,6 +50,8 @@ class DenoiseRequest:
         deviation over the draws, streamed to a file beside ``path`` where there is one.
     keep_finished
         When stopped, keep the slices that are done.
+    anyway
+        Also denoise what is no magnitude image.
     """
 
     scan: Scan
@@ -68,6 +70,7 @@ class DenoiseRequest:
     eta: float | None = None
     uncertainty: bool = False
     keep_finished: bool = False
+    anyway: bool = False
 
     @property
     def title(self) -> str:
@@ -155,6 +158,7 @@ def _denoised(request: DenoiseRequest, progress: Progress, should_stop: ShouldSt
         slice_axis=request.slice_axis,
         device=request.device,
         strength=request.strength,
+        anyway=request.anyway,
         steps=request.steps,
         draws=request.draws,
         eta=request.eta,

@@ -198,12 +198,12 @@ def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _R
     hr = planned.hr.open()
     if isinstance(planned.lr, Simulation):
         check_comparable(hr, hr)
-        hr = reader.read(hr)
+        hr = _magnitudes(reader.read(hr), "HR")
         lr = reader.read(planned.lr.apply(hr))
     else:
         lr = planned.lr.open()
         check_comparable(lr, hr)
-        lr, hr = reader.read(lr), reader.read(hr)
+        lr, hr = _magnitudes(reader.read(lr), "LR"), _magnitudes(reader.read(hr), "HR")
     report = compare(lr, hr)
     lr, hr = (Scan(scan.data, _told(scan.info, planned)) for scan in (lr, hr))
     pair = Pair(
@@ -221,6 +221,25 @@ def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _R
         digest="",
     )
     return pair, lr, hr
+
+
+def _magnitudes(scan: Scan, what: str) -> Scan:
+    """Take an offset out of a scan, since networks learn from magnitudes.
+
+    Raises
+    ------
+    StudyError
+        The scan shows no magnitudes.
+    """
+    from napari_micromri.inference.domain import domain_of
+
+    domain = domain_of(scan)
+    if domain.problem is not None:
+        raise StudyError(f"{what}: {domain.problem} A pair is made of magnitude images.")
+    if not domain.offset:
+        return scan
+    data = (scan.read() - np.float64(domain.offset)).astype(np.float32)
+    return Scan(data, scan.info.with_step({"step": "offset", "taken_out": domain.offset}))
 
 
 def _image(scan: Scan) -> Image:

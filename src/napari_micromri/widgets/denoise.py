@@ -202,6 +202,7 @@ class DenoiseWidget(QWidget):
             eta=self.form.sampling.eta,
             uncertainty=not preview and self.form.sampling.wants_map,
             keep_finished=not preview and self.form.keep.isChecked(),
+            anyway=self.form.anyway.isChecked(),
         )
 
     def _start(self, *, preview: bool) -> None:

@@ -60,6 +60,10 @@ class DenoiseForm(QWidget):
             "Also show what was removed", "Adds a layer of input − result, in two colours around zero."
         )
         self.keep = _box("Keep finished slices on Cancel", "Otherwise Cancel leaves nothing behind.")
+        self.anyway = _box(
+            "Denoise anyway",
+            "Also what is no magnitude image, such as a phase image, a field map or labels: nothing the models know.",
+        )
         self.to_file = _box(
             "Save straight to OME-Zarr", "For scans larger than memory: the result is written as it comes."
         )
@@ -138,7 +142,7 @@ class DenoiseForm(QWidget):
             ("Device", self.device),
         ):
             self._rows.addRow(label, field)
-        self._folded = _column(self.residual, self.keep, self.to_file, self._file)
+        self._folded = _column(self.residual, self.keep, self.anyway, self.to_file, self._file)
         buttons = QWidget()
         _row(buttons, self.preview, self.denoise)
         layout = QVBoxLayout(self)
@@ -152,7 +156,7 @@ class DenoiseForm(QWidget):
     def _connect(self) -> None:
         for chooser in (self.layer, self.model, self.slices, self.slice_axis, self.device):
             chooser.currentIndexChanged.connect(self._tell)
-        for box in (self.residual, self.keep, self.to_file, self.more):
+        for box in (self.residual, self.keep, self.anyway, self.to_file, self.more):
             box.toggled.connect(self._tell)
         for number in (self.first, self.last):
             number.valueChanged.connect(self._tell)

@@ -1,0 +1,154 @@
+"""What a model of magnitudes may be given: offsets are undone, spikes stay alone, what is no magnitude is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_micromri.errors import InputError
+from napari_micromri.inference import DenoiseOptions, denoise
+from napari_micromri.inference.domain import domain_of, split_spikes
+from napari_micromri.inference.trust import check_trust
+from napari_micromri.scan import Scan, ScanInfo
+
+if TYPE_CHECKING:
+    from napari_micromri.nn.plain_restorer import PlainRestorer
+
+INFO = ScanInfo(name="rat", axes="zyx", voxel_size=(0.6, 0.2, 0.2))
+SHAPE = (3, 64, 60)
+
+
+def options(**chosen: Any) -> DenoiseOptions:
+    return DenoiseOptions(**({"device": "cpu", "precision": "float32"} | chosen))
+
+
+def signal(noise: float = 20.0, seed: int = 0) -> np.ndarray:
+    """Give a complex image: an ellipse with structure and a phase, in noise."""
+    y, x = (np.linspace(-1, 1, n)[:, None] if k == 0 else np.linspace(-1, 1, n) for k, n in enumerate(SHAPE[1:]))
+    body = 500 * (y**2 + x**2 < 0.5) * (1 + 0.4 * np.sin(9 * x) * np.cos(7 * y))
+    rng = np.random.default_rng(seed)
+    white = rng.normal(0, noise, (2, *SHAPE))
+    return body * np.exp(1j * (3 * y + 2 * x)) + white[0] + 1j * white[1]
+
+
+@pytest.fixture
+def magnitude() -> np.ndarray:
+    return np.abs(signal())
+
+
+def scan_of(values: np.ndarray, **about: Any) -> Scan:
+    return Scan(values, replace(INFO, **about))
+
+
+@pytest.mark.parametrize("offset", [-1000, -399, -30, 1000, 32768])
+@pytest.mark.parametrize("dtype", [np.int32, np.float64])
+def test_an_offset_is_taken_out_and_put_back(
+    magnitude: np.ndarray, restorer: PlainRestorer, offset: int, dtype: type
+) -> None:
+    magnitude = magnitude.astype(dtype) - magnitude.astype(dtype).min()
+    plain = denoise(scan_of(magnitude), restorer, options())
+    moved = denoise(scan_of(magnitude + dtype(offset)), restorer, options())
+    np.testing.assert_allclose(moved.read() - offset, plain.read(), atol=0.02)
+    assert moved.info.provenance[-1]["offset"] == offset
+    assert "offset" not in plain.info.provenance[-1]
+    part = denoise(scan_of(magnitude + dtype(offset)), restorer, options(select={"z": range(1, 2)}))
+    np.testing.assert_allclose(part.read()[0], moved.read()[1], atol=0.02)
+
+
+def test_noise_that_never_reaches_zero_changes_next_to_nothing(magnitude: np.ndarray, restorer: PlainRestorer) -> None:
+    plain = denoise(scan_of(magnitude), restorer, options()).read()
+    moved = denoise(scan_of(magnitude - 1000), restorer, options()).read() + 1000
+    assert np.abs(moved - plain).max() < 0.02 * 20  # of the noise
+
+
+def test_the_trust_check_sees_the_scan_without_its_offset(magnitude: np.ndarray, restorer: PlainRestorer) -> None:
+    magnitude = magnitude - magnitude.min()
+    reports = []
+    for offset in (0, -1000):
+        scan = scan_of(magnitude + offset)
+        reports.append(check_trust(scan, denoise(scan, restorer, options())))
+    assert reports[1].chi_square == pytest.approx(reports[0].chi_square, rel=1e-3)
+    assert reports[1].snr == pytest.approx(reports[0].snr, rel=1e-3)
+    assert any("-1000" in sentence for sentence in reports[1].warnings)
+
+
+NOT_FOR_MODELS = {
+    "real part": lambda: signal().real,
+    "imaginary part": lambda: signal().imag,
+    "phase": lambda: np.angle(signal()),
+    "phase without a sign": lambda: ((np.angle(signal(60)) / np.pi + 1) * 2047.5).astype(np.uint16),
+    "masked phase": lambda: np.where(np.abs(signal()) > 200, np.angle(signal()), 0),
+    "field map": lambda: np.where(np.abs(signal()) > 200, 80 * np.sin(np.linspace(-3, 3, SHAPE[2])), 0),
+    "labels": lambda: (1 * (np.abs(signal(0)) > 200) + 2 * (np.abs(signal(0)) > 600)).astype(np.uint8),
+    "a mask": lambda: (np.abs(signal(0)) > 200).astype(np.int16),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FOR_MODELS)
+def test_what_is_no_magnitude_is_refused_unless_asked_for(kind: str, restorer: PlainRestorer) -> None:
+    scan = scan_of(NOT_FOR_MODELS[kind]())
+    with pytest.raises(InputError, match=r"'rat' .*magnitude images only"):
+        denoise(scan, restorer, options())
+    result = denoise(scan, restorer, options(anyway=True))
+    assert np.isfinite(result.read()).all()
+    assert "asked for" in result.info.provenance[-1]["cautions"][0]
+
+
+@pytest.mark.parametrize("kind", ["as it is", "masked", "ringing", "crop", "empty", "constant"])
+def test_ordinary_scans_are_left_alone(magnitude: np.ndarray, kind: str) -> None:
+    values = {
+        "as it is": magnitude,
+        "masked": np.where(magnitude > 200, magnitude, 0),
+        "ringing": np.where(magnitude > 200, magnitude, np.random.default_rng(1).normal(0, 5, SHAPE)),
+        "crop": magnitude[:, 20:44, 18:42],
+        "empty": np.zeros(SHAPE),
+        "constant": np.full(SHAPE, -7.0),
+    }[kind]
+    domain = domain_of(scan_of(values))
+    assert (domain.offset, domain.problem, domain.cautions) == (0, None, ())
+
+
+def test_doubts_are_said(magnitude: np.ndarray) -> None:
+    clipped = np.minimum(magnitude, 500).astype(np.int16)
+    assert "clipped" in domain_of(scan_of(clipped)).cautions[0]
+    again = scan_of(magnitude, provenance=({"step": "denoise"},))
+    assert "denoised before" in domain_of(again).cautions[0]
+
+
+def test_what_cannot_be_read_is_left_to_the_run() -> None:
+    class Broken:
+        shape, ndim, dtype = SHAPE, 3, np.dtype(np.float32)
+
+        def __getitem__(self, index: object) -> np.ndarray:
+            raise OSError("gone")
+
+    assert domain_of(Scan(Broken(), INFO)).problem is None  # type: ignore[arg-type]
+
+
+def test_one_bright_voxel_bends_nothing_far_away(magnitude: np.ndarray, restorer: PlainRestorer) -> None:
+    spoilt = magnitude.copy()
+    spoilt[1, 30, 30] = 30 * magnitude.max()
+    plain, result = (denoise(scan_of(values), restorer, options()).read() for values in (magnitude, spoilt))
+    far = np.ones(plain.shape[1:], dtype=bool)
+    far[40:82, 40:82] = False
+    np.testing.assert_array_equal(result[[0, 2]], plain[[0, 2]])
+    assert np.abs(result[1] - plain[1])[far].max() < 0.5  # of a noise of 20
+    np.testing.assert_array_equal(result[1, 60:62, 60:62], np.float32(spoilt[1, 30, 30]))
+    trust = [
+        check_trust(scan_of(v), Scan(r, replace(INFO, voxel_size=(0.6, 0.1, 0.1))))
+        for v, r in ((magnitude, plain), (spoilt, result))
+    ]
+    assert trust[1].slices[1].peak < 1.5 * trust[0].slices[1].peak
+
+
+def test_ordinary_slices_have_no_spikes(magnitude: np.ndarray) -> None:
+    slices = magnitude.astype(np.float32)
+    same, spikes = split_spikes(slices)
+    assert same is slices
+    assert spikes is None
+    vessel = slices.copy()
+    vessel[0, 5:9, 5:9] = 9 * vessel.max()  # too many pixels for a spike
+    assert split_spikes(vessel)[1] is None
