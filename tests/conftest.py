@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from hypothesis import settings
+from pytestqt.qtbot import QtBot
 
 import leftovers
 from napari_micromri.scan import Scan, ScanInfo
@@ -30,6 +31,19 @@ def no_process_is_left() -> Iterator[None]:
     yield
     if left := watch.end():
         pytest.fail(f"The test left {len(left)} processes alive: {'; '.join(left)}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_waits() -> Iterator[None]:
+    """Let every wait for something in a window last a minute, since a busy machine may be slow; what comes ends it."""
+    real = QtBot.waitUntil
+
+    def wait(self: QtBot, callback: Callable[[], object], *, timeout: int = 0) -> None:
+        real(self, callback, timeout=max(timeout, 60_000))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(QtBot, "waitUntil", wait)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -154,10 +154,10 @@ def test_an_interruption_keeps_what_is_done(study: Study, model: Path, tmp_path:
         "import sys, time\n"
         "from napari_micromri.cli.program import main\n"
         "from napari_micromri.measure.evaluation import run\n"
-        "real = run.measure_slice\n"
+        "real, calls = run.measure_slice, iter(range(100))\n"
         "def slow(*arguments):\n"
         "    print('measuring', flush=True)\n"
-        "    time.sleep(0.2)\n"
+        "    time.sleep(0 if next(calls) < 3 else 600)\n"
         "    return real(*arguments)\n"
         "run.measure_slice = slow\n"
         "sys.exit(main())\n"
@@ -169,7 +169,7 @@ def test_an_interruption_keeps_what_is_done(study: Study, model: Path, tmp_path:
         text=True,
     )
     assert process.stdout is not None
-    for _ in range(3):
+    for _ in range(4):
         assert process.stdout.readline() == "measuring\n"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

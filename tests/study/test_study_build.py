@@ -261,7 +261,10 @@ BUILD = """
 import sys
 from napari_micromri.study.build import build
 from napari_micromri.study.table import plan_from_csv
-build(plan_from_csv(sys.argv[1]), sys.argv[2], progress=lambda done, total: print(done, flush=True))
+def note(done, total):
+    print(done, flush=True)
+    sys.stdin.readline()  # goes on when told to, so that it is never far ahead
+build(plan_from_csv(sys.argv[1]), sys.argv[2], progress=note)
 """
 
 
@@ -276,11 +279,17 @@ def test_killed_again_and_again_a_build_ends_like_an_undisturbed_one(tmp_path: P
     for steps, delay in ((1, 0.0), (7, 0.05), (13, 0.02)):
         process = _start(table, killed)
         assert process.stdout is not None
+        assert process.stdin is not None
         for _ in range(steps):
             process.stdout.readline()
+            process.stdin.write("\n")
+            process.stdin.flush()
         time.sleep(delay)
         process.kill()
-        process.communicate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
         assert process.returncode == -signal.SIGKILL
         assert check(Study.open(killed), pixels=True).damaged == {}
         done.append(len(digests(killed)))
@@ -298,7 +307,8 @@ def test_killed_again_and_again_a_build_ends_like_an_undisturbed_one(tmp_path: P
 
 def _start(table: Path, study: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", BUILD, str(table), str(study)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def _table_plan(table: Path) -> Plan:

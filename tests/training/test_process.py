@@ -94,38 +94,30 @@ def test_the_process_ends_with_its_runs_success(
 
 
 KILLED_AT_RANDOM = """
-import os, random, signal, sys, time
+import os, random, signal, sys
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.runner import reopen_run, run_training
 folder, rounds, chance = RunFolder(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
 import napari_micromri.training.engine.loop  # before the forks, which then take no time
 
-def trained(events):
-    # Killed a moment after it has told so many more events, or left in peace.
-    before = told()
+def trained(events, seconds):
+    # Ended a moment of its own computing time after so many events, however busy the machine, or left in peace.
     child = os.fork()
     if child == 0:
-        for event in run_training(folder):
-            pass
+        for count, event in enumerate(run_training(folder), start=1):
+            if count == events:
+                signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal ends a process as SIGKILL does
         os._exit(0)
-    if events is not None:
-        while told() < before + events:
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.03))
-        os.kill(child, signal.SIGKILL)
     return os.waitpid(child, 0)[1]
 
-def told():
-    return folder.events.read_bytes().count(b"\\n") if folder.events.exists() else 0
-
 for _ in range(rounds):
-    trained(chance.randint(1, 8))
+    assert trained(chance.randint(2, 9), chance.uniform(0.001, 0.03)) == signal.SIGPROF
     reopen_run(folder.path)
-sys.exit(trained(None))
+sys.exit(trained(None, 0))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 def test_a_run_that_is_killed_at_random_moments_ends_at_the_same_weights(
     tmp_path: Path, study: Path, make_config: Callable[..., TrainConfig]
 ) -> None:
