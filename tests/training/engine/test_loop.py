@@ -147,6 +147,41 @@ def test_a_run_that_is_stopped_twice_ends_as_if_it_never_had_been(
     assert weights_equal(whole, parted, "best")
 
 
+def test_the_best_epoch_is_known_after_a_stop(
+    make_config: Callable[..., TrainConfig],
+    make_run: Callable[..., RunFolder],
+    data: TrainingData,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figures = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(loop, "monitored", lambda *_: next(figures))
+    config = make_config(epochs=3)
+    folder = make_run(config)
+    learned: list[Batch] = []
+    for event in train(config, data, folder, lambda: len(learned) >= 3):
+        if isinstance(event, Batch):
+            learned.append(event)
+    rest = list(train(config, data, folder))
+    assert [(epoch.epoch, epoch.best) for epoch in epochs_of(rest)] == [(2, False), (3, False)]
+    assert rest[-1].epoch == 1
+
+
+def test_slices_without_a_figure_leave_the_others_theirs(
+    make_config: Callable[..., TrainConfig],
+    make_run: Callable[..., RunFolder],
+    data: TrainingData,
+    make_pair: Callable[..., Slices],
+) -> None:
+    # SSIM's windows are wider than the small slice.
+    figures = []
+    for name, slices in (("all", [make_pair((24, 20)), make_pair((8, 8))]), ("one", [make_pair((24, 20))])):
+        config = make_config(epochs=1)
+        [epoch] = epochs_of(train(config, replace(data, validation=slices), make_run(config, name)))
+        figures.append(epoch.validation)
+    assert figures[0].ssim == pytest.approx(figures[1].ssim)
+    assert figures[0].mse != pytest.approx(figures[1].mse)
+
+
 def test_a_stop_during_validation_goes_on_with_validation(
     make_config: Callable[..., TrainConfig], make_run: Callable[..., RunFolder], data: TrainingData
 ) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from napari_micromri.errors import ModelError
+from napari_micromri.nn.families.apddm.noise import NoiseSource
 from napari_micromri.nn.families.apddm.residuals import ResidualBank, collect, standardised
 
 
@@ -38,6 +39,14 @@ def test_residuals_are_turned_by_quarters() -> None:
     images = bank.draw(60, (8, 8), generator())[:, 0]
     corners = {tuple(np.round(i.numpy()[[0, 0, -1, -1], [0, -1, 0, -1]], 1)) for i in images}
     assert len(corners) == 4
+
+
+def test_cuts_come_from_every_place_of_every_turn() -> None:
+    numbered = np.arange(36, dtype=np.float16).reshape(6, 6)
+    images = ResidualBank([numbered]).draw(2000, (4, 5), generator()).numpy()[:, 0]
+    seen = {tuple(image.ravel()) for image in images}
+    turned = [np.rot90(numbered, turns) for turns in range(4)]
+    assert seen == {tuple(t[y : y + 4, x : x + 5].ravel()) for t in turned for y in range(3) for x in range(2)}
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (40, 9), (50, 50)])
@@ -86,3 +95,10 @@ def test_equal_or_broken_slices_give_no_residual() -> None:
 def test_slices_of_two_sizes_are_refused() -> None:
     with pytest.raises(ModelError, match="one size"):
         standardised(np.ones((4, 4), np.float32), np.ones((8, 8), np.float32))
+
+
+def test_noise_is_drawn_from_the_bank_where_there_is_one() -> None:
+    bank = ResidualBank([np.where(np.indices((8, 8)).sum(0) % 2, 1, -1).astype(np.float16)])
+    streams = [(0, 0, draw) for draw in range(3)]
+    assert set(np.unique(NoiseSource(streams, (8, 8), bank).draw())) == {-1.0, 1.0}
+    assert len(np.unique(NoiseSource(streams, (8, 8)).draw())) == 3 * 64
