@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.cli.console import add_input, choose_scan, open_one, print_json, progress_bar
+from napari_micromri.errors import InputError
 from napari_micromri.ivim.methods import METHODS
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from napari_micromri.ivim.model import FitOptions, Model
     from napari_micromri.ivim.run import Summary
     from napari_micromri.ivim.series import Series
+
+_LEARNING = [method.name for method in METHODS.values() if method.learns]
 
 
 def add_to(commands: Commands) -> None:
@@ -38,6 +41,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--method", choices=METHODS, default="bayes", help="default %(default)s")
     add_b_values(parser)
     parser.add_argument("--mask", metavar="FILE", help="fit only where this image on the same grid isn't 0")
+    parser.add_argument("--model", metavar="FILE", help=f"trained network, for {', '.join(_LEARNING)} only")
     parser.add_argument("--sigma", type=float, help="noise of one image in its own units (default: estimated)")
     parser.add_argument("--noise", choices=("rician", "gaussian"), default="rician", help="default %(default)s")
     parser.add_argument(
@@ -82,17 +86,21 @@ def run(options: argparse.Namespace) -> int:
 def open_series(options: argparse.Namespace) -> Series:
     """Open IN with the b-values and the mask that were named."""
     from napari_micromri.io import open_scan
-    from napari_micromri.ivim.b_values import parse_b_values, read_b_values
     from napari_micromri.ivim.series import Series
 
-    b_values = None
-    if options.bvals is not None:
-        named = Path(options.bvals)
-        typed = not named.exists() and options.bvals[:1].isdigit()
-        b_values = parse_b_values(options.bvals) if typed else read_b_values(named)
     mask_file = getattr(options, "mask", None)
     mask = choose_scan(open_scan(mask_file), None, mask_file) if mask_file else None
-    return Series.of(open_one(options), b_values, mask)
+    return Series.of(open_one(options), given_b_values(options), mask)
+
+
+def given_b_values(options: argparse.Namespace) -> tuple[float, ...] | None:
+    """Read the b-values that ``--bvals`` names or lists."""
+    from napari_micromri.ivim.b_values import parse_b_values, read_b_values
+
+    if options.bvals is None:
+        return None
+    typed = not Path(options.bvals).exists() and options.bvals[:1].isdigit()
+    return parse_b_values(options.bvals) if typed else read_b_values(options.bvals)
 
 
 def fit_options(options: argparse.Namespace) -> FitOptions:
@@ -111,7 +119,13 @@ def fit_options(options: argparse.Namespace) -> FitOptions:
 def _model(options: argparse.Namespace) -> Model:
     from napari_micromri.ivim.methods import make_model
 
-    return make_model(options.method, fit_options(options))
+    if options.model is None:
+        return make_model(options.method, fit_options(options))
+    if not METHODS[options.method].learns:
+        raise InputError(f"'{options.method}' has no model file. --model is for {', '.join(_LEARNING)}.")
+    from napari_micromri.ivim.estimators.trained import Trained
+
+    return Trained.from_file(options.model, fit_options(options), options.method)
 
 
 def _lines(summary: Summary) -> list[str]:

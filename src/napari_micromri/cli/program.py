@@ -24,6 +24,7 @@ from napari_micromri.cli import (
     export,
     info,
     ivim,
+    ivim_train,
     measure,
     models,
     runs,
@@ -53,6 +54,7 @@ COMMANDS = (
     measure,
     evaluate,
     ivim,
+    ivim_train,
     models,
     export,
 )

@@ -12,7 +12,7 @@ from napari_micromri.training.events import Batch, Epoch, Started, Stopped
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari_micromri.cli.console import Commands
     from napari_micromri.training.config import TrainConfig
@@ -81,10 +81,17 @@ def run_train(options: argparse.Namespace) -> int:
 
 def run_resume(options: argparse.Namespace) -> int:
     """Go on."""
+    from napari_micromri.runs.kinds import kind_of
     from napari_micromri.training.folder import RunFolder
     from napari_micromri.training.process import resume_run
+    from napari_micromri.training.run import RunReader
     from napari_micromri.training.runner import first_process, reopen_run
 
+    if kind_of(options.run_folder).reader is not RunReader:
+        from napari_micromri.cli import ivim_train
+        from napari_micromri.ivim.training_job import reopen_training
+
+        return ivim_train.work(reopen_training(options.run_folder), detach=options.detach)
     if options.detach:
         resume_run(options.run_folder, study=options.study)
         return _say_where(options.run_folder)
@@ -112,16 +119,17 @@ def _train(folder: RunFolder, config: TrainConfig | None = None) -> int:
     return INTERRUPTED if interrupted and isinstance(ending, Stopped) else 0
 
 
-def show(events: Iterator[Event]) -> Event | None:
+def show(events: Iterator[Event], words: Callable[[Event], str | None] | None = None) -> Event | None:
     """Print events as lines on standard output, and batches as a bar where there is a terminal; gives the last one."""
     from napari_micromri.training.words import describe
 
+    words = words or describe
     last = None
     with ExitStack() as stack:
         bar = Bar(stack)
         for last in events:
             bar.take(last)
-            text = describe(last)
+            text = words(last)
             if text and not isinstance(last, Failed):
                 bar.print(text)
     return last

@@ -20,7 +20,7 @@ class Method:
     Parameters
     ----------
     target
-        ``module:class`` below `napari_micromri.ivim.estimators`; the class takes `FitOptions`.
+        ``module:name`` below `napari_micromri.ivim.estimators` of what makes a model from `FitOptions`.
     advice
         One sentence: when to use it.
     has_sd
@@ -49,6 +49,14 @@ METHODS = {
             "bayes", "bayes:Bayes", "The most exact voxel by voxel, with standard deviations: the first choice.", True
         ),
         Method("spatial", "spatial:Spatial", "As bayes, and learns from neighbours: for low SNR.", True, True),
+        Method("cnn", "trained:cnn", "An unsupervised network, to compare with papers.", needs_grid=True, learns=True),
+        Method(
+            "si_cnn",
+            "trained:si_cnn",
+            "The network with improved signals (an interpretation of SI-CNN).",
+            needs_grid=True,
+            learns=True,
+        ),
     )
 }
 

@@ -1,0 +1,112 @@
+"""`micromri ivim-train` and `ivim-simulate`: train an IVIM network on scans; phantoms with known maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_micromri.cli.ivim import add_b_values
+from napari_micromri.errors import JobError
+from napari_micromri.runs.events import Failed, Stopped
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_micromri.cli.console import Commands
+    from napari_micromri.ivim.training_job import IvimTrainingFolder
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the program."""
+    train = commands.add_parser(
+        "ivim-train",
+        help="train an IVIM network on diffusion series",
+        description="Train the network of 'cnn' or 'si_cnn' on all slices of scans with the same b-values.",
+        epilog="Examples:\n"
+        "  micromri ivim-train dwi.nii.gz runs/ivim --method si_cnn --detach\n"
+        "  micromri watch runs/ivim\n"
+        "  micromri ivim other.nii.gz maps/ --method si_cnn --model runs/ivim/model.safetensors",
+    )
+    train.add_argument("scans", nargs="+", metavar="SCAN", help="diffusion series to train on")
+    train.add_argument("run_folder", metavar="RUN", help="new folder for the training")
+    train.add_argument("--method", choices=("cnn", "si_cnn"), default="si_cnn", help="default %(default)s")
+    add_b_values(train)
+    train.add_argument("--epochs", type=int, help="of 'cnn', or of the warm-up at most (default 150)")
+    train.add_argument("--batch", type=int, help="slices per step (default 5)")
+    train.add_argument("--learning-rate", type=float, help="default 0.001")
+    train.add_argument("--alpha", type=float, help="of 'si_cnn': how far signals move (default 0.1)")
+    train.add_argument("--rounds", type=int, help="of 'si_cnn': most rounds of improvement (default 80)")
+    train.add_argument("--seed", type=int, help="default 0")
+    train.add_argument("--detach", action="store_true", help="train in the background")
+    train.add_argument("--overwrite", action="store_true", help="replace the training that is in RUN")
+    train.set_defaults(run=run_train)
+    simulate = commands.add_parser(
+        "ivim-simulate",
+        help="simulate a diffusion series with known maps",
+        description="Simulate slices of random regions: a noisy and a clean series, and their true maps.",
+        epilog="Example:\n  micromri ivim-simulate phantom/ --snr 15 --noise rician",
+    )
+    simulate.add_argument("output", metavar="OUT", help="new folder for noisy.nii.gz, clean.nii.gz, D.nii.gz, ...")
+    simulate.add_argument("--snr", type=float, default=15, help="S0 over sigma (default %(default)s)")
+    simulate.add_argument("--slices", type=int, default=8, help="default %(default)s")
+    simulate.add_argument("--size", type=int, default=48, help="rows and columns (default %(default)s)")
+    simulate.add_argument("--noise", choices=("rician", "gaussian"), default="rician", help="default %(default)s")
+    simulate.add_argument("--seed", type=int, default=0, help="default %(default)s")
+    simulate.set_defaults(run=run_simulate)
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Make the folder, and train here or in the background."""
+    from napari_micromri.cli.ivim import given_b_values
+    from napari_micromri.ivim.estimators.learning import LearningSettings
+    from napari_micromri.ivim.training_job import create_training
+
+    names = ("epochs", "batch", "learning_rate", "alpha", "rounds", "seed")
+    chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
+    b_values = given_b_values(options)
+    scans = [{"path": str(Path(path).resolve()), "b_values": b_values} for path in options.scans]
+    settings = LearningSettings(method=options.method, **chosen)
+    folder = create_training(scans, options.run_folder, settings, overwrite=options.overwrite)
+    return work(folder, detach=options.detach)
+
+
+def work(folder: IvimTrainingFolder, *, detach: bool) -> int:
+    """Train in a folder that is ready."""
+    from napari_micromri.cli.program import INTERRUPTED
+    from napari_micromri.cli.train import show
+    from napari_micromri.ivim.training_job import run_ivim_training, words
+    from napari_micromri.runs.process import start_job
+    from napari_micromri.runs.record import stop_on_signals
+
+    if detach:
+        start_job(folder)
+        print(f"Training continues in the background. Watch it with: micromri watch {folder.path}")
+        return 0
+    with stop_on_signals() as should_stop:
+        ending = show(run_ivim_training(folder, should_stop), words)
+    if isinstance(ending, Failed):
+        raise JobError(ending.message)
+    return INTERRUPTED if isinstance(ending, Stopped) else 0
+
+
+def run_simulate(options: argparse.Namespace) -> int:
+    """Simulate and save."""
+    from napari_micromri.io import save_scan
+    from napari_micromri.io.atomic import atomic_output
+    from napari_micromri.ivim.simulation import phantoms
+    from napari_micromri.scan import Scan, ScanInfo
+
+    made = phantoms(options.slices, options.snr, size=options.size, noise=options.noise, seed=options.seed)
+    info = ScanInfo(name="IVIM phantom", axes="bzyx", voxel_size=(1.0, 0.2, 0.2), b_values=made.b_values)
+    plain = ScanInfo(name="true map", axes="zyx", voxel_size=info.voxel_size)
+    with atomic_output(options.output) as temporary:
+        temporary.mkdir()
+        save_scan(Scan(np.float32(1000) * made.signals, info), temporary / "noisy.nii.gz")
+        save_scan(Scan(np.float32(1000) * made.clean, info), temporary / "clean.nii.gz")
+        for name, values in made.truth.items():
+            factor = np.float32(1000 if name == "S0" else 1)
+            save_scan(Scan(factor * values, plain), temporary / f"{name}.nii.gz")
+    print(f"Wrote a phantom with {options.slices} slices at SNR {options.snr:g} into {options.output}")
+    return 0
