@@ -158,7 +158,7 @@ def test_the_best_epoch_is_known_after_a_stop(
     config = make_config(epochs=3)
     folder = make_run(config)
     learned: list[Batch] = []
-    for event in train(config, data, folder, lambda: len(learned) >= 3):
+    for event in train(config, data, folder, lambda: len(learned) >= 4):
         if isinstance(event, Batch):
             learned.append(event)
     rest = list(train(config, data, folder))
