@@ -44,7 +44,7 @@ def test_the_uncertainty_lies_where_the_result_does(
     assert (uncertainty.info.voxel_size, uncertainty.info.origin) == (result.info.voxel_size, result.info.origin)
     assert uncertainty.read().min() >= 0
     assert uncertainty.read().max() > 0
-    assert uncertainty.info.name.endswith("[tiny] uncertainty")
+    assert uncertainty.info.name.endswith("[tiny, 5 steps, 3 draws, seed 4] uncertainty")
     assert uncertainty.info.provenance[-1]["step"] == "uncertainty"
     assert result.info.provenance[-1]["sampling"] == {"steps": 5, "draws": 3, "eta": 1.0, "seed": 4}
 
@@ -190,3 +190,17 @@ def test_running_out_of_memory_halves_what_is_done_at_once(
     found = denoise(make_scan((4, 8, 6)), apddm, options(batch_size=16)).read()
     assert max(sizes) > 2
     assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
+
+
+def test_a_run_stops_within_one_call_of_the_network(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
+    """One batch of many draws and steps is many calls."""
+    calls: list[int] = []
+    handle = apddm.network.register_forward_hook(lambda *_: calls.append(1))
+    scan = make_scan((2, 8, 6))
+    with pytest.raises(CancelledError):
+        denoise(scan, apddm, options(draws=8, batch_size=4), should_stop=lambda: len(calls) >= 3)
+    assert len(calls) == 3
+    denoise(scan, apddm, options(draws=8, batch_size=4))
+    assert len(calls) > 15
+    handle.remove()
+    assert not apddm.network._forward_pre_hooks

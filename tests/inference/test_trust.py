@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_micromri.errors import InputError
-from napari_micromri.inference.trust import check_trust, judge_slice, rician_moments, squared_deviation, trust_map
+from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.inference.trust import (
+    SliceTrust,
+    TrustReport,
+    check_trust,
+    judge_slice,
+    rician_moments,
+    slice_list,
+    squared_deviation,
+    trust_map,
+    trust_scan,
+)
 from napari_micromri.measure.noise import estimate_noise
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.simulation.acquisition import simulate_fast_scan
@@ -138,3 +148,42 @@ def test_a_large_scan_is_looked_at_in_part() -> None:
     report = check_trust(Scan(tiny, info), Scan(tiny.repeat(2, 1).repeat(2, 2), info))
     assert (len(report.slices), report.total) == (64, 200)
     assert (report.slices[0].index, report.slices[-1].index) == (0, 199)
+
+
+def report(*bad: int, count: int = 10, snr: float = 15.0, asked_for: bool = False) -> TrustReport:
+    slices = tuple(SliceTrust(k, 2.0 if k in bad else 1.0, 2.0, snr) for k in range(count))
+    return TrustReport(slices, count, (5, 40), asked_for=asked_for)
+
+
+@pytest.mark.parametrize(
+    ("found", "begins", "names"),
+    [
+        (report(), "Fits the scan.", ""),
+        (report(4, 5, 6, 8), "Look at", "slices 4–6 and 8"),
+        (report(*range(7)), "Don't trust", "most slices"),
+        (report(asked_for=True), "Don't trust", "no magnitude"),
+        (report(snr=2.6), "Fits the scan, but", "SNR is 3"),
+        (report(snr=float("nan"), count=0), "Not checked", ""),
+    ],
+)
+def test_the_verdict_says_what_to_do(found: TrustReport, begins: str, names: str) -> None:
+    assert found.verdict.startswith(begins)
+    assert names in found.verdict
+    assert found.to_json()["verdict"] == found.verdict
+
+
+def test_slices_are_listed_as_a_person_would() -> None:
+    assert slice_list([3]) == "slice 3"
+    assert slice_list([1, 2, 5, 9]) == "slices 1–2, 5 and 9"
+    assert slice_list([0, 2, 4, 6, 8, 10]) == "slices 0, 2, 4, 6 and 2 more places"
+
+
+def test_the_map_of_a_scan_has_that_of_each_slice() -> None:
+    fast, good = scans(slices=5)
+    part = Scan(good.data[2:4], good.info)
+    found = trust_scan(fast, part, select={"z": range(2, 4)})
+    assert (found.info.voxel_size, found.info.origin[0]) == (fast.info.voxel_size, fast.info.origin[0] + 2)
+    for k in range(2):
+        np.testing.assert_array_equal(found.data[k], trust_map(fast.read()[2 + k], good.read()[2 + k]))
+    with pytest.raises(CancelledError):
+        trust_scan(fast, part, should_stop=lambda: True)

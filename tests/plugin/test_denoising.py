@@ -13,6 +13,7 @@ from napari_micromri.plugin.denoising import (
     request_of_layer,
     residual,
     result_layers,
+    result_name,
     run_request,
     slice_axes,
     symmetric_limit,
@@ -36,7 +37,22 @@ def test_a_request_is_a_snapshot_of_the_layer(make_scan):
     layer = as_layer(make_scan(name="fast"), contrast_limits=(10, 500))
     request = request_of_layer(layer)
     layer.name, layer.contrast_limits = "changed", (0, 1)
-    assert (request.name, request.contrast_limits) == ("fast [unet-default]", (10, 500))
+    assert (request.title, request.contrast_limits) == ("Denoising fast", (10, 500))
+
+
+@pytest.mark.parametrize(
+    ("taken", "name"),
+    [
+        (None, "fast [unet-default]"),
+        ({"steps": 1, "draws": 1, "eta": 0.0, "seed": 0}, "fast [unet-default, 1 step]"),
+        ({"steps": 5, "draws": 8, "eta": 1.0, "seed": 3}, "fast [unet-default, 5 steps, 8 draws, seed 3]"),
+        ({"steps": 20, "draws": 1, "eta": 0.15, "seed": 0}, "fast [unet-default, 20 steps, seed 0]"),
+    ],
+)
+def test_a_result_is_named_by_how_it_was_made(make_scan, taken, name):
+    scan = make_scan(name="fast")
+    step = {"step": "denoise"} | ({"sampling": taken} if taken else {})
+    assert result_name(request_of_layer(as_layer(scan)), Scan(scan.data, scan.info.with_step(step))) == name
 
 
 def test_the_result_compares_fairly_and_lies_over_its_input(make_scan):

@@ -196,7 +196,7 @@ def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoi
         "test scan [apddm-default] uncertainty (SD)",
         "test scan [apddm-default]",
     ]
-    run(qtbot, dock, dock.form.preview)  # has no map: its layer is replaced by the next
+    run(qtbot, dock, dock.form.preview)
     assert viewer.layers[-1].name == "test scan [apddm-default] preview"
     assert denoiser.calls[-1]["options"].draws == 8
     sampling.uncertainty.setChecked(False)
@@ -214,10 +214,60 @@ def test_the_uncertainty_is_saved_beside_the_streamed_result(apddm, viewer, dock
     assert len(viewer.layers) == 3
 
 
-def test_the_dock_says_how_the_result_fits_the_measurement(viewer, dock, qtbot, make_scan):
-    add(viewer, make_scan((2, 40, 32)))
+def test_the_verdict_comes_first_and_belongs_to_its_layer(viewer, dock, qtbot, make_scan):
+    first = add(viewer, make_scan((2, 40, 32), name="first"))
+    view = dock.verdict
+    assert not view.isVisible()
     run(qtbot, dock)
-    assert "\nTrust: " in dock.form.status.text()
+    result = viewer.layers[-1]
+    assert view.isVisible()
+    verdict = view.verdict.text()
+    assert verdict.endswith(".")
+    assert not view.figures.isVisible()
+    view.more.click()
+    assert "times the noise's variance" in view.figures.text()
+    assert view.figures.isVisible()
+    second = add(viewer, make_scan((2, 40, 32), name="second"))
+    viewer.layers.selection.active = second
+    assert not view.isVisible()
+    for layer in (first, result):
+        viewer.layers.selection.active = layer
+        assert (view.verdict.text(), view.isVisible()) == (verdict, True)
+        assert view.figures.text().startswith("first [unet-default]")
+
+
+def test_the_map_of_the_check_is_a_layer_over_the_scan(viewer, dock, qtbot, make_scan):
+    layer = add(viewer, make_scan((4, 40, 32), origin=(1.0, 2.0, 3.0)))
+    dock.form.slices.setCurrentIndex(2)
+    dock.form.first.setValue(1)
+    dock.form.last.setValue(2)
+    run(qtbot, dock)
+    click(qtbot, dock.verdict.map)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3)
+    found = viewer.layers[-1]
+    assert found.name == "test scan [unet-default] trust map"
+    assert found.data.shape == (2, 40, 32)
+    np.testing.assert_allclose(found.scale, layer.scale)
+    np.testing.assert_allclose(found.translate, layer.translate + np.array([0.6, 0, 0]))
+
+
+def test_a_preview_shows_the_uncertainty_that_is_ticked(apddm, viewer, dock, qtbot, make_scan):
+    add(viewer, make_scan((5, 40, 32)))
+    dock.form.model.setCurrentIndex(1)
+    dock.form.sampling.uncertainty.setChecked(True)
+    for z in (1, 2):
+        viewer.dims.set_point(0, z * 0.6)
+        run(qtbot, dock, dock.form.preview)
+        previews = viewer.layers[1:]
+        assert [layer.name for layer in previews] == [
+            "test scan [apddm-default] uncertainty (SD) preview",
+            "test scan [apddm-default] preview",
+        ]
+        assert [layer.colormap.name for layer in previews] == ["inferno", "gray"]
+        assert all(layer.data.shape == (1, 80, 64) and layer.visible for layer in previews)
+    dock.form.sampling.uncertainty.setChecked(False)
+    run(qtbot, dock, dock.form.preview)
+    assert [layer.name for layer in viewer.layers[1:]] == ["test scan [apddm-default] preview"]
 
 
 def test_a_range_of_slices(viewer, dock, denoiser, qtbot, make_scan):

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_micromri.errors import InputError
-from napari_micromri.inference.trust import SliceTrust, TrustReport
 from napari_micromri.widgets.denoise_model import (
     DockState,
     Pace,
@@ -19,7 +18,6 @@ from napari_micromri.widgets.denoise_model import (
     slice_count,
     step_choices,
     steps_taken,
-    trust_lines,
 )
 
 READY = {"has_layers": True, "has_model": True}
@@ -133,12 +131,3 @@ def test_several_draws_take_at_least_two_steps():
     assert describe_texture(1, 4).startswith("2 steps; the mean of 4 draws")
     assert describe_texture(10, 1) == "10 steps: more texture, a part of it invented."
     assert "a little noise" in describe_texture(50, 1, some_noise=True)
-
-
-def test_what_speaks_against_a_result_is_said_after_how_it_fits():
-    slices = (SliceTrust(0, 0.9, 1.5, 3.0), SliceTrust(1, 2.0, 9.0, 3.2))
-    lines = trust_lines(TrustReport(slices, 2, (5, 40)))
-    assert lines[0].startswith("Trust: degraded again")
-    assert "SNR is about 3" in lines[1]
-    assert "1 of 2 slices deviate" in lines[2]
-    assert trust_lines(None) == []

@@ -121,6 +121,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"Wrote {written} ({shape}) in {seconds:.1f} s with {options.model}")
     if options.uncertainty is not None:
         print(f"Wrote {options.uncertainty}, the standard deviation over {options.draws} draws")
+    print(f"Trust: {trust.verdict}")
     print(trust.sentence)
     for warning in trust.warnings:
         print(f"Warning: {warning}")

@@ -12,6 +12,7 @@ from napari_micromri import __version__
 from napari_micromri.errors import CancelledError, ReadError, describe_os_error
 from napari_micromri.inference.domain import domain_of
 from napari_micromri.inference.plan import Plan
+from napari_micromri.inference.sampling import STOPPED, stopping
 from napari_micromri.nn.registry import load_model
 from napari_micromri.progress import never, no_progress
 
@@ -41,7 +42,9 @@ class DenoiseRun:
         self.options = options
         self.model = load_model(model) if isinstance(model, str | Path) else model
         self.plan = Plan.of(scan, options.select, options.slice_axis, self.model.spec.factor)
-        self.domain = domain_of(scan, options.slice_axis).admitted(anyway=options.anyway)
+        found = domain_of(scan, options.slice_axis)
+        self._asked_for = found.problem is not None
+        self.domain = found.admitted(anyway=options.anyway)
         self.uncertainty = uncertainty
         self._core = SliceDenoiser(self.model, options, uncertainty=uncertainty)
         self.sampling = self._core.sampling
@@ -67,13 +70,16 @@ class DenoiseRun:
             step["snr_range"] = spec.provenance["snr_range"]
         if self.domain.offset:
             step["offset"] = self.domain.offset
+        if self._asked_for:
+            step["anyway"] = True
         if self.domain.cautions:
             step["cautions"] = list(self.domain.cautions)
         if self.sampling is not None:
             step["sampling"] = asdict(self.sampling)
         if self.model.takes_noise:
             step["noise"] = asdict(self._core.noise)
-        return replace(info.with_step(step), name=f"{info.name} [{spec.name}]")
+        made = ", ".join([spec.name, *([self.sampling.label] if self.sampling is not None else [])])
+        return replace(info.with_step(step), name=f"{info.name} [{made}]")
 
     @property
     def uncertainty_info(self) -> ScanInfo:
@@ -95,11 +101,11 @@ class DenoiseRun:
         The first array is the denoised slices, the second, if it was asked for, their uncertainty.
         """
         height, width = (self.plan.scan.shape[k] for k in self.plan.plane)
-        with self._core as core:
+        with self._core as core, stopping(self.model, should_stop):
             progress(0, self.plan.total)
             while self.done < self.plan.total:
                 if should_stop():
-                    raise CancelledError("Denoising was stopped.")
+                    raise CancelledError(STOPPED)
                 batch = self.plan.batch(self.done, core.slices_at_once(height, width))
                 images = core.denoise(self.plan.to_stack(self._read(batch)), self.plan.numbers(batch))
                 if images is None:  # too little memory for so many

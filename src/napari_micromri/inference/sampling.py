@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_micromri.errors import InputError
+from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.nn.restorer import Noise, Sampling, SamplingRestorer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_micromri.inference.options import DenoiseOptions
     from napari_micromri.nn.restorer import Restorer
+    from napari_micromri.progress import ShouldStop
 
 STEPS_FOR_DRAWS = 5
 """Steps that several draws take unless told otherwise."""
@@ -22,6 +26,34 @@ ETA_FOR_TEXTURE = 0.15
 """Share of noise with which one draw of all steps has the most texture for at most 1 dB (``benchmarks/apddm.py``)."""
 
 MOST_DRAWS = 1000
+
+STOPPED = "Denoising was stopped."
+
+
+@contextmanager
+def stopping(model: Restorer, should_stop: ShouldStop) -> Iterator[None]:
+    """Ask before every call of a model's network, of which a batch of slices may take hundreds, whether to stop.
+
+    Raises
+    ------
+    CancelledError
+        From within the model, when it was to stop.
+    """
+    from torch.nn import Module
+
+    network = getattr(model, "network", None)
+
+    def ask(*_: object) -> None:
+        if should_stop():
+            raise CancelledError(STOPPED)
+
+    handle = network.register_forward_pre_hook(ask) if isinstance(network, Module) else None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.remove()
+
 
 LEAST_STRENGTH, MOST_STRENGTH = 0.25, 4.0
 

@@ -7,14 +7,17 @@ noise its mean square is 1; more means that the result left the measurement, les
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_micromri.errors import InputError
+from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.inference.domain import split_spikes
 from napari_micromri.measure.noise import RAYLEIGH_MEAN, estimate_noise
+from napari_micromri.progress import never, no_progress
+from napari_micromri.scan import Scan
 from napari_micromri.simulation.acquisition import truncate_k_space
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_micromri.scan import Scan
+    from napari_micromri.progress import Progress, ShouldStop
 
 MOST_SLICES = 64
 """So many slices of a scan are looked at, evenly spread."""
@@ -69,12 +72,16 @@ class SliceTrust:
 
 @dataclass(frozen=True)
 class TrustReport:
-    """The check of a whole scan, from the slices that were looked at."""
+    """The check of a whole scan, from the slices that were looked at.
+
+    ``asked_for`` says that the scan was none for the model, and denoised all the same.
+    """
 
     slices: tuple[SliceTrust, ...]
     total: int
     snr_range: tuple[float, float]
     cautions: tuple[str, ...] = ()
+    asked_for: bool = False
 
     @property
     def chi_square(self) -> float:
@@ -112,18 +119,36 @@ class TrustReport:
         return tuple(found)
 
     @property
-    def sentence(self) -> str:
-        """Say the outcome in one line."""
+    def verdict(self) -> str:
+        """Say in one sentence what to do with the result."""
+        low, high = self.snr_range
         if not np.isfinite(self.chi_square):
-            return "Trust: the noise could not be measured, so the result was not checked against the scan."
+            return "Not checked: the noise of the scan can't be measured."
+        if 2 * len(self.deviating) > len(self.slices) or self.asked_for:
+            because = "it is no magnitude image" if self.asked_for else "most slices deviate from the scan"
+            return f"Don't trust: unlike the training data, because {because}."
+        if self.deviating:
+            return f"Look at {slice_list(self.deviating)}."
+        if not low <= self.snr <= high:
+            return (
+                f"Fits the scan, but judge with care: its SNR is {self.snr:.0f}, the model knows {low:g} to {high:g}."
+            )
+        return "Fits the scan."
+
+    @property
+    def sentence(self) -> str:
+        """Say the figures in one line."""
+        if not np.isfinite(self.chi_square):
+            return "The noise could not be measured, so the result was not checked against the scan."
         return (
-            f"Trust: degraded again, the result differs from the scan by {self.chi_square:.2f} times the noise's "
+            f"Degraded again, the result differs from the scan by {self.chi_square:.2f} times the noise's "
             f"variance (noise alone gives 1); {len(self.deviating)} of {len(self.slices)} slices deviate."
         )
 
     def to_json(self) -> dict[str, Any]:
         """Give the figures with names, fit for JSON."""
         return {
+            "verdict": self.verdict,
             "chi_square": _number(self.chi_square),
             "snr": _number(self.snr),
             "slices": [
@@ -151,28 +176,117 @@ def check_trust(
     InputError
         The two scans don't belong together.
     """
-    plane = [axis for axis in scan.info.axes if axis in "zyx" and axis != slice_axis]
-    outer = [axis for axis in scan.info.axes if axis not in plane]
-    sizes = dict(zip(denoised.info.axes, denoised.shape, strict=True))
-    first = {axis: chosen.start for axis, chosen in (select or {}).items()}
-    lengths = dict(zip(scan.info.axes, scan.shape, strict=True))
-    counts = [sizes.get(axis, 1) for axis in outer]
-    if len(plane) != 2 or not set(plane) <= set(sizes):
-        raise InputError(f"'{denoised.info.name}' is not '{scan.info.name}' denoised: their axes differ.")
-    if any(first.get(axis, 0) + count > lengths[axis] for axis, count in zip(outer, counts, strict=True)):
-        raise InputError(f"'{denoised.info.name}' is not '{scan.info.name}' denoised: it has more slices.")
-    total = int(np.prod(counts))
-    steps = [step for step in denoised.info.provenance if step.get("step") == "denoise"]
-    made = steps[-1] if steps else {}
-    offset = np.float64(made.get("offset", 0.0))
+    made = _made(denoised)
+    pairs = _Pairs.of(scan, denoised, select or {}, slice_axis, made)
+    numbers = np.unique(np.linspace(0, pairs.total - 1, min(pairs.total, MOST_SLICES)).round().astype(int))
     found = []
-    for number in np.unique(np.linspace(0, total - 1, min(total, MOST_SLICES)).round().astype(int)):
-        place = {axis: int(k) for axis, k in zip(outer, np.unravel_index(int(number), counts), strict=True)}
-        source = {axis: k + first.get(axis, 0) for axis, k in place.items()}
-        index = int(np.ravel_multi_index(tuple(source.values()), [lengths[axis] for axis in outer])) if outer else 0
-        measured, result = _slice(scan, source, plane) - offset, _slice(denoised, place, plane) - offset
-        found.append(judge_slice(_tame(measured), _tame(result), index))
-    return TrustReport(tuple(found), total, _trained_for(denoised), tuple(map(str, made.get("cautions", ()))))
+    for number in map(int, numbers):
+        measured, result = pairs.read(number)
+        found.append(judge_slice(measured, result, pairs.index(number)))
+    cautions = tuple(map(str, made.get("cautions", ())))
+    return TrustReport(tuple(found), pairs.total, _trained_for(denoised), cautions, bool(made.get("anyway")))
+
+
+def trust_scan(
+    scan: Scan,
+    denoised: Scan,
+    *,
+    select: Mapping[str, range] | None = None,
+    slice_axis: str = "z",
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> Scan:
+    """Make the `trust_map` of every denoised slice, on the fast scan's grid; as for `check_trust`.
+
+    Raises
+    ------
+    CancelledError
+        Stopped.
+    """
+    from napari_micromri.inference.plan import Plan
+
+    pairs = _Pairs.of(scan, denoised, select or {}, slice_axis, _made(denoised))
+    plan = Plan.of(scan, {axis: range(at, at + n) for axis, (at, n) in pairs.chosen.items()}, slice_axis, factor=1)
+    result = np.empty(plan.shape, np.float32)
+    for number in range(pairs.total):
+        if should_stop():
+            raise CancelledError("The map was stopped.")
+        progress(number, pairs.total)
+        result[plan.batch(number, 1).target] = plan.from_stack(trust_map(*pairs.read(number))[None])
+    info = plan.info.with_step({"step": "trust map", "of": "mean square in units of the noise's variance"})
+    return Scan(result, replace(info, name=f"{denoised.info.name} trust map"))
+
+
+def slice_list(indices: Sequence[int], most: int = 4) -> str:
+    """Write slices as a person would: "slice 3", "slices 4–6 and 9"."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    parts = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+    shown = parts[:most] + ([f"{len(parts) - most} more places"] if len(parts) > most else [])
+    listed = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    return f"slice{'s' * (len(indices) > 1)} {listed}"
+
+
+def _made(denoised: Scan) -> Mapping[str, Any]:
+    """Give the last step that denoised a scan."""
+    steps = [step for step in denoised.info.provenance if step.get("step") == "denoise"]
+    return steps[-1] if steps else {}
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """The slices of a fast and a denoised scan that belong together.
+
+    ``chosen`` gives the first index of the measured scan along each outer axis, and their number.
+    """
+
+    scan: Scan
+    denoised: Scan
+    plane: tuple[str, ...]
+    chosen: Mapping[str, tuple[int, int]]
+    offset: float
+
+    @classmethod
+    def of(
+        cls, scan: Scan, denoised: Scan, select: Mapping[str, range], slice_axis: str, made: Mapping[str, Any]
+    ) -> _Pairs:
+        plane = tuple(axis for axis in scan.info.axes if axis in "zyx" and axis != slice_axis)
+        sizes = dict(zip(denoised.info.axes, denoised.shape, strict=True))
+        lengths = dict(zip(scan.info.axes, scan.shape, strict=True))
+        if len(plane) != 2 or not set(plane) <= set(sizes):
+            raise InputError(f"'{denoised.info.name}' is not '{scan.info.name}' denoised: their axes differ.")
+        outer = [axis for axis in scan.info.axes if axis not in plane]
+        chosen = {axis: (select[axis].start if axis in select else 0, sizes.get(axis, 1)) for axis in outer}
+        if any(first + count > lengths[axis] for axis, (first, count) in chosen.items()):
+            raise InputError(f"'{denoised.info.name}' is not '{scan.info.name}' denoised: it has more slices.")
+        return cls(scan, denoised, plane, chosen, float(made.get("offset", 0.0)))
+
+    @property
+    def total(self) -> int:
+        return math.prod(count for _, count in self.chosen.values())
+
+    def read(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Read what was measured, (h, w), and what was made of it, (H, W)."""
+        place = self._place(number)
+        source = {axis: k + self.chosen[axis][0] for axis, k in place.items()}
+        measured, result = _slice(self.scan, source, self.plane), _slice(self.denoised, place, self.plane)
+        return _tame(measured - self.offset), _tame(result - self.offset)
+
+    def index(self, number: int) -> int:
+        """Count a slice over all outer axes of the measured scan."""
+        lengths = dict(zip(self.scan.info.axes, self.scan.shape, strict=True))
+        found = 0
+        for axis, k in self._place(number).items():
+            found = found * lengths[axis] + k + self.chosen[axis][0]
+        return found
+
+    def _place(self, number: int) -> dict[str, int]:
+        counts = [count for _, count in self.chosen.values()]
+        return {axis: int(k) for axis, k in zip(self.chosen, np.unravel_index(number, counts), strict=True)}
 
 
 def _slice(scan: Scan, place: Mapping[str, int], plane: Sequence[str]) -> NDArray[np.float64]:

@@ -83,6 +83,16 @@ class Sampling:
     eta: float = 0.0
     seed: int = 0
 
+    @property
+    def label(self) -> str:
+        """Say it in short, for a name: ``5 steps, 8 draws, seed 0``; the seed only where there is chance."""
+        parts = [f"{self.steps} step{'s' * (self.steps > 1)}"]
+        if self.draws > 1:
+            parts.append(f"{self.draws} draws")
+        if self.draws > 1 or self.eta > 0:
+            parts.append(f"seed {self.seed}")
+        return ", ".join(parts)
+
 
 @dataclass(frozen=True)
 class Sampled:

@@ -77,11 +77,6 @@ class DenoiseRequest:
         """What the run is called in napari's activity list."""
         return f"Denoising {self.scan.info.name}"
 
-    @property
-    def name(self) -> str:
-        """Name of the result's layer."""
-        return f"{self.scan.info.name} [{self.model_name}]"
-
 
 @dataclass(frozen=True)
 class DenoiseResult:
@@ -186,19 +181,51 @@ def result_layers(request: DenoiseRequest, result: DenoiseResult) -> list[LayerD
     """
     start = {axis: chosen.start for axis, chosen in request.select.items()}
     placement = request.placement.with_info(result.scan.info, start)
+    name = result_name(request, result.scan)
     data, attributes, kind = scan_to_layer(result.scan, placement=placement, contrast_limits=request.contrast_limits)
-    layers = [(data, attributes | {"name": request.name}, kind)]
+    layers = [(data, attributes | {"name": name}, kind)]
     if result.residual is not None:
         limit = result.residual_limit
         data, attributes, kind = scan_to_layer(result.residual, placement=placement, contrast_limits=(-limit, limit))
-        look = {"name": f"{request.name} residual", "colormap": "PiYG", "visible": False}
+        look = {"name": f"{name} residual", "colormap": "PiYG", "visible": False}
         layers.insert(0, (data, attributes | look, kind))
     if result.uncertainty is not None:
         limits = (0.0, result.uncertainty_limit)
         data, attributes, kind = scan_to_layer(result.uncertainty, placement=placement, contrast_limits=limits)
-        look = {"name": f"{request.name} uncertainty (SD)", "colormap": "inferno", "visible": False}
+        look = {"name": f"{name} uncertainty (SD)", "colormap": "inferno", "visible": False}
         layers.insert(-1, (data, attributes | look, kind))
     return layers
+
+
+def trust_layer(
+    request: DenoiseRequest, result: DenoiseResult, progress: Progress = no_progress, should_stop: ShouldStop = never
+) -> LayerData:
+    """Make the layer that shows where a result deviates from its scan, in units of the noise's variance.
+
+    Raises
+    ------
+    CancelledError
+        Stopped.
+    """
+    from napari_micromri.inference.trust import DEVIATES_LOCALLY, trust_scan
+
+    how: Any = {"select": request.select, "slice_axis": request.slice_axis}
+    found = trust_scan(request.scan, result.scan, **how, progress=progress, should_stop=should_stop)
+    start = {axis: chosen.start for axis, chosen in request.select.items()}
+    placement = request.placement.with_info(found.info, start)
+    data, attributes, kind = scan_to_layer(found, placement=placement, contrast_limits=(0.0, DEVIATES_LOCALLY))
+    return data, attributes | {"colormap": "inferno"}, kind
+
+
+def result_name(request: DenoiseRequest, result: Scan) -> str:
+    """Name the layer of a result after its input, the model, and the steps, draws and seed that were taken."""
+    from napari_micromri.nn.restorer import Sampling
+
+    taken = [
+        step["sampling"] for step in result.info.provenance if step.get("step") == "denoise" and "sampling" in step
+    ]
+    made = [request.model_name, *(Sampling(**dict(sampling)).label for sampling in taken[-1:])]
+    return f"{request.scan.info.name} [{', '.join(made)}]"
 
 
 def residual(scan: Scan, denoised: Scan, select: Mapping[str, range], slice_axis: str) -> Scan:

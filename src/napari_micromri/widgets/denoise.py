@@ -23,12 +23,12 @@ from napari_micromri.widgets.denoise_model import (
     Slices,
     selection,
     slice_count,
-    trust_lines,
 )
 from napari_micromri.widgets.layer_chooser import LayerChooser
 from napari_micromri.widgets.model_chooser import ModelChooser
 from napari_micromri.widgets.results import add_result, has_preview, remove_previews, show_preview
 from napari_micromri.widgets.torch_loading import with_torch
+from napari_micromri.widgets.verdict import VerdictView
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,8 @@ class DenoiseWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
+        self.verdict = VerdictView(napari_viewer)
+        self.form.add_verdict(self.verdict)
         self.models = ModelChooser(self.form.model)
         self.layers = LayerChooser(self.form.layer, napari_viewer)
         self._connect()
@@ -69,6 +71,7 @@ class DenoiseWidget(QWidget):
         form.preview.clicked.connect(self.start_preview)
         form.denoise.clicked.connect(self.start_denoising)
         form.cancel.clicked.connect(self.cancel)
+        self.viewer.layers.selection.events.active.connect(self._show_verdict)
 
     def changeEvent(self, event: QEvent) -> None:
         """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
@@ -80,6 +83,8 @@ class DenoiseWidget(QWidget):
         """Stop the run, drop what it gives, and listen to the viewer no more."""
         if self._job is not None:
             self._job.stop()
+        self.verdict.stop()
+        self.viewer.layers.selection.events.active.disconnect(self._show_verdict)
         self.layers.disconnect_viewer()
 
     def _layers_changed(self) -> None:
@@ -128,6 +133,11 @@ class DenoiseWidget(QWidget):
         self.form.denoise.setEnabled(state.can_denoise)
         self.form.cancel.setEnabled(state.can_cancel)
         self.form.hint.setText(state.hint)
+        self._show_verdict()
+
+    def _show_verdict(self, _event: object = None) -> None:
+        """Show what is known of the layer that is selected, else of the one that is chosen."""
+        self.verdict.show_for(self.viewer.layers.selection.active, self.layers.current)
 
     def _scan_or_problem(self) -> tuple[Scan | None, str | None]:
         layer = self.layers.current
@@ -172,7 +182,7 @@ class DenoiseWidget(QWidget):
         self._start(preview=False)
 
     def cancel(self) -> None:
-        """Stop the run within a batch."""
+        """Stop the run within one call of the network."""
         self._stop(keep=self.form.keep.isChecked())
 
     def _request(self, layer: Image, model: ModelChoice, preview: bool) -> DenoiseRequest:
@@ -200,7 +210,7 @@ class DenoiseWidget(QWidget):
             steps=self.form.sampling.steps,
             draws=self.form.sampling.draws,
             eta=self.form.sampling.eta,
-            uncertainty=not preview and self.form.sampling.wants_map,
+            uncertainty=self.form.sampling.wants_map,
             keep_finished=not preview and self.form.keep.isChecked(),
             anyway=self.form.anyway.isChecked(),
         )
@@ -232,7 +242,7 @@ class DenoiseWidget(QWidget):
         if self._job is not None and not self._stopping:
             self._stopping = True
             self._job.stop(keep=keep)
-            self.form.status.setText("Stopping after this batch…")
+            self.form.status.setText("Stopping…")
             self._update()
 
     def _show_progress(self, done: int, total: int) -> None:
@@ -244,15 +254,15 @@ class DenoiseWidget(QWidget):
     def _succeeded(self, result: DenoiseResult) -> None:
         if self._running is None:
             return
-        request, _, preview = self._running
+        request, given, preview = self._running
         if preview:
             layer = show_preview(self.viewer, request, result)
         else:
             remove_previews(self.viewer)
             layer = add_result(self.viewer, request, result)
         self._has_result = True
-        lines = [f"Done in {time.monotonic() - self._began:.1f} s: {layer.name}", *trust_lines(result.trust)]
-        self.form.status.setText("\n".join(lines))
+        self.verdict.note((layer, given), request, result)
+        self.form.status.setText(f"Done in {time.monotonic() - self._began:.1f} s: {layer.name}")
 
     def _cancelled(self) -> None:
         self.form.status.setText("Cancelled; nothing was kept.")

@@ -75,7 +75,7 @@ class DenoiseForm(QWidget):
             "Preview slice", "Denoise only the slice that is shown. It is replaced by the next preview."
         )
         self.denoise = _button("Denoise", "Denoise the chosen slices and add the result as a new layer.")
-        self.cancel = _button("Cancel", "Stop the run; it ends after the batch of slices that is being computed.")
+        self.cancel = _button("Cancel", "Stop the run; it ends as soon as the network has finished what it computes.")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.status = _text()
@@ -116,6 +116,12 @@ class DenoiseForm(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save the result as", f"{name}{ZARR_ENDING}", "OME-Zarr (*.zarr)")
         if path:
             self.path.setText(path if path.endswith(".zarr") else path + ZARR_ENDING)
+
+    def add_verdict(self, verdict: QWidget) -> None:
+        """Put what is said of a result below the status."""
+        layout = self.layout()
+        if isinstance(layout, QVBoxLayout):
+            layout.insertWidget(layout.indexOf(self.status) + 1, verdict)
 
     def ask_model(self) -> Path | None:
         """Ask for a model file."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from napari_micromri.inference.trust import TrustReport
     from napari_micromri.nn.registry import ModelEntry
     from napari_micromri.scan import Scan
 
@@ -87,7 +86,7 @@ class DockState:
     def hint(self) -> str:
         """Say what to click next."""
         if self.running:
-            return "Stopping after this batch…" if self.stopping else "You can go on looking at the layers meanwhile."
+            return "Stopping…" if self.stopping else "You can go on looking at the layers meanwhile."
         if not self.has_layers:
             return "Open a scan, or File > Open Sample > napari-micromri."
         if self.problem is not None:
@@ -170,11 +169,6 @@ def selection(
 def slice_count(scan: Scan, slice_axis: str) -> int:
     """Count the slices along an axis."""
     return scan.shape[scan.info.axes.index(slice_axis)] if slice_axis in scan.info.axes else 1
-
-
-def trust_lines(trust: TrustReport | None) -> list[str]:
-    """Say how the result fits the measurement, and what speaks against trusting it."""
-    return [] if trust is None else [trust.sentence, *(f"⚠ {warning}" for warning in trust.warnings)]
 
 
 class Pace:

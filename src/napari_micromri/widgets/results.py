@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
@@ -71,27 +71,33 @@ def remove_previews(viewer: ViewerModel) -> None:
 
 def show_preview(viewer: ViewerModel, request: DenoiseRequest, result: DenoiseResult) -> Image:
     """Put a preview in the place of the last one; what was selected stays selected."""
-    old = next((layer for layer in viewer.layers if is_preview(layer)), None)
-    if old is not None and old.ndim == len(result.scan.shape):
-        _replace(viewer, old, request, result)
-        return old
+    old = [layer for layer in viewer.layers if is_preview(layer)]
+    made = result_layers(request, result)
+    if len(old) == len(made) and all(layer.ndim == len(result.scan.shape) for layer in old):
+        for layer, (data, attributes, _) in zip(old, made, strict=True):
+            _replace(viewer, layer, data, attributes)
+        return old[-1]
     remove_previews(viewer)
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active
-    layer = add_result(viewer, request, result, "preview")
-    layer.name = f"{request.name} preview"
+    shown = None
+    for data, attributes, _ in made:
+        shown = viewer.add_image(data, **_as_preview(attributes))
     if selected:
         viewer.layers.selection = selected
         viewer.layers.selection.active = active
-    return layer
+    return shown
 
 
-def _replace(viewer: ViewerModel, layer: Image, request: DenoiseRequest, result: DenoiseResult) -> None:
+def _as_preview(attributes: dict[str, Any]) -> dict[str, Any]:
+    metadata = attributes["metadata"] | {RESULT_KEY: "preview"}
+    return attributes | {"metadata": metadata, "name": f"{attributes['name']} preview", "visible": True}
+
+
+def _replace(viewer: ViewerModel, layer: Image, data: Any, attributes: dict[str, Any]) -> None:
     """Give a preview new content: removing a layer and adding one takes napari half a second."""
-    [(data, attributes, _)] = result_layers(request, result)
-    attributes["metadata"][RESULT_KEY] = "preview"
     layer.data = data
-    for key in ("scale", "translate", "units", "axis_labels", "contrast_limits", "metadata"):
-        setattr(layer, key, attributes[key])
-    layer.name = f"{request.name} preview"
+    given = _as_preview(attributes)
+    for key in ("scale", "translate", "units", "axis_labels", "contrast_limits", "colormap", "metadata", "name"):
+        setattr(layer, key, given[key])
     layer.visible = True
     viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))
