@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from optuna.storages import fail_stale_trials
 
 from napari_micromri.errors import TrainingError
 from napari_micromri.progress import never
+from napari_micromri.tuning import proxy as proxy_module
 from napari_micromri.tuning import storage as storage_module
 from napari_micromri.tuning.objective import Workplace
 from napari_micromri.tuning.process import create_tuning
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_micromri.tuning.config import TuneConfig
+
+
+# Tests ask Optuna for single trials, outside of `optimize`.
+pytestmark = [pytest.mark.filterwarnings("ignore:Heartbeat"), pytest.mark.filterwarnings("ignore:.*experimental")]
 
 
 @pytest.fixture
@@ -47,9 +53,24 @@ def test_a_tuning_behind_a_proxy(tmp_path: Path, make_config: Callable[..., Tune
     config = make_config(trials=2)
     folder = create_tuning(tmp_path / "tuning", config, storage=proxy)
     with open_tuning(proxy) as tuning:
-        worker = Worker(tuning, "far", Workplace(Path(config.study), folder.runs, 1), never, far=True)
+        worker = Worker(tuning, "far", Workplace(Path(config.study), folder.runs, 1), never)
         assert worker.work() == "The tuning is complete: 2 trials."
         assert [trial.state.name for trial in tuning.optuna.get_trials()] == ["COMPLETE", "COMPLETE"]
+
+
+def test_a_trial_whose_worker_is_silent_for_long_is_tried_again(
+    tmp_path: Path, make_config: Callable[..., TuneConfig], proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_tuning(tmp_path / "tuning", make_config({"learning_rate": 2e-3}), storage=proxy)
+    with open_tuning(proxy) as tuning:
+        asked = tuning.optuna.ask()
+        tuning.storage.record_heartbeat(asked._trial_id)  # type: ignore[attr-defined]
+        fail_stale_trials(tuning.optuna)
+        assert [trial.state.name for trial in tuning.optuna.get_trials()] == ["RUNNING"]
+        monkeypatch.setattr(proxy_module, "GRACE_SECONDS", -1.0)
+        fail_stale_trials(tuning.optuna)
+        assert [trial.state.name for trial in tuning.optuna.get_trials()] == ["FAIL", "WAITING"]
+        tuning.storage.record_heartbeat(asked._trial_id)  # type: ignore[attr-defined]  # comes too late, and harms nobody
 
 
 def test_a_proxy_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from napari_micromri.nn.families.unet.network import count_parameters
 from napari_micromri.nn.registry import load_model
@@ -15,17 +16,21 @@ from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, parse_config
 from napari_micromri.training.data import TrainingData
 from napari_micromri.training.run import read_run
-from napari_micromri.tuning import memory, slots
-from napari_micromri.tuning.objective import Outcome, TrialRun, Workplace
+from napari_micromri.tuning import memory
+from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun, Workplace
 from napari_micromri.tuning.process import create_tuning
 from napari_micromri.tuning.search import make_pruner
 from napari_micromri.tuning.storage import Tuning, open_tuning
+from napari_micromri.tuning.trials import REASON, RUN, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_micromri.progress import ShouldStop
     from napari_micromri.tuning.config import TuneConfig
+
+# Tests ask Optuna for single trials, outside of `optimize`.
+pytestmark = [pytest.mark.filterwarnings("ignore:Heartbeat"), pytest.mark.filterwarnings("ignore:.*experimental")]
 
 
 class Bench:
@@ -37,12 +42,18 @@ class Bench:
         self.workplace = Workplace(Path(tuning.config.study), tuning.folder.runs, 1)
 
     def trial(self) -> optuna.Trial:
-        taken = slots.take(self.tuning, "worker-01")
-        assert taken is not None
-        return optuna.Trial(self.tuning.optuna, taken._trial_id)
+        return self.tuning.optuna.ask()
 
-    def train(self, trial: optuna.Trial, should_stop: ShouldStop = never) -> Outcome:
-        return TrialRun(self.tuning, trial, self.workplace, lambda call: call()).train(should_stop)  # type: ignore[arg-type]
+    def train(self, trial: optuna.Trial, should_stop: ShouldStop = never) -> tuple[float, ...]:
+        return TrialRun(self.tuning, trial, self.workplace).train(should_stop)
+
+    def again(self, number: int) -> optuna.Trial:
+        """The trial that continues another, whose worker died."""
+        failed = self.tuning.optuna.tell(number, state=TrialState.FAIL)
+        retry(self.tuning.optuna, failed)
+        while (trial := self.trial()).user_attrs.get(RUN) is None:
+            pass
+        return trial
 
     def frozen(self, number: int) -> optuna.trial.FrozenTrial:
         return self.tuning.optuna.get_trials()[number]
@@ -64,14 +75,13 @@ def test_a_trial_is_an_ordinary_run_with_what_was_suggested(bench: Callable[...,
     run = read_run(made.tuning.folder.path / frozen.user_attrs["run"])
     assert (run.state, run.name) == ("done", "trial-0000")
     assert run.best is not None
-    assert outcome == Outcome("done", (run.best.validation.mse,))
+    assert outcome == (run.best.validation.mse,)
     assert frozen.intermediate_values == {epoch.epoch: epoch.validation.mse for epoch in run.epochs}
     assert frozen.user_attrs["config"] == run.settings["config"]
     config = parse_config(run.settings["config"])
     assert config.learning_rate == frozen.params["learning_rate"]
     assert (config.name, config.monitor, config.threads, config.optimizer) == ("blobs 0", "mse", 1, "adamw")
     assert frozen.user_attrs["epoch"] == 3
-    assert frozen.user_attrs["worker"] == "worker-01"
 
 
 def test_every_objective_is_that_of_the_best_epochs_model(bench: Callable[..., Bench]) -> None:
@@ -82,12 +92,12 @@ def test_every_objective_is_that_of_the_best_epochs_model(bench: Callable[..., B
     assert run.best is not None
     assert run.model is not None
     assert run.settings["config"]["monitor"] == "ssim"
-    ssim, mse, latency, parameters = outcome.values
+    ssim, mse, latency, parameters = outcome
     assert (ssim, mse) == (run.best.validation.ssim, run.best.validation.mse)
     assert 0 < latency < 10
     assert parameters == count_parameters(load_model(run.model).network)  # type: ignore[attr-defined]
     assert made.frozen(0).intermediate_values == {epoch.epoch: epoch.validation.ssim for epoch in run.epochs}
-    made.tuning.optuna.tell(0, list(outcome.values))
+    made.tuning.optuna.tell(0, list(outcome))
     assert [best.number for best in made.tuning.optuna.best_trials] == [0]
 
 
@@ -95,8 +105,9 @@ def test_a_pruned_run_ends_with_words_that_say_so(bench: Callable[..., Bench], m
     made = bench({"epochs": 50}, pruner="median")
     trial = made.trial()
     monkeypatch.setattr(trial, "should_prune", lambda: len(made.frozen(0).intermediate_values) >= 2)
-    outcome = made.train(trial)
-    assert outcome == Outcome("pruned", reason="Pruned after epoch 2: its MSE fell behind that of other trials.")
+    with pytest.raises(optuna.TrialPruned):
+        made.train(trial)
+    assert made.frozen(0).user_attrs[REASON].startswith("Pruned after epoch 2")
     run = read_run(made.tuning.folder.path / made.frozen(0).user_attrs["run"])
     assert run.state == "stopped"
     assert run.message.startswith("Pruned after epoch 2")
@@ -106,20 +117,17 @@ def test_a_pruned_run_ends_with_words_that_say_so(bench: Callable[..., Bench], m
 
 def test_the_pruner_of_optuna_is_asked(bench: Callable[..., Bench]) -> None:
     made = bench({"epochs": 30}, pruner="threshold", pruner_options={"upper": 0.0})
-    outcome = made.train(made.trial())
-    assert outcome.state == "pruned"
-    assert outcome.reason.startswith("Pruned after epoch 1:")
+    with pytest.raises(optuna.TrialPruned, match="epoch 1:"):
+        made.train(made.trial())
 
 
 def test_a_stopped_trial_is_gone_on_with_where_it_was(bench: Callable[..., Bench]) -> None:
     made = bench({"epochs": 6})
     first = made.trial()
-    outcome = made.train(first, lambda: len(made.frozen(0).intermediate_values) >= 3)
-    assert outcome.state == "again"
-    assert slots.fail(made.tuning, 0, outcome.reason, again=True, counts=False)
-    while (second := made.trial()).user_attrs.get(slots.RESUME) is None:
-        pass
-    assert made.train(second).state == "done"
+    with pytest.raises(InterruptedTrial):
+        made.train(first, lambda: len(made.frozen(0).intermediate_values) >= 3)
+    second = made.again(0)
+    made.train(second)
     frozen = made.frozen(second.number)
     assert frozen.user_attrs["run"] == made.frozen(0).user_attrs["run"] == "runs/trial-0000"
     assert sorted(frozen.intermediate_values) == [1, 2, 3, 4, 5, 6]
@@ -133,10 +141,7 @@ def test_a_run_that_was_done_before_its_worker_died_is_not_trained_again(bench: 
     first = made.train(made.trial())
     events = made.tuning.folder.runs / "trial-0000" / "events.jsonl"
     before = events.read_bytes()
-    slots.fail(made.tuning, 0, "Its worker died.", again=True)
-    while (second := made.trial()).user_attrs.get(slots.RESUME) is None:
-        pass
-    assert made.train(second) == first
+    assert made.train(made.again(0)) == first
     assert events.read_bytes() == before
 
 
@@ -146,9 +151,8 @@ def test_a_run_that_is_gone_is_trained_anew(bench: Callable[..., Bench]) -> None
     made = bench(trials=1)
     made.train(made.trial())
     shutil.rmtree(made.tuning.folder.runs / "trial-0000")
-    slots.fail(made.tuning, 0, "Its worker died.", again=True)
-    second = made.trial()
-    assert made.train(second).state == "done"
+    second = made.again(0)
+    made.train(second)
     assert made.frozen(second.number).user_attrs["run"] == "runs/trial-0001"
 
 
@@ -166,10 +170,10 @@ def test_a_trial_that_cannot_go_well_fails_with_a_sentence(
     made = bench(base)
     changed = made.tuning.config.model_copy(update={"space": _Fixed(space)})
     made.tuning = Tuning(made.tuning.optuna, made.tuning.storage, changed, made.tuning.folder)
-    outcome = made.train(made.trial())
-    assert outcome.state == "failed"
-    assert any(word in outcome.reason for word in words.split("|")), outcome.reason
-    assert "\n" not in outcome.reason
+    with pytest.raises(FailedTrial, match=words) as caught:
+        made.train(made.trial())
+    assert made.frozen(0).user_attrs[REASON] == str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 class _Fixed:
@@ -199,9 +203,8 @@ def test_a_fault_of_the_program_fails_the_trial_and_stands_in_its_log(
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr("napari_micromri.training.engine.loop.train", broken)
-    outcome = made.train(made.trial())
-    assert outcome.state == "failed"
-    assert "ZeroDivisionError: a bug" in outcome.reason
+    with pytest.raises(FailedTrial, match="ZeroDivisionError: a bug"):
+        made.train(made.trial())
     assert "Traceback" in (made.tuning.folder.runs / "trial-0000" / "log.txt").read_text()
 
 
@@ -210,9 +213,8 @@ def test_a_trial_that_needs_more_memory_than_there_is_is_not_begun(
 ) -> None:
     made = bench()
     monkeypatch.setattr(memory, "free_bytes", lambda device: 1000)
-    outcome = made.train(made.trial())
-    assert outcome.state == "failed"
-    assert "GB of memory" in outcome.reason
+    with pytest.raises(FailedTrial, match="GB of memory"):
+        made.train(made.trial())
     assert not (made.tuning.folder.runs / "trial-0000" / "events.jsonl").exists()
 
 

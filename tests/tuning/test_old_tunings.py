@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from pathlib import Path
 
@@ -15,12 +14,10 @@ DATA = Path(__file__).with_name("data")
 
 def test_a_tuning_of_version_0_1_is_shown_and_continued(tmp_path: Path, made_study: Path) -> None:
     folder = Path(shutil.copytree(DATA / "version-0.1", tmp_path / "old"))
-    worker = folder / "workers" / "worker-01.json"
-    worker.write_text(worker.read_text().replace('"lab"', f'"{platform.node()}"'))
     before = read_tuning(folder)
     assert [row.state for row in before.trials] == ["done", "done", "running", "waiting"]
     assert before.best == (0,)
-    assert [row.state for row in before.workers] == ["died"]
+    assert before.workers == ()  # its process is not told from others as it is now
 
     run_worker(folder, study=made_study, threads=1)
     after = read_tuning(folder)

@@ -7,7 +7,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +30,6 @@ from napari_micromri.tuning.process import (
     start_workers,
     stop_tuning,
 )
-from napari_micromri.tuning.roster import records_of
-from napari_micromri.tuning.slots import SLOT
 from napari_micromri.tuning.storage import open_tuning
 from napari_micromri.tuning.worker import Worker
 from postgres_server import PASSWORD, USER, PostgresServer, find_program
@@ -75,10 +72,10 @@ def opened() -> Iterator[Callable[..., Tuning]]:
         yield lambda *where: stack.enter_context(open_tuning(*where))
 
 
-def check_that_all_is_done_once(tuning: Tuning, trials: int) -> None:
-    done = [trial for trial in tuning.optuna.get_trials() if trial.state.name == "COMPLETE"]
-    assert Counter(trial.user_attrs[SLOT] for trial in done) == Counter(range(trials))
-    assert all(trial.values for trial in done)
+def check_that_all_is_done(tuning: Tuning, trials: int) -> None:
+    found = tuning.optuna.get_trials()
+    assert [trial.state.name for trial in found] == ["COMPLETE"] * trials
+    assert all(trial.values for trial in found)
 
 
 def test_the_server_is_started_anew_in_the_middle(
@@ -89,20 +86,17 @@ def test_the_server_is_started_anew_in_the_middle(
     tuning, reference = opened(server.url), opened(folder.path)
     workplace = Workplace(Path(config.study), folder.runs, 1)
     words: list[str] = []
-    worker = Worker(tuning, "patient", workplace, never, far=True)
+    worker = Worker(tuning, "patient", workplace, never)
     thread = threading.Thread(target=lambda: words.append(worker.work()))
     thread.start()
     wait(lambda: any(trial.intermediate_values for trial in reference.optuna.trials))
     server.stop()
-    time.sleep(1.0)
-    waiting = read_workers(folder.path)[0]
-    assert "can't be reached" in waiting.message
-    assert waiting.state == "working"
+    wait(lambda: "can't be reached" in read_workers(folder.path)[0].message)
+    assert read_workers(folder.path)[0].live
     server.start()
     thread.join(PATIENCE)
     assert words == ["The tuning is complete: 3 trials."]
-    check_that_all_is_done_once(reference, 3)
-    assert len(reference.optuna.trials) == 3
+    check_that_all_is_done(reference, 3)
     assert_nowhere(PASSWORD, folder.path)
     for trial in reference.optuna.trials:
         run = read_run(folder.path / trial.user_attrs["run"])
@@ -132,11 +126,9 @@ def test_another_machine_joins_by_the_url_alone(
     assert said.out == "The tuning is complete: 2 trials.\n"
     assert PASSWORD not in said.err
     tuning = opened(server.url, "joined")
-    check_that_all_is_done_once(tuning, 2)
+    check_that_all_is_done(tuning, 2)
     runs = [Path(trial.user_attrs["run"]) for trial in tuning.optuna.trials]
     assert all(run.parent == tmp_path / "scratch" and read_run(run).state == "done" for run in runs)
-    [record] = records_of(tuning.optuna.user_attrs).values()
-    assert (record.phase, record.message) == ("ended", "The tuning is complete: 2 trials.")
     assert not TuneFolder(folder.path).exists
     assert TuneFolder(away).exists
 
@@ -195,7 +187,7 @@ def test_the_password_can_stand_in_the_file_of_postgresql(
         create_tuning(tmp_path / "tuning", make_config(name="by file"), storage=shown)
     monkeypatch.setenv("PGPASSFILE", str(file))
     folder = create_tuning(tmp_path / "tuning", make_config(name="by file"), storage=shown)
-    assert len(opened(folder.path).optuna.get_trials()) == 4
+    assert opened(folder.path).config.name == "by file"
 
 
 def test_a_wrong_password_is_said_without_it(

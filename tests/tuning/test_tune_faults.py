@@ -15,7 +15,6 @@ import pytest
 
 from napari_micromri.training.run import read_run
 from napari_micromri.tuning.process import create_tuning, read_workers, stop_tuning
-from napari_micromri.tuning.slots import SLOT
 from napari_micromri.tuning.storage import open_tuning
 
 if TYPE_CHECKING:
@@ -30,12 +29,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 PATIENCE = 120.0
 
 
-def check_that_all_is_done_once(tuning: Tuning, trials: int) -> None:
-    """Every slot has one finished trial, whose run is an ordinary one at its end."""
+def check_that_all_is_done(tuning: Tuning, trials: int, *, most: int) -> None:
+    """As many trials are finished as were asked for, at most ``most``; their runs are ordinary ones at their end."""
     found = tuning.optuna.get_trials()
     done = [trial for trial in found if trial.state.name in ("COMPLETE", "PRUNED")]
-    assert Counter(trial.user_attrs[SLOT] for trial in done) == Counter(range(trials))
-    assert {trial.state.name for trial in found} <= {"COMPLETE", "PRUNED", "FAIL"}
+    assert trials <= len(done) <= most
+    runs = [trial.user_attrs["run"] for trial in done]
+    assert len(set(runs)) == len(runs)
     for trial in done:
         run = read_run(tuning.folder.path / trial.user_attrs["run"])
         assert run.state == "done"
@@ -51,7 +51,7 @@ from napari_micromri.tuning.objective import Workplace
 from napari_micromri.tuning.storage import open_tuning
 import napari_micromri.training.engine.loop  # before the forks, which then take no time
 
-worker.LOOK_SECONDS, worker.NOBODYS_SECONDS, worker.GAP_SECONDS = 0.05, 0.3, 0.2
+worker.LOOK_SECONDS = 0.05
 where, kills, chance = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
 
 def start(name):
@@ -74,25 +74,26 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 """
 
 
-def test_workers_that_are_killed_at_random_moments_lose_and_double_nothing(
+def test_workers_that_are_killed_at_random_moments_lose_nothing(
     tmp_path: Path, make_config: Callable[..., TuneConfig]
 ) -> None:
-    config = make_config({"epochs": 4, "checkpoint_minutes": 0}, trials=6)
+    config = make_config({"epochs": 4, "checkpoint_minutes": 0}, trials=4)
     folder = create_tuning(tmp_path / "tuning", config)
-    command = [sys.executable, "-W", "ignore", "-c", KILLED_AT_RANDOM, str(folder.path), "8", "1"]
+    command = [sys.executable, "-W", "ignore", "-c", KILLED_AT_RANDOM, str(folder.path), "5", "1"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     tuning = open_tuning(folder.path)
-    check_that_all_is_done_once(tuning, config.trials)
-    again = [trial for trial in tuning.optuna.trials if "failed_trial" in trial.system_attrs]
+    check_that_all_is_done(tuning, config.trials, most=config.trials + 1)
+    histories = [trial.system_attrs.get("retry_history", []) for trial in tuning.optuna.trials]
+    again = {history[-1] for history in histories if history}
     assert again, "no kill has hit a trial"
-    assert all("died" in trial.user_attrs["reason"] for trial in tuning.optuna.trials if trial.state.name == "FAIL")
+    assert again == {trial.number for trial in tuning.optuna.trials if trial.state.name == "FAIL"}
 
 
 def test_the_tuning_outlives_its_starter_and_a_worker(
     tmp_path: Path, make_config: Callable[..., TuneConfig], study: Path
 ) -> None:
-    config = make_config({"epochs": 80}, trials=3)
+    config = make_config({"epochs": 40}, trials=3)
     folder = create_tuning(tmp_path / "tuning", config)
     command = [sys.executable, "-m", "napari_micromri.cli", "tune", str(study), str(folder.path), "--workers", "2"]
     starter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -109,10 +110,10 @@ def test_the_tuning_outlives_its_starter_and_a_worker(
     finally:
         stop_tuning(folder.path, kill=True)
     assert Counter(row.state for row in read_workers(folder.path)) == {"ended": 1, "died": 1}
-    check_that_all_is_done_once(tuning, config.trials)
+    check_that_all_is_done(tuning, config.trials, most=config.trials + 1)
     [failed] = [trial for trial in tuning.optuna.trials if trial.state.name == "FAIL"]
     [retried] = [trial for trial in tuning.optuna.trials if trial.system_attrs.get("failed_trial") == failed.number]
-    assert failed.user_attrs["reason"].startswith(f"Its worker {victim.name} died")
+    assert failed.user_attrs["worker"] == victim.name
     assert retried.params == failed.params
     assert retried.user_attrs["run"] == failed.user_attrs["run"]
     events = (folder.path / retried.user_attrs["run"] / "events.jsonl").read_text().splitlines()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_micromri.errors import InputError, StudyError, TrainingError
-from napari_micromri.runs.presence import Presence
+from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.study.model import Assign
 from napari_micromri.study.store import Study
 from napari_micromri.tuning import process
@@ -24,12 +24,12 @@ from napari_micromri.tuning.process import (
     start_workers,
     stop_tuning,
 )
-from napari_micromri.tuning.roster import Record
 from napari_micromri.tuning.storage import open_tuning
+from napari_micromri.tuning.trials import TRIALS
 from napari_micromri.tuning.worker_process import GPU_VARIABLE, main, run_worker, take_gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari_micromri.tuning.config import TuneConfig
 
@@ -42,7 +42,8 @@ def test_a_tuning_is_made_once_and_found_again(tmp_path: Path, make_config: Call
     assert again.read().config.trials == 5
     tuning = open_tuning(folder.path)
     assert (tuning.config.trials, tuning.config.timeout_minutes) == (5, 7)
-    assert [trial.state.name for trial in tuning.optuna.get_trials()] == ["WAITING"] * 5
+    assert tuning.optuna.user_attrs[TRIALS] == 5
+    assert [trial.system_attrs["fixed_params"] for trial in tuning.optuna.get_trials()] == [{"learning_rate": 3e-3}]
     assert tuning.config.base.monitor == "mse"
     assert Path(tuning.config.study).is_absolute()
 
@@ -103,35 +104,24 @@ def test_wishes_are_files_that_exclude_each_other(tmp_path: Path, make_config: C
         read_workers(tmp_path / "none")
 
 
-class Started:
-    """What would be started, instead of a process."""
-
-    def __init__(self, command: list[str], env: dict[str, str], **_: object) -> None:
-        self.command, self.env, self.pid = command, env, os.getpid()
-
-    def poll(self) -> int:
-        return 0
-
-
 def test_workers_share_the_cores(
     tmp_path: Path, make_config: Callable[..., TuneConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[Started] = []
+    started: list[tuple[list[str], Mapping[str, str]]] = []
 
-    def start(*arguments: Any, **options: Any) -> Started:
-        started.append(Started(*arguments, **options))
-        return started[-1]
+    def start(_module: str, arguments: list[str], _log: Path, environment: Mapping[str, str]) -> int:
+        started.append((arguments, environment))
+        return os.getpid()
 
     folder = create_tuning(tmp_path / "tuning", make_config())
-    monkeypatch.setattr(process.subprocess, "Popen", start)
+    monkeypatch.setattr(process, "spawn", start)
     monkeypatch.setattr(process, "_cores", lambda: 8)
     assert start_workers(folder.path, 2) == ["worker-01", "worker-02"]
     assert start_workers(folder.path, 1) == ["worker-03"]
     assert start_workers(folder.path, 1, threads=5) == ["worker-04"]
-    assert [one.env["OMP_NUM_THREADS"] for one in started] == ["4", "4", "2", "5"]
-    places = [one.command[one.command.index("--place") + 1] for one in started]
-    assert places == ["0", "1", "2", "3"]
-    assert {row.message for row in read_workers(folder.path)} == {"Starting."}
+    assert [environment["OMP_NUM_THREADS"] for _, environment in started] == ["4", "4", "2", "5"]
+    assert [arguments[arguments.index("--place") + 1] for arguments, _ in started] == ["0", "1", "2", "3"]
+    assert {row.state for row in read_workers(folder.path)} == {"waiting"}
 
 
 def test_workers_share_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +152,7 @@ def test_a_worker_in_the_background_is_killed_and_another_goes_on(
     finally:
         stop_tuning(folder.path, kill=True)
     wait(lambda: read_workers(folder.path)[0].state == "died")
-    assert "died without a word" in read_workers(folder.path)[0].message
+    assert "unexpectedly" in read_workers(folder.path)[0].message
     resume_tuning(folder.path)
     assert run_worker(folder.path, threads=1, timeout_minutes=1e-9).startswith("Its time is up")
     assert [row.state for row in read_workers(folder.path)] == ["died", "ended"]
@@ -185,7 +175,7 @@ def test_a_worker_of_another_machine_is_not_killed_from_here(
 ) -> None:
     folder = create_tuning(tmp_path / "tuning", make_config())
     far = Presence(pid=os.getpid(), host="elsewhere", created=0.0, claimed=0.0, time=time.time())
-    Record(name="worker-01", presence=far, phase="working", trial=0).write(folder)
+    write_presence(folder.workers / "worker-01.json", far)
     stop_tuning(folder.path, kill=True)  # or this test would not go on
     assert read_workers(folder.path)[0].host == "elsewhere"
 

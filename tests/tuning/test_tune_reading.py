@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,10 @@ import pytest
 from optuna.storages import RDBStorage
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.runs.presence import Presence
-from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.reading import TuneReader, read_tuning
-from napari_micromri.tuning.roster import PREFIX, Record
+from napari_micromri.tuning.storage import open_tuning
+from napari_micromri.tuning.trials import WORKER
+from napari_micromri.tuning.workers import Sign
 from tuning_samples import make_full_tuning, make_tuning, quiet
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ WRITE = """
 import sys
 import optuna
 from optuna.storages import JournalStorage
-from napari_micromri.tuning.journal import MendingJournal
+from napari_micromri.tuning.journal import Journal
 from pathlib import Path
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-study = optuna.load_study(study_name="blobs", storage=JournalStorage(MendingJournal(Path(sys.argv[1]))))
+study = optuna.load_study(study_name="blobs", storage=JournalStorage(Journal(Path(sys.argv[1]))))
 study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-5, 1e-2, log=True), n_trials=12)
 """
 
@@ -196,7 +195,9 @@ def test_another_journal_in_its_place(tmp_path: Path) -> None:
     assert len(reader.read().trials) == 1
 
 
-@pytest.mark.parametrize("line", [b"garbage", b"\0" * 40, b"[]", b'{"op_code": 99}', b'{"op_code": 4, "study_id": 0}'])
+@pytest.mark.parametrize(
+    "line", [b"garbage", b"\0" * 40, b"[]", b'{"op_code": 99}', b'{"op_code": 4, "study_id": 0}', b"[" * 100_000]
+)
 def test_a_damaged_journal_is_one_sentence(tmp_path: Path, line: bytes) -> None:
     sample = make_tuning(tmp_path / "tuning")
     sample.add()
@@ -208,6 +209,8 @@ def test_a_damaged_journal_is_one_sentence(tmp_path: Path, line: bytes) -> None:
         with pytest.raises(TrainingError, match=f"journal.log is damaged in line {number}") as caught:
             reader.read()
         assert "\n" not in str(caught.value)
+    with pytest.raises(TrainingError, match=f"journal.log is damaged in line {number}"):  # to workers as to readers
+        open_tuning(sample.folder.path)
     sample.folder.journal.write_bytes(good)
     assert len(TuneReader(sample.folder.path).read().trials) == 1
 
@@ -248,7 +251,7 @@ def test_a_database_with_several_tunings_wants_a_name(tmp_path: Path, database: 
     make_tuning(tmp_path / "first", storage=storage, name="first")
     assert read_tuning(url).name == "first"
     make_tuning(tmp_path / "second", storage=storage, name="second")
-    with pytest.raises(TrainingError, match=r"several tunings, 'first', 'second'\. Say which one"):
+    with pytest.raises(TrainingError, match=r"several tunings, 'first', 'second'"):
         read_tuning(url)
     assert read_tuning(url, name="second").name == "second"
 
@@ -278,19 +281,23 @@ def test_passwords_are_never_told() -> None:
         assert "127.0.0.1:1" in str(caught.value)
 
 
-def test_workers_tell_of_themselves_in_folder_and_storage(tmp_path: Path) -> None:
-    sample = make_tuning(tmp_path / "tuning")
-    here = Record(name="worker-01", presence=Presence.of(os.getpid()), phase="working", trial=3)
-    far = Record(name="worker-02", presence=Presence.of(os.getpid()), phase="waiting", message="Paused.")
-    sample.study.set_user_attr(f"{PREFIX}worker-02", asdict(far))
+def test_workers_are_known_by_the_folder_and_those_elsewhere_by_their_trials(
+    tmp_path: Path, database: tuple[str, BaseStorage]
+) -> None:
+    url, storage = database
+    sample = make_tuning(tmp_path / "tuning", storage=storage)
+    sample.add("running", **{WORKER: "worker-01"})
+    far = sample.add("running", **{WORKER: "elsewhere-17"})
+    sample.add("done", **{WORKER: "elsewhere-18"})
     sample.study.set_user_attr("trials", 99)
-    folder = TuneFolder(tmp_path / "tuning")
-    folder.workers.mkdir(exist_ok=True)
-    (folder.workers / "worker-01.json").write_text(json.dumps(asdict(here)))
-    state = read_tuning(tmp_path / "tuning")
-    assert [(row.name, row.state, row.trial) for row in state.workers] == [
-        ("worker-01", "working", 3),
-        ("worker-02", "waiting", None),
+    sign = Sign(sample.folder, "worker-01")
+    sign.say("working", trial=0)
+    with sign:
+        pass
+    state = read_tuning(url)
+    assert [(row.name, row.state, row.trial, row.pid) for row in state.workers] == [
+        ("elsewhere-17", "working", far.number, 0),
+        ("worker-01", "working", 0, os.getpid()),
     ]
     assert state.planned == 99
 

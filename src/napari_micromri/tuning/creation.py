@@ -1,4 +1,4 @@
-"""Make a tuning, or make one that is there ready to go on."""
+"""Make a tuning, or prepare one that is there to be continued."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri.errors import InputError, TrainingError, describe_os_error
 from napari_micromri.tuning.address import remember
 from napari_micromri.tuning.folder import TuneFolder
-from napari_micromri.tuning.storage import create_study
+from napari_micromri.tuning.parameters import as_stored
+from napari_micromri.tuning.storage import close_storage, create_study, reachable
+from napari_micromri.tuning.trials import TRIALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +28,7 @@ def create_tuning(
     storage: str | None = None,
     first: Sequence[Mapping[str, Any]] | None = None,
 ) -> TuneFolder:
-    """Make a tuning, or make the one that is there ready to go on; no worker is started.
+    """Make a tuning, or prepare the one that is there to be continued; no worker is started.
 
     Parameters
     ----------
@@ -48,8 +50,6 @@ def create_tuning(
     """
     from filelock import FileLock
 
-    from napari_micromri.tuning import slots
-
     config = _settle(config)
     folder = TuneFolder(path)
     shown = None if storage is None else remember(storage)
@@ -59,12 +59,13 @@ def create_tuning(
             _check_the_one_there(folder, config, shown)
             folder.prepare()
             if storage is not None:  # one that can't be reached leaves no folder that says otherwise
-                create_study(storage, config, folder).close()
+                close_storage(create_study(storage, config, folder).storage)
             folder.create(config, shown)
-            with create_study(folder, config, folder) as tuning:
-                tuning.optuna.set_user_attr(slots.TRIALS, config.trials)
-                slots.enqueue(tuning, _beginning(config) if first is None else first)
-                slots.fill(tuning)
+            with create_study(folder, config, folder) as tuning, reachable(folder):
+                tuning.optuna.set_user_attr(TRIALS, config.trials)
+                if not tuning.optuna.get_trials(deepcopy=False):
+                    for values in _beginning(config) if first is None else first:
+                        tuning.optuna.enqueue_trial({name: as_stored(value) for name, value in values.items()})
     except OSError as error:
         raise TrainingError(describe_os_error(error, folder.path)) from error
     return folder

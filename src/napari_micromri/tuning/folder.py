@@ -58,13 +58,22 @@ class TuneFolder:
         """Place of a trial's run directory."""
         return self.runs / f"trial-{number:04}"
 
+    @property
+    def wish(self) -> str:
+        """What the workers are asked for: ``stop``, ``pause`` or nothing."""
+        return "stop" if self.stop.exists() else "pause" if self.pause.exists() else ""
+
+    def log_of(self, worker: str) -> Path:
+        """Place of a worker's log."""
+        return self.workers / f"{worker}.log"
+
     def new_worker(self) -> str:
         """Take the next free name for a worker, by making its log; no two workers get the same."""
         number = 1
         while True:
             name = f"worker-{number:02}"
             try:
-                (self.workers / f"{name}.log").touch(exist_ok=False)
+                self.log_of(name).touch(exist_ok=False)
             except FileExistsError:
                 number += 1
             else:

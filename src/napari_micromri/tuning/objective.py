@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import math
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError, TrainingError
 from napari_micromri.runs.events import Failed
@@ -18,10 +19,10 @@ from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, open_data, reopen_run, run_training
 from napari_micromri.tuning.memory import shortage
 from napari_micromri.tuning.patience import StorageAwayError
-from napari_micromri.tuning.slots import RESUME, RUN
+from napari_micromri.tuning.trials import CONFIG, EPOCH, REASON, RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator
 
     from optuna import Trial
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from napari_micromri.runs.events import Event
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.run import Run
-    from napari_micromri.tuning.patience import Patience
     from napari_micromri.tuning.storage import Tuning
 
 
@@ -64,63 +64,67 @@ class Workplace:
         return path if path.is_absolute() else tuning.folder.path / path
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a trial; ``again``: somebody asked for the end, so it is to be gone on with."""
+class FailedTrial(TrainingError):
+    """These settings can't be trained with, or their figures make no sense."""
 
-    state: Literal["done", "pruned", "failed", "again"]
-    values: tuple[float, ...] = ()
-    reason: str = ""
+
+class InterruptedTrial(Exception):
+    """Somebody asked for the end: the trial is to be continued."""
 
 
 class TrialRun:
-    """Trains with the settings of one trial.
+    """Trains with the settings of one trial; why it ended early stands beside the trial."""
 
-    Parameters
-    ----------
-    patiently
-        Makes a call to the storage, and makes it again when the storage is away for a while.
-    """
-
-    def __init__(self, tuning: Tuning, trial: Trial, workplace: Workplace, patiently: Patience) -> None:
-        self._tuning, self._trial, self._workplace, self._patiently = tuning, trial, workplace, patiently
+    def __init__(self, tuning: Tuning, trial: Trial, workplace: Workplace) -> None:
+        self._tuning, self._trial, self._workplace = tuning, trial, workplace
         self._pruned = ""
         self._reported: set[int] = set()
 
-    def train(self, should_stop: ShouldStop) -> Outcome:
-        """Train to the end, or until it is pruned, fails, or somebody asks to stop."""
+    def train(self, should_stop: ShouldStop) -> tuple[float, ...]:
+        """Train to the end; gives the objectives.
+
+        Raises
+        ------
+        optuna.TrialPruned
+            Its curve fell behind those of other trials.
+        FailedTrial
+            The settings can't be trained with.
+        InterruptedTrial
+            Somebody asked to stop.
+        """
         try:
             config = self._settings()
             folder = self._open(config)
             if (sentence := shortage(config, open_data(folder))) is not None:
                 raise TrainingError(sentence)
-            ending = self._follow(folder, config, should_stop)
-            return self._outcome(folder, ending)
+            return self._outcome(folder, self._follow(folder, config, should_stop))
         except StorageAwayError:  # that says nothing about the settings
             raise
         except MicroMRIError as error:
-            return Outcome("failed", reason=str(error))
+            self._trial.set_user_attr(REASON, str(error))
+            raise FailedTrial(str(error)) from error
         finally:
             _release_memory()
 
     def _settings(self) -> TrainConfig:
         space, base = self._tuning.config.space, self._tuning.config.base.model_dump(mode="json")
-        settings = space.settings(self._patiently(lambda: space.suggest(self._trial, base)), base)
+        settings = space.settings(space.suggest(self._trial, base), base)
         settings["name"] = f"{self._tuning.config.name} {self._trial.number}"[:100]
         settings["threads"] = settings["threads"] or self._workplace.threads
         return parse_config(settings)
 
     def _open(self, config: TrainConfig) -> RunFolder:
-        """Go on with the run of a worker that died or was stopped, or else make a new one."""
+        """Continue the run of a worker that died or was stopped, or else make a new one."""
         folder = self._earlier() or create_run(
             config, self._workplace.study, self._workplace.runs / f"trial-{self._trial.number:04}", overwrite=True
         )
-        self._note(RUN, self._workplace.place(self._tuning, folder.path))
-        self._note("config", folder.read_settings()["config"])
+        self._trial.set_user_attr(RUN, self._workplace.place(self._tuning, folder.path))
+        self._trial.set_user_attr(CONFIG, folder.read_settings()["config"])
         return folder
 
     def _earlier(self) -> RunFolder | None:
-        place = self._trial.user_attrs.get(RESUME)
+        attributes = self._trial.user_attrs
+        place = attributes.get(RUN) or attributes.get("resume")  # as version 0.1 called it
         if place is None:
             return None
         path = self._workplace.find(self._tuning, place)
@@ -139,17 +143,14 @@ class TrialRun:
         if run.state == "done":
             return run.end
         ending: Event | None = None
-        try:
-            events = run_training(folder, lambda: bool(self._pruned) or should_stop(), why_stopped=lambda: self._pruned)
+        events = run_training(folder, lambda: bool(self._pruned) or should_stop(), why_stopped=lambda: self._pruned)
+        # Closed at once when the storage fails in between: a run that is left open can't be continued by others.
+        with closing(_with_sentences(events)) as events:
             for ending in events:
                 if isinstance(ending, Epoch):
                     self._report(ending)
                     if ending.epoch < config.epochs:
                         self._ask_pruner(ending)
-        except MicroMRIError:
-            raise
-        except Exception as error:  # the run's log has the traceback; other settings may do better
-            raise TrainingError(f"Something unexpected went wrong ({type(error).__name__}: {error}).") from error
         return ending
 
     def _report(self, epoch: Epoch) -> None:
@@ -157,28 +158,28 @@ class TrialRun:
         if epoch.epoch in self._reported or not math.isfinite(value):
             return
         self._reported.add(epoch.epoch)
-        trial = self._trial
         if len(self._tuning.config.objectives) == 1:
-            self._patiently(lambda: trial.report(value, epoch.epoch))
+            self._trial.report(value, epoch.epoch)
         else:  # which Optuna's trials refuse; people want the curve all the same
-            storage = self._tuning.storage
-            self._patiently(lambda: storage.set_trial_intermediate_value(trial._trial_id, epoch.epoch, value))
+            self._tuning.storage.set_trial_intermediate_value(self._trial._trial_id, epoch.epoch, value)
 
     def _ask_pruner(self, epoch: Epoch) -> None:
-        if self._tuning.config.prunes and not self._pruned and self._patiently(self._trial.should_prune):
+        if self._tuning.config.prunes and not self._pruned and self._trial.should_prune():
             figure = self._tuning.config.curve.upper()
             self._pruned = f"Pruned after epoch {epoch.epoch}: its {figure} fell behind that of other trials."
 
-    def _outcome(self, folder: RunFolder, ending: Event | None) -> Outcome:
+    def _outcome(self, folder: RunFolder, ending: Event | None) -> tuple[float, ...]:
+        from optuna import TrialPruned
+
         run = read_run(folder.path)
-        self._note("epoch", len(run.epochs))
+        self._trial.set_user_attr(EPOCH, len(run.epochs))
         if isinstance(ending, Failed):
-            return Outcome("failed", reason=ending.message)
+            raise TrainingError(ending.message)
         if isinstance(ending, Done):
-            return Outcome("done", self._judge(run))
-        if self._pruned:
-            return Outcome("pruned", reason=self._pruned)
-        return Outcome("again", reason="Its worker was asked to stop; the trial will be gone on with.")
+            return self._judge(run)
+        reason = self._pruned or "Its worker was asked to stop; the trial will be continued."
+        self._trial.set_user_attr(REASON, reason)
+        raise TrialPruned(reason) if self._pruned else InterruptedTrial(reason)
 
     def _judge(self, run: Run) -> tuple[float, ...]:
         """Give the objectives, all of the model of the best epoch."""
@@ -205,8 +206,15 @@ class TrialRun:
         slice_ = data.validation[len(data.validation) // 2].lr
         return seconds_per_slice(run.model, slice_, run.settings["config"]["device"])
 
-    def _note(self, key: str, value: object) -> None:
-        self._patiently(lambda: self._trial.set_user_attr(key, value))
+
+def _with_sentences(events: Iterator[Event]) -> Generator[Event]:
+    """Turn faults of the program into sentences: the run's log has the traceback, and other settings may do better."""
+    try:
+        yield from events
+    except MicroMRIError:
+        raise
+    except Exception as error:
+        raise TrainingError(f"Something unexpected went wrong ({type(error).__name__}: {error}).") from error
 
 
 def _release_memory() -> None:

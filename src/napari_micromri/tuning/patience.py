@@ -1,15 +1,18 @@
-"""Patience with a storage that is away for a while, as when its server is started anew."""
+"""Patience with a storage that is away for a while: a database that restarts, a journal that somebody holds."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_micromri.errors import TrainingError
 from napari_micromri.tuning.storage import is_unreachable, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from optuna.storages import BaseStorage
 
     from napari_micromri.progress import ShouldStop
 
@@ -20,13 +23,11 @@ LIMIT_SECONDS = 30 * 60.0
 
 
 class StorageAwayError(TrainingError):
-    """The storage stayed away; what was to be told isn't."""
+    """The storage stayed away."""
 
 
 class Patience:
-    """Makes calls, and makes them again for half an hour while the storage can't be reached.
-
-    What is called may have happened although its answer was lost: it must bear being called again.
+    """Makes a call, and makes it again for half an hour while the storage can't be reached.
 
     Parameters
     ----------
@@ -58,10 +59,37 @@ class Patience:
                 if self._should_stop() or time.monotonic() > until:
                     raise StorageAwayError(words) from error
                 away = True
-                self._tell(f"{words} It is tried again.")
+                self._tell(f"{words} Trying again.")
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 if away:
                     self._tell("")
                 return result
+
+
+def be_patient(storage: BaseStorage, patiently: Patience) -> None:
+    """Let calls of Optuna's wait where they would fail: for a database's connections, for a journal's lock.
+
+    A gRPC proxy gives no such place; its calls fail, and the worker waits before it takes the next trial.
+    """
+    from optuna.storages import RDBStorage
+    from sqlalchemy import event
+
+    from napari_micromri.tuning.journal import TrialJournal
+
+    if isinstance(storage, TrialJournal):
+        storage.journal.patiently = patiently
+    if isinstance(storage, RDBStorage):
+
+        def connect(dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+            return patiently(partial(_connect, dialect, arguments, options))
+
+        event.listen(storage.engine, "do_connect", connect)
+
+
+def _connect(dialect: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+    try:
+        return dialect.connect(*arguments, **options)
+    except dialect.loaded_dbapi.OperationalError as error:
+        raise ConnectionError(str(error).strip().splitlines()[0]) from error

@@ -6,17 +6,17 @@ A worker is ``python -m napari_micromri.tuning.worker_process``; what it tells g
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+import platform
+from typing import TYPE_CHECKING
 
 from napari_micromri.errors import TrainingError, describe_os_error
-from napari_micromri.runs.presence import Presence
+from napari_micromri.runs.presence import Presence, write_presence
+from napari_micromri.runs.process import forget_ended, kill_process, spawn
 from napari_micromri.tuning.address import VARIABLE, full_url
 from napari_micromri.tuning.creation import create_tuning
 from napari_micromri.tuning.folder import TuneFolder, find_tunings
-from napari_micromri.tuning.roster import WISH, Record, WorkerRow, records_in
-from napari_micromri.tuning.storage import open_tuning
+from napari_micromri.tuning.storage import WISH, open_tuning
+from napari_micromri.tuning.workers import WorkerRow, presences_in, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,6 @@ __all__ = [
     "start_workers",
     "stop_tuning",
 ]
-
-_children: list[subprocess.Popen[bytes]] = []
 
 
 def start_workers(path: Path | str, count: int = 1, *, threads: int | None = None) -> list[str]:
@@ -55,7 +53,7 @@ def start_workers(path: Path | str, count: int = 1, *, threads: int | None = Non
     """
     folder = TuneFolder(path)
     storage = folder.read().storage
-    here = [record for record in records_in(folder).values() if record.presence.here and _is_live(record.row())]
+    here = [row for row in rows_of(folder) if row.live and row.host == platform.node()]
     share = threads or max(1, _cores() // (count + len(here)))
     try:
         if folder.stop.exists():
@@ -67,12 +65,12 @@ def start_workers(path: Path | str, count: int = 1, *, threads: int | None = Non
 
 
 def stop_tuning(path: Path | str, *, kill: bool = False) -> None:
-    """Ask all workers to stop after their batch; their trials will be gone on with when workers are started again.
+    """Ask all workers to stop after their batch; their trials continue when workers are started again.
 
     Parameters
     ----------
     kill
-        End those on this machine at once instead. A new worker finds their trials and goes on with them.
+        End those on this machine at once instead. A new worker finds their trials and continues them.
 
     Raises
     ------
@@ -82,9 +80,9 @@ def stop_tuning(path: Path | str, *, kill: bool = False) -> None:
     _wish(path, "stop")
     if not kill:
         return
-    for record in records_in(TuneFolder(path)).values():
-        if record.presence.here and record.phase != "ended":
-            _kill(record.presence)
+    for presence in presences_in(TuneFolder(path)).values():
+        if presence.here:
+            kill_process(presence)
 
 
 def pause_tuning(path: Path | str) -> None:
@@ -132,24 +130,8 @@ def read_workers(path: Path | str) -> list[WorkerRow]:
     """
     folder = TuneFolder(path)
     folder.read()
-    _forget_ended()
-    return [record.row() for record in records_in(folder).values()]
-
-
-def _is_live(row: WorkerRow) -> bool:
-    return row.state not in ("ended", "died")
-
-
-def _kill(presence: Presence) -> None:
-    import psutil
-
-    if presence.alive:
-        try:
-            psutil.Process(presence.pid).kill()
-        except psutil.NoSuchProcess:
-            return
-        except psutil.Error as error:
-            raise TrainingError(f"The process {presence.pid} can't be killed: {error}.") from error
+    forget_ended()
+    return list(rows_of(folder))
 
 
 def _cores() -> int:
@@ -158,24 +140,10 @@ def _cores() -> int:
 
 def _spawn(folder: TuneFolder, storage: str | None, *, place: int, threads: int) -> str:
     name = folder.new_worker()
-    command = [sys.executable, "-m", "napari_micromri.tuning.worker_process", str(folder.path)]
-    command += ["--name", name, "--threads", str(threads), "--place", str(place)]
+    arguments = [str(folder.path), "--name", name, "--threads", str(threads), "--place", str(place)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if storage is not None:  # with its password, which must not stand among the arguments
         environment[VARIABLE] = full_url(storage)
-    apart: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        apart = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    with (folder.workers / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True, env=environment, **apart
-        )
-    _children.append(process)
-    _forget_ended()
-    Record(name=name, presence=Presence.of(process.pid), message="Starting.").write(folder)
+    pid = spawn("napari_micromri.tuning.worker_process", arguments, folder.log_of(name), environment)
+    write_presence(folder.workers / f"{name}.json", Presence.of(pid))
     return name
-
-
-def _forget_ended() -> None:
-    """Ask ended workers for their end; the others must not be forgotten, or Python complains."""
-    _children[:] = [child for child in _children if child.poll() is None]

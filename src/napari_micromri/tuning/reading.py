@@ -1,26 +1,29 @@
-"""Read a tuning again and again, from its folder or from a storage: cheap, and never in the way of those who write."""
+"""Read a tuning again and again, from its folder or from a storage: cheap, and never in the way of those who write.
+
+Looking makes no file and no table, and takes no lock.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.tuning.address import is_url
+from napari_micromri.tuning.address import hide_password, is_url
 from napari_micromri.tuning.folder import TuneFolder
-from napari_micromri.tuning.roster import merge, records_in, records_of
 from napari_micromri.tuning.rows import Rows
-from napari_micromri.tuning.slots import TRIALS
-from napari_micromri.tuning.sources import JournalSource, Snapshot, UrlSource
 from napari_micromri.tuning.state import TrialRow, TrialState, TuneState, best_trials
-from napari_micromri.tuning.storage import ATTRIBUTE
+from napari_micromri.tuning.storage import close_storage, find_study, open_storage, reachable, told
+from napari_micromri.tuning.trials import wanted
+from napari_micromri.tuning.workers import rows_of
 
 if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import BaseStorage
+
     from napari_micromri.tuning.config import TuneConfig
-    from napari_micromri.tuning.roster import WorkerRow
-    from napari_micromri.tuning.sources import Source
     from napari_micromri.tuning.state import Direction
 
 __all__ = ["TrialRow", "TrialState", "TuneReader", "TuneState", "read_tuning"]
@@ -46,18 +49,16 @@ class TuneReader:
         self._lock = threading.Lock()
         self._folder: TuneFolder | None = None
         self._config: TuneConfig | None = None
-        self._source: Source
-        if is_url(where):
-            self._source = UrlSource(str(where), name)
-        else:
-            self._folder = TuneFolder(Path(where).absolute())
+        self._where: TuneFolder | str = str(where)
+        self._name, self._label = name, hide_password(str(where))
+        if not is_url(where):
+            self._where = self._folder = TuneFolder(Path(where).absolute())
             settings = self._folder.read()
-            self._config = settings.config
-            self._source = (
-                JournalSource(self._folder.journal)
-                if settings.storage is None
-                else UrlSource(settings.storage, settings.config.name)
-            )
+            self._config, self._name = settings.config, settings.config.name
+            self._label = settings.storage or str(self._folder.journal)
+        self._is_journal = not is_url(self._label)
+        self._storage: BaseStorage | None = None
+        self._study: Study | None = None
         self._rows = Rows(self._folder.path if self._folder else None)
 
     def read(self) -> TuneState:
@@ -68,17 +69,17 @@ class TuneReader:
         TrainingError
             It is damaged, gone, or its storage can't be reached.
         """
-        with self._lock:
-            snapshot = self._source.read()
-            if self._config is None and snapshot is not None:
-                self._config, self._folder = _told(snapshot)
-                self._rows = Rows(self._folder.path if self._folder else None)
-            return self._state(snapshot)
+        with self._lock, reachable(self._label):
+            study = self._find()
+            if self._config is None and study is not None and (content := told(study)) is not None:
+                self._config, self._folder = content
+                self._rows = Rows(self._folder.path)
+            return self._state(study)
 
     def close(self) -> None:
         """Close the connection to a storage; the next `read` opens it again."""
         with self._lock:
-            self._source.close()
+            self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -86,22 +87,43 @@ class TuneReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _state(self, snapshot: Snapshot | None) -> TuneState:
+    def _close(self) -> None:
+        if self._storage is not None:
+            close_storage(self._storage)
+        self._study = self._storage = None
+
+    def _find(self) -> Study | None:
+        """Find the study again, or for the first time; None when there is none yet, or when somebody has deleted it."""
+        from napari_micromri.tuning.journal import TrialJournal
+
+        if isinstance(self._storage, TrialJournal) and self._storage.journal.replaced:
+            self._close()
+        if self._storage is None:
+            _refuse_missing_file(self._where)
+            self._storage = open_storage(self._where, look_only=True)
+        names = [study.study_name for study in self._storage.get_all_studies()]
+        if self._study is None or self._study.study_name not in names:
+            self._study = find_study(self._storage, self._name, self._label)
+        return self._study
+
+    def _state(self, study: Study | None) -> TuneState:
         now, config = time.time(), self._config
-        objectives, directions = _judged_by(config, snapshot)
-        trials = tuple(snapshot.trials) if snapshot is not None else ()
+        objectives, directions = _judged_by(config, study)
+        trials = tuple(study.get_trials(deepcopy=False)) if study is not None else ()
         rows = self._rows.take(trials, config, now)
+        far = () if self._is_journal else trials
+        otherwise = config.trials if config is not None else 0
         return TuneState(
             path=self._folder.path if self._folder else None,
-            source=self._source.label,
-            name=config.name if config else (snapshot.name if snapshot else ""),
+            source=self._label,
+            name=config.name if config else (study.study_name if study is not None else ""),
             config=config,
             objectives=objectives,
             directions=directions,
-            planned=_planned(snapshot, config),
+            planned=wanted(study, otherwise) if study is not None else otherwise,
             trials=rows,
             best=best_trials(rows, directions),
-            workers=_workers(snapshot, self._folder),
+            workers=rows_of(self._folder, far),
             time=now,
             frozen=trials,
         )
@@ -126,43 +148,21 @@ def read_tuning(where: Path | str, *, name: str | None = None) -> TuneState:
         return reader.read()
 
 
-def _workers(snapshot: Snapshot | None, folder: TuneFolder | None) -> tuple[WorkerRow, ...]:
-    """Read what workers tell of themselves, in the storage and in the folder."""
-    far = records_of(snapshot.user_attrs) if snapshot is not None else {}
-    near = records_in(folder) if folder is not None else {}
-    return tuple(record.row() for _, record in sorted(merge(far, near).items()))
+def _judged_by(config: TuneConfig | None, study: Study | None) -> tuple[tuple[str, ...], tuple[Direction, ...]]:
+    if study is None:
+        return (config.objectives, config.directions) if config is not None else ((), ())
+    directions = tuple(_direction(direction.name) for direction in study.directions)
+    names = config.objectives if config is not None else tuple(study.metric_names or ())
+    return names or tuple(f"objective {k}" for k in range(1, len(directions) + 1)), directions
 
 
-def _planned(snapshot: Snapshot | None, config: TuneConfig | None) -> int:
-    wanted = snapshot.user_attrs.get(TRIALS) if snapshot is not None else None
-    return wanted if isinstance(wanted, int) else (config.trials if config is not None else 0)
+def _direction(name: str) -> Direction:
+    return "maximize" if name == "MAXIMIZE" else "minimize"
 
 
-def _told(snapshot: Snapshot) -> tuple[TuneConfig | None, TuneFolder | None]:
-    """Read from the storage, which is all that other machines know, what was told and where the folder is."""
-    from pydantic import ValidationError
-
-    from napari_micromri.tuning.config import TuneConfig
-
-    content: Any = snapshot.user_attrs.get(ATTRIBUTE)
-    if content is None:  # a study of somebody else's; its trials can be looked at all the same
-        return None, None
-    try:
-        return TuneConfig.model_validate(content["config"]), TuneFolder(content["folder"])
-    except (KeyError, TypeError, ValidationError) as error:
-        raise TrainingError(
-            f"What the storage says of the tuning '{snapshot.name}' makes no sense; perhaps it was made by a later "
-            "version of napari-micromri."
-        ) from error
-
-
-def _judged_by(config: TuneConfig | None, snapshot: Snapshot | None) -> tuple[tuple[str, ...], tuple[Direction, ...]]:
-    if snapshot is not None:
-        directions = snapshot.directions
-        names = config.objectives if config else snapshot.metric_names
-        return tuple(names or (f"objective {k}" for k in range(1, len(directions) + 1))), directions
-    if config is not None:
-        from napari_micromri.tuning.config import DIRECTIONS
-
-        return config.objectives, tuple(DIRECTIONS[objective] for objective in config.objectives)
-    return (), ()
+def _refuse_missing_file(where: TuneFolder | str) -> None:
+    """SQLite would make the file that it doesn't find."""
+    url = where if isinstance(where, str) else where.read().storage or ""
+    file = url.partition("///")[2].partition("?")[0]
+    if url.startswith("sqlite") and not Path(file).is_file():
+        raise TrainingError(f"There is no file {file or url}, so there is no tuning in it.")

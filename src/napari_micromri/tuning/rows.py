@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from napari_micromri.tuning.state import Origin, TrialRow, TrialState
+from napari_micromri.tuning.trials import CONFIG, EPOCH, REASON, RUN, WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,9 +63,9 @@ def make_row(trial: FrozenTrial, folder: Path | None, config: TuneConfig | None)
     """Make the row of a trial; its ``origin`` is left open, since that depends on the others."""
     attributes = trial.user_attrs
     curve = tuple(sorted(trial.intermediate_values.items()))
-    settings = attributes.get("config")
+    settings = attributes.get(CONFIG)
     settings = settings if isinstance(settings, dict) else None
-    epoch = attributes.get("epoch")
+    epoch = attributes.get(EPOCH)
     return TrialRow(
         number=trial.number,
         state=STATES[trial.state.name],
@@ -74,9 +75,9 @@ def make_row(trial: FrozenTrial, folder: Path | None, config: TuneConfig | None)
         seconds=trial.duration.total_seconds() if trial.duration is not None else None,
         epoch=epoch if isinstance(epoch, int) and epoch else (curve[-1][0] if curve else 0),
         epochs_planned=_epochs(trial, settings, config),
-        run=_run(attributes.get("run"), folder),
-        worker=str(attributes.get("worker", "")),
-        reason=str(attributes.get("reason", "")),
+        run=_run(attributes.get(RUN), folder),
+        worker=str(attributes.get(WORKER, "")),
+        reason=str(attributes.get(REASON, "")),
         curve=curve,
         retry_of=_retried(trial),
         settings=settings,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from napari_micromri.tuning.config import TuneConfig
-    from napari_micromri.tuning.roster import WorkerRow
+    from napari_micromri.tuning.workers import WorkerRow
 
 TrialState: TypeAlias = Literal["waiting", "running", "done", "pruned", "failed"]
 STATES: tuple[TrialState, ...] = get_args(TrialState)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from napari_micromri.errors import InputError, TrainingError, describe_os_error
+from napari_micromri.errors import InputError, TrainingError
 from napari_micromri.tuning.address import full_url, hide_password, is_url, label
 from napari_micromri.tuning.folder import TuneFolder
 
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from napari_micromri.tuning.config import TuneConfig
 
 CONNECT_SECONDS = 10
+BEAT_SECONDS, GRACE_SECONDS = 20, 120
+"""How often a worker shows a database that it is there, and after which silence it is taken for dead."""
+
 ATTRIBUTE = "micromri"
 """User attribute of the Optuna study that holds all that a worker needs: the configuration and the folder."""
+
+WISH = "wish"
+"""User attribute that tells workers which don't see the folder to ``pause`` or ``stop``."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,11 @@ class Tuning:
         """Whether this machine sees the tuning's folder."""
         return self.folder.exists
 
-    def close(self) -> None:
-        """Close the connections to a database."""
-        close_storage(self.storage)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        close_storage(self.storage)
 
 
 def open_storage(where: TuneFolder | str, *, look_only: bool = False) -> BaseStorage:
@@ -97,6 +99,8 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
     """
     import optuna
 
+    if isinstance(where, TuneFolder) and where.read().storage is None:
+        where.journal.touch()
     storage = open_storage(where)
     with _closed_on_failure(storage), reachable(where):
         study = optuna.create_study(
@@ -135,8 +139,6 @@ def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
     TrainingError
         There is none, or its storage can't be reached.
     """
-    import optuna
-
     if not is_url(where):
         folder = TuneFolder(where)
         name = folder.read().config.name
@@ -144,48 +146,67 @@ def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
     else:
         storage = open_storage(str(where))
     with _closed_on_failure(storage), reachable(where):
-        name = name or _only_tuning(storage, str(where))
-        try:
-            study = optuna.load_study(study_name=name, storage=storage)
-        except KeyError as error:
-            raise TrainingError(f"There is no tuning '{name}' in {label(where)}.") from error
-        return _told(study, storage, where)
+        study = find_study(storage, name, label(where))
+        if study is None:
+            raise TrainingError(f"{label(where)} holds no tuning{f' {name!r}' if name else ''}.")
+        content = told(study)
+        if content is None:
+            raise TrainingError(f"'{study.study_name}' in {label(where)} is a study of Optuna's, but no tuning.")
+        config, folder = content
+        return Tuning(study, storage, config, folder if is_url(where) else TuneFolder(where))
 
 
-def _told(study: Study, storage: BaseStorage, where: Path | str) -> Tuning:
+def find_study(storage: BaseStorage, name: str | None, where: str) -> Study | None:
+    """Find the tuning in a storage, or the Optuna study of somebody else if that is the only one; None without any.
+
+    Raises
+    ------
+    TrainingError
+        There are several, and no name says which one.
+    """
+    import optuna
+
+    studies = {study.study_name: ATTRIBUTE in study.user_attrs for study in storage.get_all_studies()}
+    names = [one for one, is_ours in studies.items() if is_ours] or list(studies)
+    if name is None and len(names) > 1:
+        listed = ", ".join(f"'{one}'" for one in names)
+        raise TrainingError(f"{where} holds several tunings, {listed}. Choose one by its name.")
+    chosen = name if name is not None else next(iter(names), None)
+    if chosen not in studies:
+        return None
+    # A sampler that costs nothing: workers set their own.
+    return optuna.load_study(study_name=chosen, storage=storage, sampler=optuna.samplers.RandomSampler())
+
+
+def told(study: Study) -> tuple[TuneConfig, TuneFolder] | None:
+    """Read what a tuning was told from its storage, which is all that other machines know; None of others' studies.
+
+    Raises
+    ------
+    TrainingError
+        It makes no sense.
+    """
     from pydantic import ValidationError
 
     from napari_micromri.tuning.config import TuneConfig
 
+    content: Any = study.user_attrs.get(ATTRIBUTE)
+    if content is None:
+        return None
     try:
-        content: dict[str, Any] = study.user_attrs[ATTRIBUTE]
-        config = TuneConfig.model_validate(content["config"])
-        folder = TuneFolder(content["folder"] if is_url(where) else where)
+        return TuneConfig.model_validate(content["config"]), TuneFolder(content["folder"])
     except (KeyError, TypeError, ValidationError) as error:
-        raise TrainingError(f"'{study.study_name}' in {label(where)} is no tuning of this version.") from error
-    return Tuning(study, storage, config, folder)
-
-
-def _only_tuning(storage: BaseStorage, url: str) -> str:
-    names = [study.study_name for study in storage.get_all_studies() if ATTRIBUTE in study.user_attrs]
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise TrainingError(f"{hide_password(url)} holds no tuning.")
-    raise TrainingError(f"{hide_password(url)} holds several tunings. Choose one by its name: {', '.join(names)}.")
+        raise TrainingError(
+            f"What the storage says of the tuning '{study.study_name}' makes no sense; perhaps it was made by a later "
+            "version of napari-micromri."
+        ) from error
 
 
 def _open_journal(folder: TuneFolder) -> BaseStorage:
-    from optuna.storages import JournalStorage
+    from napari_micromri.tuning.journal import Journal, TrialJournal
+    from napari_micromri.tuning.workers import has_died
 
-    from napari_micromri.tuning.journal import MendingJournal
-
-    try:
-        return JournalStorage(MendingJournal(folder.journal))
-    except OSError as error:
-        raise TrainingError(describe_os_error(error, folder.journal)) from error
-    except (ValueError, KeyError, AssertionError) as error:
-        raise TrainingError(f"{folder.journal} is damaged. Begin the tuning again in a new folder.") from error
+    return TrialJournal(Journal(folder.journal), lambda trial: has_died(folder, trial))
 
 
 def _open_database(url: str, *, look_only: bool) -> BaseStorage:
@@ -193,15 +214,24 @@ def _open_database(url: str, *, look_only: bool) -> BaseStorage:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+    from napari_micromri.tuning.trials import retry
+
     try:
         parsed = make_url(url)
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         limits = {"connect_timeout": CONNECT_SECONDS} if parsed.get_backend_name() in ("postgresql", "mysql") else {}
         options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": limits}
-        with reachable(url):
-            address = parsed.render_as_string(hide_password=False)
-            return RDBStorage(address, engine_kwargs=options, skip_table_creation=look_only)
+        with reachable(url), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna calls the heartbeat experimental
+            return RDBStorage(
+                parsed.render_as_string(hide_password=False),
+                engine_kwargs=options,
+                skip_table_creation=look_only,
+                heartbeat_interval=BEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+                heartbeat_stale_trial_callback=retry,
+            )
     except (ArgumentError, NoSuchModuleError) as error:
         raise InputError(
             f"{hide_password(url)} is no storage. Write for example postgresql://user@host/database."
@@ -214,13 +244,13 @@ def _open_database(url: str, *, look_only: bool) -> BaseStorage:
 
 
 def _open_grpc(url: str) -> BaseStorage:
-    from optuna.storages import GrpcStorageProxy
+    from napari_micromri.tuning.proxy import BeatingProxy
 
     parts = urlsplit(url)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna calls it experimental
-            storage = GrpcStorageProxy(host=parts.hostname or "localhost", port=parts.port or 13000)
+            storage = BeatingProxy(host=parts.hostname or "localhost", port=parts.port or 13000)
         storage.wait_server_ready(timeout=CONNECT_SECONDS)
     except ImportError as error:
         raise TrainingError("gRPC is not installed: pip install 'napari-micromri[grpc]'.") from error

@@ -1,4 +1,4 @@
-"""A worker: takes trials until the tuning is complete, is stopped, or its time is up.
+"""A worker: lets Optuna take trials until the tuning is complete, is stopped, or its time is up.
 
 It trains in its own process: a trial then costs no start of Python and torch, and whatever kills the worker ends its
 training, too, so that no training goes on unseen.
@@ -12,25 +12,24 @@ import time
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.tuning import slots
-from napari_micromri.tuning.objective import Outcome, TrialRun, Workplace
-from napari_micromri.tuning.patience import Patience
-from napari_micromri.tuning.roster import Roster, Watch
+from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun
+from napari_micromri.tuning.patience import Patience, StorageAwayError, be_patient
 from napari_micromri.tuning.search import make_pruner, make_sampler
+from napari_micromri.tuning.storage import WISH, is_unreachable
+from napari_micromri.tuning.trials import REASON, WORKER, continue_later, finished, wanted
+from napari_micromri.tuning.workers import Sign
 
 if TYPE_CHECKING:
+    from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
     from napari_micromri.progress import ShouldStop
+    from napari_micromri.tuning.objective import Workplace
     from napari_micromri.tuning.storage import Tuning
 
 LOOK_SECONDS = 1.0
-ASK_SECONDS = 0.5
-NOBODYS_SECONDS = 20.0
-"""A trial that runs and has no worker for so long was taken by one that died on the spot."""
-
-GAP_SECONDS = 10.0
-"""A slot that is empty for so long was left by a program that died before it could fill it."""
+ASK_SECONDS, ASK_FAR_SECONDS = 0.5, 20.0
+"""Between two looks for wishes, in the folder and in a database."""
 
 MOST_FAILURES = 5
 
@@ -40,10 +39,10 @@ _logger = logging.getLogger(__name__)
 class Worker:
     """Works on a tuning.
 
+    Up to one trial less than there are workers may be finished beyond those that are wanted.
+
     Parameters
     ----------
-    far
-        The storage is a database or a proxy.
     timeout_minutes
         Begin no trial later than this.
     """
@@ -55,18 +54,19 @@ class Worker:
         workplace: Workplace,
         should_stop: ShouldStop,
         *,
-        far: bool = False,
         timeout_minutes: float | None = None,
     ) -> None:
         self._tuning, self._workplace, self._interrupted = tuning, workplace, should_stop
-        self._roster = Roster(tuning, name, far=far)
-        self._watch = Watch()
+        self._study = tuning.optuna
+        self._study.pruner = make_pruner(tuning.config)
+        self._sign = Sign(tuning.folder, name)
         self._patiently = Patience(self._tell_away, should_stop)
+        be_patient(tuning.storage, self._patiently)
         self._until = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
-        self._failures, self._reason = 0, ""
-        self._trial: int | None = None
-        self._asked_at, self._asked = 0.0, False
-        tuning.optuna.pruner = make_pruner(tuning.config)
+        self._failures = 0
+        self._trial: Trial | None = None
+        self._again = False
+        self._asked_at, self._wish = -ASK_FAR_SECONDS, ""
 
     def work(self) -> str:
         """Work to the end; gives the sentence why it ended.
@@ -76,7 +76,8 @@ class Worker:
         TrainingError
             Too many trials failed, or the storage stayed away.
         """
-        with self._roster:
+        importlib.import_module("napari_micromri.training.engine.loop")  # seconds that no trial should be charged
+        with self._sign:
             try:
                 why = self._work()
             except BaseException as error:
@@ -87,120 +88,115 @@ class Worker:
 
     def _work(self) -> str:
         while True:
-            if self._should_stop():
-                return "Stopped."
-            trials = self._patiently(lambda: slots.all_trials(self._tuning))
-            total = self._patiently(lambda: slots.wanted(self._tuning))
-            if (done := slots.finished(trials, total)) == total:
-                return f"The tuning is complete: {done} trials."
-            if self._until is not None and time.monotonic() > self._until:
-                return f"Its time is up; {done} of {total} trials are finished."
-            self._take_care_of_the_dead(trials)
-            self._fill_gaps(trials, total)
-            if not self._work_once():
-                time.sleep(LOOK_SECONDS)
+            try:
+                if (why := self._patiently(self._why_end)) is not None:
+                    return why
+                if self._ask() == "pause":
+                    self._sign.say("waiting", "Paused.")
+                    time.sleep(LOOK_SECONDS)
+                else:
+                    self._optimize()
+            except Exception as raised:
+                # Optuna asserts that a trial is over when it couldn't say so: what it couldn't lies behind that.
+                error = raised.__context__ if isinstance(raised, AssertionError) and raised.__context__ else raised
+                # A trial may be taken from a worker that was suspended: the next one, then. A storage that is away
+                # leaves the trial to those who find it without a worker.
+                if isinstance(error, StorageAwayError) or not (self._is_lost(error) or is_unreachable(error)):
+                    raise error from None
+                _logger.warning("Trial %s was lost: %s", self._number, error)
 
-    def _work_once(self) -> bool:
-        """Do a trial, if there is one to be done."""
-        if self._roster.asked_to_pause:
-            self._roster.say("waiting", "Paused.")
-            return False
-        importlib.import_module("napari_micromri.training.engine.loop")  # seconds that no trial should be charged
-        trial = self._patiently(lambda: slots.take(self._tuning, self._roster.name))
-        if trial is None:
-            self._roster.say("waiting", "Others are at work on the last trials.")
-            return False
-        self._trial = trial.number
-        self._roster.say("working", trial=trial.number)
+    def _why_end(self) -> str | None:
+        if self._should_stop():
+            return "Stopped."
+        done, total = finished(self._study), self._wanted()
+        if done >= total:
+            return f"The tuning is complete: {done} trials."
+        if self._until is not None and time.monotonic() > self._until:
+            return f"Its time is up; {done} of {total} trials are finished."
+        return None
+
+    def _optimize(self) -> None:
+        left = None if self._until is None else self._until - time.monotonic()
+        self._study.optimize(
+            self._objective, timeout=left, catch=(FailedTrial, InterruptedTrial), callbacks=[self._after_trial]
+        )
+
+    def _objective(self, trial: Trial) -> tuple[float, ...]:
+        self._trial, self._again = trial, False
+        self._sign.say("working", trial=trial.number)
+        trial.set_user_attr(WORKER, self._sign.name)
+        # The chance of a trial follows from seed and number, whichever worker has it.
+        self._study.sampler = make_sampler(self._tuning.config, trial.number)
         _logger.info("Trial %d begins.", trial.number)
-        self._tell(trial, self._train(trial))
-        self._trial = None
-        self._roster.say("waiting")
+        try:
+            return TrialRun(self._tuning, trial, self._workplace).train(self._should_stop)
+        except Exception as error:
+            self._again = isinstance(error, InterruptedTrial) or is_unreachable(error)
+            if self._again:
+                raise InterruptedTrial(str(error)) from error
+            raise
+
+    def _after_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Queue what was interrupted, give up after too many failures, and stop when enough is done or asked for."""
+        from optuna.study import MaxTrialsCallback
+        from optuna.trial import TrialState
+
+        reason = trial.user_attrs.get(REASON, "")
+        _logger.info("Trial %d: %s. %s", trial.number, trial.state.name.lower(), reason)
+        self._sign.say("waiting")
+        if self._again:
+            continue_later(study, trial)
+        self._failures = self._failures + 1 if trial.state == TrialState.FAIL and not self._again else 0
         if self._failures >= MOST_FAILURES:
             raise TrainingError(
                 f"{MOST_FAILURES} trials in a row failed, the last one (trial {trial.number}) for this reason: "
-                f"{self._reason} Mend that and start workers again."
+                f"{reason} Mend that and start workers again."
             )
-        return True
+        MaxTrialsCallback(self._wanted(), (TrialState.COMPLETE, TrialState.PRUNED))(study, trial)
+        if self._should_stop() or self._ask() == "pause":
+            study.stop()
 
-    def _train(self, trial: FrozenTrial) -> Outcome:
-        from optuna import Trial
+    def _wanted(self) -> int:
+        return wanted(self._study, self._tuning.config.trials)
 
-        study = self._tuning.optuna
-        study.sampler = make_sampler(self._tuning.config, trial.number)
-        handle = self._patiently(lambda: Trial(study, trial._trial_id))
-        return TrialRun(self._tuning, handle, self._workplace, self._patiently).train(self._should_stop)
+    @property
+    def _number(self) -> int | None:
+        return self._trial.number if self._trial is not None else None
 
-    def _tell(self, trial: FrozenTrial, outcome: Outcome) -> None:
-        """Tell the storage what came of a trial; if it was given to another worker meanwhile, nothing changes."""
-        from optuna.trial import TrialState
-
-        tuning, number, reason = self._tuning, trial.number, outcome.reason
-        self._reason = reason
-        self._failures = self._failures + 1 if outcome.state == "failed" else 0
-        _logger.info("Trial %d: %s. %s", number, outcome.state, reason)
-        match outcome.state:
-            case "done":
-                self._patiently(lambda: tuning.optuna.tell(number, list(outcome.values), skip_if_finished=True))
-            case "pruned":
-                self._patiently(lambda: self._note_reason(trial, reason))
-                self._patiently(lambda: tuning.optuna.tell(number, state=TrialState.PRUNED, skip_if_finished=True))
-            case "failed":
-                self._patiently(lambda: slots.fail(tuning, number, reason, again=False))
-            case "again":
-                self._patiently(lambda: slots.fail(tuning, number, reason, again=True, counts=False))
-
-    def _note_reason(self, trial: FrozenTrial, reason: str) -> None:
+    def _is_lost(self, error: BaseException) -> bool:
+        """Tell whether an error comes from a trial that others have finished meanwhile."""
         from optuna.exceptions import UpdateFinishedTrialError
 
-        try:
-            slots.note(self._tuning, trial, slots.REASON, reason)
-        except UpdateFinishedTrialError:
-            return
-
-    def _take_care_of_the_dead(self, trials: list[FrozenTrial]) -> None:
-        """Fail the trials whose worker is no more, to be tried again."""
-        running = [trial for trial in trials if trial.state.name == "RUNNING"]
-        if not running:
-            return
-        records = self._patiently(self._roster.others)
-        for trial in running:
-            worker = trial.user_attrs.get(slots.WORKER)
-            record = records.get(worker) if worker is not None else None
-            if record is None or record.phase == "ended" or record.trial != trial.number:
-                # The words of a worker and of the storage don't come at the same moment.
-                if self._watch.seconds(f"trial {trial.number}", (worker, record is None)) < NOBODYS_SECONDS:
-                    continue
-            elif self._watch.lives(record):
-                continue
-            self._bury(trial, worker)
-
-    def _bury(self, trial: FrozenTrial, worker: str | None) -> None:
-        reason = f"Its worker {worker or ''} died; the trial will be gone on with.".replace("  ", " ")
-        if self._patiently(lambda: slots.fail(self._tuning, trial.number, reason, again=True)):
-            _logger.info("Trial %d: %s", trial.number, reason)
-
-    def _fill_gaps(self, trials: list[FrozenTrial], total: int) -> None:
-        held = {trial.user_attrs.get(slots.SLOT) for trial in trials if trial.state.name != "FAIL"}
-        gaps = tuple(slot for slot in range(total) if slot not in held)
-        if self._watch.seconds("gaps", gaps) > GAP_SECONDS and gaps:
-            self._patiently(lambda: slots.fill(self._tuning))
+        if isinstance(error, UpdateFinishedTrialError):
+            return True
+        if not isinstance(error, ValueError) or self._trial is None:  # "Cannot tell a FAIL trial"
+            return False
+        return self._tuning.storage.get_trial(self._trial._trial_id).state.is_finished()
 
     def _should_stop(self) -> bool:
-        """Ask, at most twice a second."""
-        if self._interrupted():
-            self._asked = True
-        elif time.monotonic() - self._asked_at > ASK_SECONDS:
-            self._asked_at, self._asked = time.monotonic(), self._roster.asked_to_stop
-        if self._asked and self._trial is not None:
-            self._roster.say("stopping", trial=self._trial)
-        return self._asked
+        stop = self._interrupted() or self._ask() == "stop"
+        if stop and self._sign.now.phase == "working":
+            self._sign.say("stopping", trial=self._number)
+        return stop
+
+    def _ask(self) -> str:
+        """Ask what is wished: ``stop``, ``pause``, or nothing; only now and then."""
+        folder = self._tuning.folder
+        near = folder.exists
+        if time.monotonic() - self._asked_at > (ASK_SECONDS if near else ASK_FAR_SECONDS):
+            self._asked_at = time.monotonic()
+            try:
+                self._wish = folder.wish if near else str(self._study.user_attrs.get(WISH, ""))
+            except Exception as error:
+                if not is_unreachable(error):
+                    raise
+        return self._wish
 
     def _tell_away(self, words: str) -> None:
         if words:
             _logger.warning("%s", words)
-        self._roster.say("working" if self._trial is not None else "waiting", words, trial=self._trial)
+        self._sign.say(self._sign.now.phase, words, trial=self._sign.now.trial)
 
     def _say_end(self, words: str) -> None:
         _logger.info("%s", words)
-        self._roster.say("ended", words)
+        self._sign.say("ended", words)

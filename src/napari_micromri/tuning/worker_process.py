@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError, TrainingError
 from napari_micromri.runs.presence import Presence
-from napari_micromri.tuning.address import hide_password, is_url
+from napari_micromri.tuning.address import hide_password
 from napari_micromri.tuning.storage import Tuning, open_tuning
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ def run_worker(
             )
         workplace = Workplace(Path(study or tuning.config.study), Path(runs or tuning.folder.runs), threads)
         check_data(workplace.study)
-        far = is_url(where) or tuning.folder.read().storage is not None
         minutes = timeout_minutes or tuning.config.timeout_minutes
-        worker = Worker(tuning, name or _own_name(tuning), workplace, should_stop, far=far, timeout_minutes=minutes)
+        worker = Worker(tuning, name or _own_name(tuning), workplace, should_stop, timeout_minutes=minutes)
         return worker.work()
 
 

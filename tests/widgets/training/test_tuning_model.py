@@ -11,8 +11,8 @@ import pytest
 from napari_micromri.errors import InputError
 from napari_micromri.training.config import TrainConfig, parse_config
 from napari_micromri.tuning.reading import read_tuning
-from napari_micromri.tuning.roster import WorkerRow
 from napari_micromri.tuning.space import default_space
+from napari_micromri.tuning.workers import WorkerRow
 from napari_micromri.widgets.training.new_folder import TUNING
 from napari_micromri.widgets.training.setup_model import StudySummary
 from napari_micromri.widgets.training.tuning.new_model import (

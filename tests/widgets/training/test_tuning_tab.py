@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +15,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QLabel, QLineEdit
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.runs.presence import Presence
+from napari_micromri.runs.events import to_content
+from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.training.folder import RunFolder
-from napari_micromri.tuning.roster import Record
 from napari_micromri.tuning.space import default_space
 from napari_micromri.tuning.space_file import read_space
+from napari_micromri.tuning.workers import Doing
 from napari_micromri.widgets.training.remembered import (
     remember_tuning,
     remember_workers,
@@ -77,8 +78,8 @@ def opened(qtbot, tab, sample):
 
 def put_worker(sample, phase="working", trial=26, *, name="worker-01", alive=True):
     """Let a worker be there: this process, or one that is gone."""
-    presence = Presence.of(os.getpid() if alive else 2**22 - 7)
-    Record(name=name, presence=presence, phase=phase, trial=trial, since=time.time()).write(sample.folder)
+    presence = replace(Presence.of(os.getpid() if alive else 2**22 - 7), at=to_content(Doing(phase=phase, trial=trial)))
+    write_presence(sample.folder.workers / f"{name}.json", presence)
 
 
 def put_model(sample, trial):
