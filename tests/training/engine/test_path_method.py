@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from napari_micromri.nn.checkpoint import read_spec
+from napari_micromri.nn.families.apddm import method
 from napari_micromri.nn.families.apddm.config import ApddmConfig
 from napari_micromri.nn.families.apddm.method import PathMethod, collect_bank
+from napari_micromri.nn.families.apddm.training import PathBatch
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling
 from napari_micromri.training.engine.batches import training_batches, whole_sample
@@ -160,14 +162,47 @@ def test_the_bank_names_its_slices_and_leaves_out_a_slice_of_its_own(
     assert len(collect_bank(make_apddm({"bank_size": 40}, crop=16), data.train)) > 30  # a few squares are alike
     assert bank.digest == collect_bank(make_apddm({"bank_size": 100}), slices).digest
     two = data.train[:2]
-    method = PathMethod(make_apddm({"at_end": 0.0}), two)
-    assert method.bank is not None
-    sample = method.prepare(whole_sample(two[0], make_apddm()), 0, (1, 2, 3))
+    found = PathMethod(make_apddm({"at_end": 0.0}), two)
+    assert found.bank is not None
+    sample = found.prepare(whole_sample(two[0], make_apddm()), 0, (1, 2, 3))
     assert sample.point is not None and np.isfinite(sample.point).all()
-    [other] = [r for r, origin in zip(method.bank._residuals, method.bank.origins, strict=True) if origin == 1]
-    drawn = method.bank.draw(20, other.shape, torch.Generator().manual_seed(0), apart_from=0)
+    [other] = [r for r, origin in zip(found.bank._residuals, found.bank.origins, strict=True) if origin == 1]
+    drawn = found.bank.draw(20, other.shape, torch.Generator().manual_seed(0), apart_from=0)
     same = [any(np.allclose(image[0], np.rot90(other, k)) for k in (0, 2)) for image in drawn.numpy()]
     assert sum(same) > 4  # quarter turns of an oblong one are cut and continued
+
+
+@pytest.mark.parametrize("parameterisation", ["residual", "simplified"])
+def test_settings_of_the_path_reach_where_samples_are_made_and_judged(
+    make_apddm: Callable[..., TrainConfig], data: TrainingData, monkeypatch: pytest.MonkeyPatch, parameterisation: str
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def make_batch(good: torch.Tensor, anchor: torch.Tensor, *_: object, **how: object) -> PathBatch:
+        asked.update(how)
+        return PathBatch(anchor, torch.tensor([3]), anchor, good)
+
+    def sample(_path: object, _predict: object, anchor: torch.Tensor, **how: object) -> torch.Tensor:
+        asked.update(how)
+        return anchor
+
+    monkeypatch.setattr(method, "make_batch", make_batch)
+    monkeypatch.setattr(method, "sample", sample)
+    simple = parameterisation == "simplified"
+    chosen = {"at_end": 0.25, "noiseless": 0.125, "exact": False, "judged_steps": 1 if simple else 4}
+    config = make_apddm(chosen | {"parameterisation": parameterisation})
+    made = PathMethod(config, data.train)
+    placed = made.prepare(whole_sample(data.train[2], config), 2, (1, 2, 3))
+    assert placed.time == 3
+    [batch, *_] = training_batches(data.train, config, 1)
+    made.estimate(new_network(config), batch)
+    assert asked == {
+        "at_end": 1.0 if simple else 0.25,
+        "noiseless": 0.125,
+        "exact": False,
+        "apart_from": 2,
+        "steps": chosen["judged_steps"],
+    }
 
 
 def test_a_diffusion_model_begins_as_the_unet_that_it_goes_on_from(

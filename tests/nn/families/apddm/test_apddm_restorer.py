@@ -10,6 +10,7 @@ import torch
 from napari_micromri.errors import ModelError
 from napari_micromri.nn.checkpoint import save_checkpoint
 from napari_micromri.nn.families.apddm.config import ApddmConfig, options_for
+from napari_micromri.nn.families.apddm.noise import NoiseSource
 from napari_micromri.nn.families.apddm.restorer import ApddmRestorer, load, noise_strength
 from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 from napari_micromri.nn.plain_restorer import PlainRestorer
@@ -104,6 +105,29 @@ def test_mean_and_spread_are_those_of_the_single_draws(restorer: ApddmRestorer, 
     assert len(stack) == 3
     torch.testing.assert_close(sampled.image[0], stack.mean(dim=0))
     torch.testing.assert_close(sampled.spread[0], stack.std(dim=0, correction=0), rtol=1e-3, atol=1e-4)
+
+
+def test_several_draws_begin_with_noise_of_beta_and_a_single_one_with_none(
+    restorer: ApddmRestorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+
+    def noted(path: object, predict: object, anchor: torch.Tensor, **how: torch.Tensor) -> torch.Tensor:
+        starts.append((anchor, how["start_noise"]))
+        return anchor
+
+    monkeypatch.setattr("napari_micromri.nn.families.apddm.restorer.sample", noted)
+    given = slices(1)
+    first = restorer.restore(given)
+    restorer.sample(given, Sampling(steps=3, eta=0.5), [4])
+    restorer.sample(given, Sampling(steps=3, draws=2, eta=0.0, seed=5), [4], at_once=2)
+    (anchor, alone), (_, several) = starts
+    assert alone is None
+    assert several is not None
+    scale = restorer.spec.normalisation.statistics(given)[1]
+    drawn = NoiseSource([(5, 4, 0), (5, 4, 1)], (18, 22)).draw()
+    expected = CONFIG.beta * drawn * noise_strength(anchor, first / scale)
+    torch.testing.assert_close(several, expected)
 
 
 def test_draws_share_the_first_run_of_the_network(restorer: ApddmRestorer, monkeypatch) -> None:

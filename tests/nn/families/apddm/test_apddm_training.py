@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from napari_micromri.nn.families.apddm.noise import generator_of
 from napari_micromri.nn.families.apddm.path import AnchoredPath
-from napari_micromri.nn.families.apddm.residuals import collect
+from napari_micromri.nn.families.apddm.residuals import ResidualBank, collect
+from napari_micromri.nn.families.apddm.schedule import Points
 from napari_micromri.nn.families.apddm.training import PathBatch, make_batch
 
 PATH = AnchoredPath(10, 0.6)
@@ -76,3 +79,24 @@ def test_noise_comes_from_the_bank() -> None:
     noise = one.x - one.good - (one.t / 2)[:, None, None, None] * residual
     flat = noise[one.t == 1].diff(dim=-1).std(dim=(1, 2, 3))  # a turned ramp is a ramp: its steps are all alike
     assert flat.max() < 1e-2 * noise.std()
+
+
+@pytest.mark.parametrize(("exact", "expected"), [(True, (3 + 4 + 3) / 4), (False, (9 + 16 + 9) ** 0.5 / 4)])
+def test_the_noise_of_the_steps_is_summed_or_drawn_once(exact: bool, expected: float) -> None:
+    """With a bank that only gives ones, five steps of f = 3/4, 1, 3/4 (and 0 at the ends) can be added up by hand."""
+    path = AnchoredPath(4, 0.5, Points(values=(0, 0.75, 1, 0.75, 0)))
+    bank = ResidualBank([np.ones((12, 12), np.float16)])
+    good, anchor = pairs(5)
+    how = {"at_end": 1.0, "noiseless": 0.0, "exact": exact}
+    one = make_batch(good, anchor, bank, path, torch.Generator().manual_seed(1), **how)  # type: ignore[arg-type]
+    strength = (anchor - good).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    torch.testing.assert_close(one.x - anchor, (path.sigma * expected * strength).expand_as(anchor))
+
+
+def test_the_residual_of_the_slice_itself_is_left_out() -> None:
+    bank = ResidualBank([np.full((12, 12), sign, np.float16) for sign in (1, -1)], origins=[7, 8])
+    good, anchor = pairs(30)
+    for own, sign in ((7, -1), (8, 1)):
+        path = AnchoredPath(2, 0.5)
+        one = make_batch(good, anchor, bank, path, generator_of([own]), at_end=1.0, noiseless=0.0, apart_from=own)
+        assert (torch.sign(one.x - one.anchor) == sign).all()
