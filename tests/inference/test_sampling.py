@@ -12,8 +12,10 @@ from numpy.testing import assert_allclose
 from apddm_samples import random_apddm
 from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
 from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file, denoise_with_uncertainty
+from napari_micromri.inference.sampling import resolve_noise, resolve_sampling
 from napari_micromri.io import open_scan
 from napari_micromri.nn.families.apddm.restorer import ApddmRestorer
+from napari_micromri.nn.restorer import Noise, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,34 @@ def test_the_uncertainty_lies_where_the_result_does(
     assert uncertainty.info.name.endswith("[tiny, 5 steps, 3 draws, seed 4] uncertainty")
     assert uncertainty.info.provenance[-1]["step"] == "uncertainty"
     assert result.info.provenance[-1]["sampling"] == {"steps": 5, "draws": 3, "eta": 1.0, "seed": 4}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "most", "expected"),
+    [
+        ({}, 8, (1, 1, 0.0)),
+        ({"steps": 8}, 8, (8, 1, 0.0)),
+        ({"steps": 8, "eta": 0.25}, 8, (8, 1, 0.25)),
+        ({"draws": 3}, 8, (5, 3, 1.0)),
+        ({"draws": 3}, 3, (3, 3, 1.0)),
+        ({"draws": 3, "steps": 2, "eta": 0.5}, 8, (2, 3, 0.5)),
+    ],
+)
+def test_what_is_left_open_is_filled_in(
+    apddm: ApddmRestorer, chosen: dict[str, Any], most: int, expected: tuple[int, int, float]
+) -> None:
+    apddm.most_steps = most
+    found = resolve_sampling(apddm, DenoiseOptions(**chosen), uncertainty=False)
+    assert found == Sampling(steps=expected[0], draws=expected[1], eta=expected[2], seed=0)
+
+
+@pytest.mark.parametrize("strength", [0.25, 4.0])
+def test_the_strength_has_its_bounds(apddm: ApddmRestorer, monkeypatch: pytest.MonkeyPatch, strength: float) -> None:
+    monkeypatch.setattr(ApddmRestorer, "takes_noise", True)
+    assert resolve_noise(apddm, DenoiseOptions(strength=strength, noise=7.0)) == Noise(7.0, strength)
+    beyond = strength * 1.01 if strength > 1 else strength / 1.01
+    with pytest.raises(InputError, match=r"0\.25 .*4"):
+        resolve_noise(apddm, DenoiseOptions(strength=beyond))
 
 
 def test_the_seed_decides_and_the_batch_does_not(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
