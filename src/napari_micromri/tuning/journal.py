@@ -69,11 +69,13 @@ class Journal(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add lines, all of them or none; what a power cut left of an earlier line is dropped before."""
         content = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
-        with self._locked():
-            try:
+        try:
+            with self._locked():
                 self._append(content)
-            except OSError as error:
-                raise TrainingError(describe_os_error(error, self._path)) from error
+        except ConnectionError:
+            raise
+        except OSError as error:  # a full disk, a folder that can't be written
+            raise TrainingError(describe_os_error(error, self._path)) from error
 
     def _append(self, content: bytes) -> None:
         with self._path.open("rb+", buffering=0) as file:

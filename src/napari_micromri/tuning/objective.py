@@ -19,7 +19,7 @@ from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, open_data, reopen_run, run_training
 from napari_micromri.tuning.memory import shortage
 from napari_micromri.tuning.patience import StorageAwayError
-from napari_micromri.tuning.trials import CONFIG, EPOCH, REASON, RUN
+from napari_micromri.tuning.trials import BASELINE, CONFIG, EPOCH, REASON, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -157,6 +157,8 @@ class TrialRun:
         value = getattr(epoch.validation, self._tuning.config.curve)
         if epoch.epoch in self._reported or not math.isfinite(value):
             return
+        if not self._reported:
+            self._trial.set_user_attr(BASELINE, {"mse": epoch.baseline.mse, "ssim": epoch.baseline.ssim})
         self._reported.add(epoch.epoch)
         if len(self._tuning.config.objectives) == 1:
             self._trial.report(value, epoch.epoch)

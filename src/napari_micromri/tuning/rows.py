@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from napari_micromri.tuning.state import Origin, TrialRow, TrialState
-from napari_micromri.tuning.trials import CONFIG, EPOCH, REASON, RUN, WORKER
+from napari_micromri.tuning.trials import BASELINE, CONFIG, EPOCH, REASON, RUN, WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,6 +81,7 @@ def make_row(trial: FrozenTrial, folder: Path | None, config: TuneConfig | None)
         curve=curve,
         retry_of=_retried(trial),
         settings=settings,
+        baseline={} if not isinstance(found := attributes.get(BASELINE), dict) else found,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,6 +53,8 @@ class TrialRow:
         The trial that it goes on with, since the worker of that one died or was stopped.
     settings
         All settings of its training, as in the ``config`` of a run.
+    baseline
+        What the input itself reaches, by objective; empty where that isn't known.
     """
 
     number: int
@@ -69,6 +72,7 @@ class TrialRow:
     origin: Origin = "suggested"
     retry_of: int | None = None
     settings: Mapping[str, Any] | None = None
+    baseline: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +132,20 @@ class TuneState:
     def best_rows(self) -> tuple[TrialRow, ...]:
         """The best trials."""
         return tuple(self.trials[number] for number in self.best)
+
+    def baseline(self, objective: int) -> float | None:
+        """Give what the input itself reaches in an objective, without any network; None where nothing says it."""
+        name = self.objectives[objective]
+        found = (row.baseline.get(name) for row in (*self.best_rows, *self.trials))
+        return next((value for value in found if isinstance(value, int | float) and math.isfinite(value)), None)
+
+    def loses(self, row: TrialRow, objective: int) -> bool:
+        """Tell whether a trial is worse than the input itself."""
+        level = self.baseline(objective)
+        if level is None or row.values is None:
+            return False
+        value = row.values[objective]
+        return value > level if self.directions[objective] == "minimize" else value < level
 
     def done(self) -> list[TrialRow]:
         """List the trials that ended with all their figures."""

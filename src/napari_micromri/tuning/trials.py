@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-WORKER, REASON, RUN, CONFIG, EPOCH = "worker", "reason", "run", "config", "epoch"
-"""User attributes of a trial: who took it, why it ended, its run directory, its settings, its last epoch."""
+WORKER, REASON, RUN, CONFIG, EPOCH, BASELINE = "worker", "reason", "run", "config", "epoch", "baseline"
+"""User attributes of a trial: who took it, why it ended, its run directory, its settings, its last epoch, and what the
+input itself reaches on the validation slices."""
 
 TRIALS = "trials"
 """User attribute of the study: how many finished trials are wanted."""

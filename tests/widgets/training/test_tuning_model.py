@@ -405,3 +405,14 @@ def test_settings_that_were_not_noted_follow_from_the_parameters(whole):
     assert derived.settings["network"] == noted.settings["network"]
     assert derived.settings["learning_rate"] == noted.settings["learning_rate"]
     assert retraining(replace(whole, config=None), best) is None
+
+
+def test_a_best_trial_that_is_worse_than_the_input_is_said_and_the_input_is_drawn(tmp_path):
+    sample = make_tuning(tmp_path / "tuning", objectives=("mse",))
+    sample.add("done", values=(1.642,), baseline={"mse": 0.045, "ssim": 0.8})
+    state = read_tuning(sample.folder.path)
+    assert "worse" in best_sentence(state)
+    assert "0.045" in best_sentence(state)
+    assert history(state, 0).level == 0.045
+    sample.add("done", values=(0.02,), baseline={"mse": 0.045, "ssim": 0.8})
+    assert "worse" not in best_sentence(read_tuning(sample.folder.path))

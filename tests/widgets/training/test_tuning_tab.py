@@ -89,6 +89,15 @@ def put_model(sample, trial):
     return folder.best
 
 
+def test_a_best_trial_that_is_worse_than_the_input_is_not_offered(tab, qtbot, sample):
+    trial = sample.add("done", values=(1e-9,), baseline={"mse": 1e-10})
+    put_model(sample, trial.number)
+    form = opened(qtbot, tab, sample).form
+    assert "worse" in form.best.text()
+    assert not form.use.isEnabled()
+    assert "worse" in form.use.toolTip()
+
+
 def listed(tab):
     order = tab.watch.form.table.order
     return [order.row(order.index(place, 0)).trial for place in range(order.rowCount())]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from napari_micromri.errors import TrainingError
 from napari_micromri.tuning.importance import Importances, importances
 from napari_micromri.tuning.report.looks import useful_range
-from napari_micromri.tuning.report.words import percent
+from napari_micromri.tuning.report.words import figure, heading, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -141,9 +141,11 @@ class Facts:
 
 
 def baseline(row: TrialRow) -> Mapping[str, float]:
-    """Give MSE, PSNR and SSIM of the input itself, from the run of a trial; empty when the run isn't there."""
+    """Give MSE and SSIM of the input itself, as the trial or else its run has them; empty when neither has."""
     from napari_micromri.training.run import read_run
 
+    if row.baseline:
+        return row.baseline
     if row.run is None or not Path(row.run).is_dir():
         return {}
     try:
@@ -152,7 +154,7 @@ def baseline(row: TrialRow) -> Mapping[str, float]:
         return {}
     if best is None:
         return {}
-    return {"mse": best.baseline.mse, "psnr": best.baseline.psnr, "ssim": best.baseline.ssim}
+    return {"mse": best.baseline.mse, "ssim": best.baseline.ssim}
 
 
 def _standing(state: TuneState, place: int) -> Standing:
@@ -213,7 +215,7 @@ def _cautions(facts: Facts) -> Iterator[str]:
         yield "No trial is done yet."
         return
     counts = state.counts
-    if counts["running"] or counts["waiting"]:
+    if (counts["running"] or counts["waiting"]) and state.finished < state.planned:
         yield (
             f"This isn't the end: {state.finished} of {state.planned} trials have finished, {counts['running']} "
             f"{'is' if counts['running'] == 1 else 'are'} at work."
@@ -223,6 +225,12 @@ def _cautions(facts: Facts) -> Iterator[str]:
     if counts["failed"] - state.retried > state.finished:
         yield "More trials failed than finished: look at their reasons, and narrow the search space."
     first = facts.standings[0]
+    for place, one in enumerate(facts.standings):
+        if state.loses(one.best, place):
+            yield (
+                f"The best trial's {heading(one.objective)} ({figure(one.objective, one.top[0])}) is worse than the "
+                f"input's own ({figure(one.objective, state.baseline(place))}): no trial denoises yet."
+            )
     if len(state.objectives) == 1 and first.spread is not None and first.spread < CLOSE:
         yield (
             f"The best {TOP} trials differ by {percent(first.spread)} only. Another seed may change their order, so "

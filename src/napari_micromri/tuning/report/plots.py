@@ -57,6 +57,11 @@ def history(facts: Facts, place: int) -> Plot:
             hoverinfo="skip",
         )
     )
+    level = state.baseline(place)
+    if level is not None and best and (limits is None or limits[0] <= level <= limits[1]):
+        look = {"dash": "dash", "color": GREY}
+        ends = [0, state.trials[-1].number]
+        figure.add_trace(go.Scatter(x=ends, y=[level] * 2, mode="lines", name="the input itself", line=look))
     shown = [row.values[place] for row in state.trials if _has(row, place) and row.values is not None]
     figure.update_layout(**layout("trial", axis(state.objectives[place]), log_y=limits is None and is_wide(shown)))
     figure.update_yaxes(range=limits)

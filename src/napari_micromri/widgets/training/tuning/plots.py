@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.widgets.training.lazy_plot import LazyPlot
 from napari_micromri.widgets.training.tuning.points import Scatter
@@ -46,6 +46,7 @@ class ScatterPlot(LazyPlot[Scatter]):
         self._whole = whole
         self._items: dict[Look, Any] = {}
         self._line: Any = None
+        self._level: Any = None
         self._ring: Any = None
 
     @property
@@ -68,6 +69,8 @@ class ScatterPlot(LazyPlot[Scatter]):
         plot.getAxis("bottom").setLabel(content.bottom)
         plot.getAxis("bottom").setTicks([list(content.ticks)] if content.ticks else None)
         self._line.setData([x for x, _ in content.line], [y for _, y in content.line])
+        ends = [dot.x for dot in content.dots] if content.level is not None else []
+        self._level.setData([min(ends), max(ends)] if ends else [], [content.level] * 2 if ends else [])
         for look, item in self._items.items():
             _put(item, [dot for dot in content.dots if dot.look == look])
         _put(self._ring, [dot for dot in content.dots if dot.trial == content.chosen])
@@ -87,6 +90,7 @@ class ScatterPlot(LazyPlot[Scatter]):
         from pyqtgraph import mkPen
 
         self._line = self._plot.plot(pen=mkPen(LINE, width=1))
+        self._level = self._plot.plot(pen=mkPen(LINE, width=1, style=Qt.PenStyle.DashLine))
         for number, (look, (symbol, size, colour, filled)) in enumerate(SYMBOLS.items()):
             item = self._items[look] = self._plot.plot(
                 pen=None,

@@ -49,6 +49,8 @@ class Scatter:
     log_y: bool = False
     limits: tuple[float, float] | None = None
     chosen: int | None = None
+    level: float | None = None
+    """What the input itself reaches."""
 
 
 def history(state: TuneState, objective: int, chosen: int | None = None) -> Scatter:
@@ -63,6 +65,7 @@ def history(state: TuneState, objective: int, chosen: int | None = None) -> Scat
         log_y=limits is None and _logarithmic(state, objective, dots),
         limits=limits,
         chosen=chosen,
+        level=_level(state, objective, limits),
     )
 
 
@@ -102,6 +105,7 @@ def against(state: TuneState, key: str, objective: int, chosen: int | None = Non
         log_y=limits is None and _logarithmic(state, objective, dots),
         limits=limits,
         chosen=chosen,
+        level=_level(state, objective, limits),
     )
 
 
@@ -161,6 +165,11 @@ def _limits(state: TuneState, objective: int) -> tuple[float, float] | None:
 
     values = [_value(row, objective) for row in state.done()]
     return useful_range([value for value in values if math.isfinite(value)], state.directions[objective])
+
+
+def _level(state: TuneState, objective: int, limits: tuple[float, float] | None) -> float | None:
+    level = state.baseline(objective)
+    return level if level is not None and level == _inside(level, limits) else None
 
 
 def _at_edge(dots: tuple[Dot, ...], limits: tuple[float, float] | None) -> tuple[Dot, ...]:

@@ -130,11 +130,24 @@ def best_sentence(state: TuneState, objective: int = 0) -> str:
         f"{_at_length(name)} {objective_text(name, value)}"
         for name, value in zip(state.objectives, row.values, strict=True)
     ]
+    worse = f" {loss_sentence(state, row)}".rstrip()
     if len(state.objectives) == 1:
-        return f"Best: trial {row.number}, {figures[0]}."
+        return f"Best: trial {row.number}, {figures[0]}.{worse}"
     number = len(state.best)
     others = f" ★: {number} trials that no other one beats in all goals." if number > 1 else ""
-    return f"Best by {_at_length(state.objectives[objective])}: trial {row.number}, {', '.join(figures)}.{others}"
+    return (
+        f"Best by {_at_length(state.objectives[objective])}: trial {row.number}, {', '.join(figures)}.{others}{worse}"
+    )
+
+
+def loss_sentence(state: TuneState, row: TrialRow) -> str:
+    """Warn of a trial that is worse than the input itself; empty for any other."""
+    said = [
+        f"{_at_length(name)} {objective_text(name, state.baseline(place) or 0)}"
+        for place, name in enumerate(state.objectives)
+        if state.loses(row, place)
+    ]
+    return f"That is worse than the scan that is not denoised ({', '.join(said)})." if said else ""
 
 
 def _at_length(name: str) -> str:

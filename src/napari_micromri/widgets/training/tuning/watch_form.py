@@ -29,6 +29,7 @@ from napari_micromri.widgets.training.tuning.trial_table import TrialTable
 if TYPE_CHECKING:
     from napari_micromri.widgets.training.tuning.status import TuneStatus
 
+USE_BEST = "Choose the best trial's model in the dock Denoise with UNet/APDDM."
 PAUSE_MS = 60
 """Between the drawing of two plots."""
 
@@ -57,7 +58,7 @@ class WatchForm(QWidget):
             "Stop", "End the trials after their batches. They go on where they were when the tuning goes on."
         )
         self.add = button("Add worker", "Train one trial more at once on this computer.")
-        self.use = button("Use best in Denoise", "Choose the best trial's model in the dock Denoise with UNet/APDDM.")
+        self.use = button("Use best in Denoise", USE_BEST)
         self.retrain = button(
             "Retrain best…", "Fill in the tab Set up with the best trial's settings, to train it at full length."
         )
@@ -93,8 +94,8 @@ class WatchForm(QWidget):
     def _make_plots(self) -> None:
         self.history = ScatterPlot(
             "",
-            "Each trial in its order. ★ best, ● done (▲ far off), ○ running, × pruned; the line is the best so far. "
-            "A click chooses a trial.",
+            "Each trial in its order. ★ best, ● done (▲ far off), ○ running, × pruned; the line is the best so far, "
+            "the dashed one the input itself. A click chooses a trial.",
             whole=True,
             after_ms=PAUSE_MS,
         )

@@ -16,10 +16,10 @@ from napari_micromri.widgets.training.tuning import starting
 from napari_micromri.widgets.training.tuning.dashboard import Dashboard, is_installed
 from napari_micromri.widgets.training.tuning.looks import TuneWatch, has_storage, model_of
 from napari_micromri.widgets.training.tuning.retraining import retraining
-from napari_micromri.widgets.training.tuning.status import best_row, best_sentence
+from napari_micromri.widgets.training.tuning.status import best_row, best_sentence, loss_sentence
 from napari_micromri.widgets.training.tuning.trial_details import TrialDetails
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
-from napari_micromri.widgets.training.tuning.watch_form import PAUSE_MS, WatchForm
+from napari_micromri.widgets.training.tuning.watch_form import PAUSE_MS, USE_BEST, WatchForm
 from napari_micromri.widgets.training.tuning.watch_plots import WatchPlots
 
 if TYPE_CHECKING:
@@ -147,11 +147,13 @@ class WatchPage(QWidget):
 
     def _show_best(self) -> None:
         form, best = self.form, self.best
-        found = best is not None and self.look is not None and best.number in self.look.models
+        lost = loss_sentence(self.look.state, best) if self.look is not None and best is not None else ""
+        found = best is not None and self.look is not None and best.number in self.look.models and not lost
         text = best_sentence(self.look.state, self.plots.objective) if self.look is not None and best else ""
         form.best.setText(text)
         form.best.setVisible(bool(text))
         form.use.setEnabled(found)
+        form.use.setToolTip(f"{lost} Choose a trial in the table to use it all the same." if lost else USE_BEST)
         form.retrain.setEnabled(best is not None)
 
     def _row(self, number: int | None) -> TrialRow | None:
