@@ -102,7 +102,7 @@ def test_two_rectangles_give_the_table(viewer, dock, three, qtbot):
     assert "Export CSV" in dock.form.hint.text()
     assert shown(dock, "Image") == ["LR", "DL", "HR"]
     assert shown(dock, "n") == ["25", "100", "100"]
-    assert shown(dock, "Slice") == ["1", "1", "1"]
+    assert shown(dock, "Slice") == ["1 · 0.6 mm"] * 3
     assert [(roi.name, roi.kind) for roi in dock.reading.rois] == [("ROI 1", "roi"), ("background 1", "background")]
     good = three[1].data[1]
     hr = dock.found.rows[2]
@@ -125,11 +125,12 @@ def test_the_table_shows_this_slice_or_all(viewer, dock, three, qtbot):
     draw_two(qtbot, dock)
     assert dock.copy_to([1, 2, 3]) == 4
     settle(qtbot, dock)
-    assert shown(dock, "Slice") == ["1", "1", "1"]
+    assert shown(dock, "Slice") == ["1 · 0.6 mm"] * 3
     viewer.dims.set_point(0, 1.8)
-    assert shown(dock, "Slice") == ["3", "3", "3"]
+    assert shown(dock, "Slice") == ["3 · 1.8 mm"] * 3
     dock.form.shown.setCurrentIndex(1)
-    assert shown(dock, "Slice") == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+    places = ["1 · 0.6 mm", "2 · 1.2 mm", "3 · 1.8 mm"]
+    assert shown(dock, "Slice") == [place for place in places for _ in range(3)]
     viewer.dims.set_point(0, 0.0)
     assert "No ROI on this slice" in dock.form.hint.text()
     dock.go_to(dock.form.figures.rows[3])
@@ -164,6 +165,98 @@ def test_names_and_kinds_are_changed_in_the_list(dock, three, qtbot):
     dock.delete()
     settle(qtbot, dock)
     assert [roi.name for roi in dock.reading.usable] == ["Tumour"]
+
+
+def selected_rows(dock):
+    return {index.row() for index in dock.form.list.selectionModel().selectedRows()}
+
+
+def test_list_and_canvas_are_one_selection(dock, three, qtbot):
+    draw_two(qtbot, dock)
+    layer, model = dock.rois.layer, dock.form.regions
+    dock.form.list.setCurrentIndex(model.index(0, 0))
+    assert set(layer.selected_data) == {0}
+    layer.selected_data = {1}  # as a click on the canvas does
+    assert selected_rows(dock) == {1}
+    dock.delete()
+    settle(qtbot, dock)
+    assert [roi.kind for roi in dock.reading.usable] == ["roi"]
+    dock.rois.undo()
+    settle(qtbot, dock)
+    layer.selected_data = {0, 1}
+    assert selected_rows(dock) == {0, 1}
+    qtbot.mouseClick(dock.form.delete, Qt.MouseButton.LeftButton)
+    settle(qtbot, dock)
+    assert dock.rois.count == 0
+
+
+def press_key(layer, keys):
+    """What napari calls when a key is pressed over the canvas."""
+    from napari.utils.key_bindings import KeyBinding
+
+    layer.keymap[KeyBinding.from_str(keys)](layer)
+
+
+def test_everything_done_to_regions_is_undone_and_done_again(dock, three, qtbot):
+    draw_two(qtbot, dock)
+    layer = dock.rois.layer
+    states = [[]]
+
+    def note():
+        settle(qtbot, dock)
+        states.append([(roi.name, roi.kind, roi.vertices) for roi in dock.reading.usable])
+
+    note()
+    dock.rois.rename(0, "Tumour")
+    note()
+    dock.rois.set_kind(1, "roi")
+    note()
+    layer.data = [layer.data[0] + np.array([0, 3, 1]), layer.data[1]]
+    note()
+    dock.copy_to([2, 3])
+    note()
+    dock.rois.select([0])
+    dock.delete()
+    note()
+    for state in reversed(states[1:-1]):
+        press_key(layer, "Control-Z")
+        settle(qtbot, dock)
+        now = [(roi.name, roi.kind, roi.vertices) for roi in dock.reading.usable]
+        assert [one[:2] for one in now] == [one[:2] for one in state]
+        for one, before in zip(now, state, strict=True):
+            np.testing.assert_allclose(one[2], before[2], atol=1e-6)
+    for state in states[2:]:
+        press_key(layer, "Control-Shift-Z")
+        settle(qtbot, dock)
+        assert [(roi.name, roi.kind) for roi in dock.reading.usable] == [one[:2] for one in state]
+    assert not dock.form.redo.isEnabled()
+    assert dock.form.undo.isEnabled()
+
+
+def test_a_drag_is_one_step_back(dock, three, qtbot):
+    draw_two(qtbot, dock)
+    layer = dock.rois.layer
+    before = np.array(layer.data[0])
+    layer.mode = "select"
+    layer.selected_data = {0}
+    middle = layer.data_to_world(before.mean(axis=0))[1:]
+    drag(qtbot, dock, middle, (middle[0] + 0.5, middle[1]), watch=lambda: None)
+    assert not np.allclose(layer.data[0], before)
+    dock.rois.undo()
+    settle(qtbot, dock)
+    np.testing.assert_allclose(layer.data[0], before)
+
+
+@pytest.mark.parametrize("size", [0.6, 0.35, 1 / 3])
+def test_regions_can_be_clicked_on_every_slice(viewer, dock, qtbot, make_scan, size):
+    scan = make_scan((40, 30, 30), voxel_size=(size, 0.1, 0.1))
+    data, attributes, _ = scan_to_layer(scan)
+    viewer.add_image(data, **attributes)
+    layer = dock.rois.make(scan, [Roi("a", ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (2.0, 1.0)))])
+    for k in range(40):
+        viewer.dims.set_current_step(0, k)
+        point = (viewer.dims.point[0], 1.5, 1.5)
+        assert layer.get_value(point, view_direction=None, dims_displayed=[1, 2], world=True)[0] == k
 
 
 def test_shapes_that_are_no_regions_are_named(dock, three, qtbot):

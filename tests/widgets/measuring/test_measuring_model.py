@@ -23,6 +23,7 @@ from napari_micromri.widgets.measuring.model import (
     quality_cells,
     quality_summary,
     rows_here,
+    slice_text,
 )
 from napari_micromri.widgets.measuring.place import Place
 
@@ -104,10 +105,10 @@ def test_cells(rows):
 
     shown = cells(rows[4])
     assert shown["CNR"] == "20 ★"
-    assert shown["nSD"] == "0.08 ★"
-    assert (shown["Contrast/HR"], shown["SD bg/HR"], shown["n"], shown["Slice"]) == ("80 %", "50 %", "100", "1")
+    assert shown["Norm. SD"] == "0.08 ★"
+    assert (shown["Contrast/HR"], shown["SD bg/HR"], shown["n"], shown["Slice"][:3]) == ("80 %", "50 %", "100", "1 ·")
     doubtful = cells(rows[0])
-    assert (doubtful["CNR"], doubtful["nSD"], doubtful["Background"]) == ("– ⚠", "–", "–")
+    assert (doubtful["CNR"], doubtful["Norm. SD"], doubtful["Background"]) == ("– ⚠", "–", "–")
     assert (number(math.inf), percent(math.nan)) == ("–", "–")
 
 
@@ -133,3 +134,16 @@ def test_image_quality_in_words():
 )
 def test_slices_as_people_write_them(text, slices):
     assert understand_slices(text, 10) == slices
+
+
+def test_a_gain_of_a_hundredth_is_none():
+    from napari_micromri.widgets.measuring.model import _warning
+
+    assert _warning(0.99, 1.01) == []
+    assert len(_warning(0.5, 2.0)) == 1
+
+
+def test_slice_and_place_are_both_said(make_scan):
+    roi = Roi("a", ((0, 0), (0, 1), (1, 1), (1, 0)), depth=(1.2, 1.2))
+    assert slice_text(roi, make_scan((4, 8, 8))) == "2 · z 1.2 mm"
+    assert slice_text(roi, None) == "z 1.2 mm"

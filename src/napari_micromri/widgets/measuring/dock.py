@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
+from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_micromri.errors import MicroMRIError
@@ -49,6 +50,7 @@ class MeasureWidget(QWidget):
         self.found: Comparison | None = None
         self.reading = Reading(())
         self._problem: str | None = None
+        self._selecting = False
         self._awaited = 0  # shapes there will be when the one that is to be drawn is there
         # Else napari would give a part of the height to an empty space below.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -83,11 +85,23 @@ class MeasureWidget(QWidget):
         form.tabs.currentChanged.connect(self._show_bars)
         form.table.clicked.connect(lambda index: self.go_to(self.form.figures.rows[index.row()]))
         form.table.selectionModel().currentChanged.connect(self._explain)
-        form.list.clicked.connect(lambda index: self.rois.show(index.row()))
+        form.list.clicked.connect(lambda index: self.rois.show(index.row(), alone=False))
+        form.list.selectionModel().selectionChanged.connect(self._select_on_canvas)
+        self.rois.selected.connect(self._select_in_list)
         form.regions.renamed.connect(self.rois.rename)
         form.regions.kind_changed.connect(self.rois.set_kind)
         form.copy_slices.clicked.connect(self._ask_slices)
         form.delete.clicked.connect(self.delete)
+        form.undo.clicked.connect(self.rois.undo)
+        form.redo.clicked.connect(self.rois.redo)
+        for keys, owner, action in (
+            (QKeySequence.StandardKey.Delete, form.list, self.delete),
+            (QKeySequence.StandardKey.Undo, self, self.rois.undo),
+            (QKeySequence.StandardKey.Redo, self, self.rois.redo),
+        ):
+            shortcut = QShortcut(QKeySequence(keys), owner)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(action)
 
     def changeEvent(self, event: QEvent) -> None:
         """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
@@ -118,8 +132,24 @@ class MeasureWidget(QWidget):
             self._say()
 
     def delete(self) -> None:
-        """Delete the region that is chosen in the list."""
-        self.rois.delete(self.form.list.currentIndex().row())
+        """Delete the regions that are selected, which are the same in the list and on the canvas."""
+        self.rois.delete()
+
+    def _select_on_canvas(self, *_: object) -> None:
+        if not self._selecting:
+            self.rois.select(index.row() for index in self.form.list.selectionModel().selectedRows())
+
+    def _select_in_list(self) -> None:
+        """Let the list highlight what is selected on the canvas."""
+        model, chosen = self.form.list.selectionModel(), self.rois.selection
+        if self._selecting or chosen == {index.row() for index in model.selectedRows()}:
+            return
+        self._selecting = True
+        model.clearSelection()
+        flags = QItemSelectionModel.SelectionFlag
+        for k in chosen:
+            model.select(self.form.regions.index(k, 0), flags.Select | flags.Rows)
+        self._selecting = False
 
     def copy_to(self, slices: Sequence[int]) -> int:
         """Copy the regions of the slice that is shown to others, and count the copies."""
@@ -155,7 +185,12 @@ class MeasureWidget(QWidget):
             self._awaited = 0
         self.quality.show_images(images, self.layers.roles, self.layers.reference)
         self.quality.show_areas(crop, rois)
-        self.form.regions.show(self.reading.rois)
+        self._selecting = True  # a list of another length begins without a selection
+        self.form.regions.show(self.reading.rois, self.layers.finest())
+        self._selecting = False
+        self._select_in_list()
+        self.form.undo.setEnabled(self.rois.history.can_undo)
+        self.form.redo.setEnabled(self.rois.history.can_redo)
         settings = Settings(
             rule="area" if self.form.rule.currentIndex() else "centre",
             backgrounds="each" if self.form.backgrounds.currentIndex() else "pooled",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from napari_micromri.widgets.measuring.parts import button, chooser, column, row, scrolled, table_view, text
 from napari_micromri.widgets.measuring.plots import Plot
@@ -54,7 +54,10 @@ class MeasureForm(QWidget):
         )
         self.save = button("Save…", "Save all ROIs in mm (.json), or for ImageJ (.zip).")
         self.load = button("Load…", "Load ROIs from .json, or from ImageJ (.roi, .zip).")
-        self.delete = button("Delete", "Delete the chosen ROI.")
+        self.delete = button("Delete", "Delete the selected ROIs, here and on the canvas (Del).")
+        self.undo = button("Undo", "Take the last change of ROIs back (Ctrl+Z, also on the canvas).")
+        self.redo = button("Redo", "Do again what was undone (Ctrl+Shift+Z).")
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.tabs = QTabWidget()
         self.quality, self.evaluation = quality, evaluation
         self._lay_out()
@@ -85,6 +88,7 @@ class MeasureForm(QWidget):
         regions = column(
             self.list,
             row(self.copy_slices, self.delete),
+            row(self.undo, self.redo),
             row(self.save, self.load),
             row(QLabel("Count"), self.rule),
             row(QLabel("Backgrounds"), self.backgrounds),

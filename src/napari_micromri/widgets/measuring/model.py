@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.image_comparison import SliceQuality
     from napari_micromri.measure.image_quality import ImageQuality
+    from napari_micromri.measure.roi import Roi
     from napari_micromri.measure.roles import Role
+    from napari_micromri.scan import Scan
     from napari_micromri.widgets.measuring.place import Place
 
 Quantity: TypeAlias = Literal["CNR", "normalised SD", "contrast", "background SD", "mean"]
+WORTH_A_WORD = 1.1
+"""A gain in CNR below this is none."""
+
 BEST = "★"
 DOUBT = "⚠"
 NONE = "–"
@@ -101,7 +106,18 @@ def percent(value: float) -> str:
 
 
 def _slice(row: Row) -> str:
-    return NONE if row.slice_index is None else str(row.slice_index)
+    return NONE if row.slice_index is None else f"{row.slice_index} · {row.position:.4g} mm"
+
+
+def slice_text(roi: Roi, scan: Scan | None) -> str:
+    """Say on which slice a region lies, as napari's slider counts them, and where that is."""
+    from napari_micromri.measure.roi import slice_at
+
+    if roi.depth is None:
+        return "all"
+    place = f"{roi.normal} {roi.depth[0]:.4g} mm"
+    index = slice_at(scan, roi.normal, roi.depth[0]) if scan is not None else None
+    return place if index is None else f"{index} · {place}"
 
 
 def _cnr(row: Row) -> str:
@@ -117,13 +133,13 @@ IMAGE_COLUMN = 1
 COLUMNS = (
     Column("ROI", "Name of the region; click a row to go to it.", lambda row: row.roi.name),
     Column("Image", "The layer that was measured, on its own pixels.", lambda row: row.image),
-    Column("Slice", "Slice of this layer, counted from 0.", _slice),
+    Column("Slice", "Slice of this layer, counted from 0, and its place in mm.", _slice),
     Column(
         "CNR",
         f"(mean of ROI − mean of background) / SD of background. {BEST} the largest, {DOUBT} see the text below.",
         _cnr,
     ),
-    Column("nSD", f"Normalised SD: SD / mean of the background. {BEST} the smallest.", _normalised_sd),
+    Column("Norm. SD", f"Normalised SD: SD / mean of the background. {BEST} the smallest.", _normalised_sd),
     Column("Contrast", "Mean of the ROI − mean of the background.", lambda row: number(row.contrast)),
     Column("SD bg", "SD of the background.", lambda row: number(row.background_stats.sd)),
     Column("Contrast/HR", "Contrast kept, relative to HR.", lambda row: percent(row.contrast_to_reference)),
@@ -177,7 +193,7 @@ def explain(rows: Sequence[Row], chosen: Row, short: Mapping[str, str], referenc
 
 def _warning(noise: float, gain: float) -> list[str]:
     """Say so where at least nine tenths of a gain, as powers of ten, are the background's."""
-    if gain > 1 and noise < 1 and -math.log(noise) >= 0.9 * math.log(gain):
+    if gain >= WORTH_A_WORD and noise < 1 and -math.log(noise) >= 0.9 * math.log(gain):
         return ["The gain is that of a smoother background, not of contrast."]
     return []
 
@@ -213,8 +229,8 @@ QUALITY_COLUMNS = (
     ("SSIM", "Structural similarity; 1 is equal."),
     ("Bias", "Relative error of the mean brightness in the object."),
     ("MSE", "Mean squared error, in squared units of the image."),
-    ("Detail", "Power at high spatial frequencies relative to the reference's: how much fine detail there is."),
-    ("True", "Fourier ring correlation at the same frequencies: how much of that detail is the reference's."),
+    ("HF", "Power at high spatial frequencies relative to the reference's: how much fine detail there is."),
+    ("FRC", "Fourier ring correlation at the same frequencies: how much of that detail is the reference's."),
 )
 
 

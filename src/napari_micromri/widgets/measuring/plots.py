@@ -63,7 +63,7 @@ class Plot(QWidget):
         for number, (image, (power, ring)) in enumerate(curves.items()):
             colour = colour_of(image, number)
             plot.plot(*power, pen=mkPen(colour, width=2), name=f"{image}: power")
-            plot.plot(*ring, pen=mkPen(colour, width=2, style=Qt.PenStyle.DashLine), name=f"{image}: true")
+            plot.plot(*ring, pen=mkPen(colour, width=2, style=Qt.PenStyle.DashLine), name=f"{image}: FRC")
         plot.setXRange(0, 0.5)
         plot.setYRange(0, 1.5)
 

@@ -26,6 +26,7 @@ class ShapesWatch(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._layer: Shapes | None = None
+        self.dragging = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(FOLLOW_MS)
@@ -67,8 +68,10 @@ class ShapesWatch(QObject):
         """Tell of every step of a drag, and of its end."""
         yield
         while getattr(event, "type", "") == "mouse_move":
+            self.dragging = True
             self.note()
             yield
+        self.dragging = False
         self.note()
 
 

@@ -19,6 +19,7 @@ from napari_micromri.plugin.roi_layers import (
     roi_layer,
     roi_to_shapes,
 )
+from napari_micromri.widgets.measuring.roi_history import History, Snapshot
 from napari_micromri.widgets.measuring.roi_watch import ShapesWatch
 
 if TYPE_CHECKING:
@@ -31,17 +32,27 @@ if TYPE_CHECKING:
     from napari_micromri.scan import Scan
 
 
+UNDO, REDO = "Control-Z", "Control-Shift-Z"
+NEARLY = 1e-3
+"""Parts of a slice that rounding may make."""
+
+
 class RoiLayer(QObject):
-    """Holds at most one Shapes layer; ``changed`` is sent a moment after shapes changed, also while one is dragged."""
+    """Holds at most one Shapes layer; ``changed`` is sent a moment after shapes changed, also while one is dragged.
+
+    ``selected`` is sent when other shapes were selected on the canvas or by us.
+    """
 
     changed = Signal()
     gone = Signal()
+    selected = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self.layer: Shapes | None = None
         self._known = 0
+        self.history = History()
         self.watch = ShapesWatch(self)
         self.watch.changed.connect(self._tell)
         viewer.layers.events.removed.connect(self._look_for_layer)
@@ -50,6 +61,7 @@ class RoiLayer(QObject):
 
     def disconnect_viewer(self) -> None:
         """Listen to viewer and layer no more."""
+        self._let_go()
         self.watch.stop()
         self._viewer.layers.events.removed.disconnect(self._look_for_layer)
         self._viewer.layers.events.inserted.disconnect(self._look_for_layer)
@@ -60,11 +72,40 @@ class RoiLayer(QObject):
         """Number of shapes in the layer."""
         return len(self.layer.data) if self.layer is not None else 0
 
-    def delete(self, index: int) -> None:
-        """Delete a shape."""
-        if self.layer is not None and 0 <= index < self.count:
-            self.layer.selected_data = {index}
+    @property
+    def selection(self) -> set[int]:
+        """Shapes that are selected, here and on the canvas."""
+        return {int(k) for k in self.layer.selected_data} if self.layer is not None else set()
+
+    def select(self, indices: Iterable[int]) -> None:
+        """Select shapes, also on the canvas."""
+        wanted = {k for k in indices if 0 <= k < self.count}
+        if self.layer is not None and wanted != self.selection:
+            self.layer.selected_data = wanted
+
+    def delete(self) -> None:
+        """Delete the shapes that are selected."""
+        if self.layer is not None and self.selection:
             self.layer.remove_selected()
+
+    def undo(self) -> None:
+        """Take the last change of shapes, names or kinds back."""
+        self._go_to(self.history.step(-1))
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self._go_to(self.history.step(1))
+
+    def _go_to(self, state: Snapshot | None) -> None:
+        layer = self.layer
+        if layer is None or state is None:
+            return
+        with layer.events.data.blocker():
+            layer.selected_data = set(range(len(layer.data)))
+            layer.remove_selected()
+        self._known = 0
+        self._append(state.corners, state.shapes, state.names, state.kinds)
+        self.watch.note()
 
     def reading(self) -> Reading:
         """Read the regions; none without a layer.
@@ -101,7 +142,13 @@ class RoiLayer(QObject):
         """Add regions, and count the shapes that they became: one for each slice."""
         layer = self.make(scan)
         shapes = [shape for roi in rois for shape in roi_to_shapes(roi, scan, layer)]
-        self._append([corners for _, corners, _ in shapes], [s for s, _, _ in shapes], [r for _, _, r in shapes])
+        added = [r for _, _, r in shapes]
+        self._append(
+            [corners for _, corners, _ in shapes],
+            [s for s, _, _ in shapes],
+            [r.name for r in added],
+            [r.kind for r in added],
+        )
         return len(shapes)
 
     def copy(self, chosen: Sequence[int], slices: Sequence[int]) -> int:
@@ -123,7 +170,7 @@ class RoiLayer(QObject):
                     kinds.append(roi.shape)
                     copied.append(roi)
         self._remove_twins(corners, copied)
-        self._append(corners, kinds, copied)
+        self._append(corners, kinds, [roi.name for roi in copied], [roi.kind for roi in copied])
         return len(corners)
 
     def rename(self, index: int, name: str) -> None:
@@ -140,8 +187,8 @@ class RoiLayer(QObject):
             kinds[index] = kind
             self._set(names, kinds)
 
-    def show(self, index: int) -> None:
-        """Go to a shape's slice and select it."""
+    def show(self, index: int, *, alone: bool = True) -> None:
+        """Go to a shape's slice and select it, alone or beside those that are selected."""
         if self.layer is None or index >= len(self.layer.data):
             return
         world = self.layer.data_to_world(self.layer.data[index][0])
@@ -151,14 +198,20 @@ class RoiLayer(QObject):
                 self._viewer.dims.set_point(first + k, float(world[k]))
         self._viewer.layers.selection.active = self.layer
         self.layer.mode = "select"
-        self.layer.selected_data = {index}
+        self.select({index} if alone else self.selection | {index})
 
     def slice_of(self, index: int) -> int | None:
         """Tell which slice a shape lies on; None in a flat layer."""
         data = np.asarray(self.layer.data[index]) if self.layer is not None else np.zeros((1, 2))
         return round(float(data[0, _axis_across(data)])) if data.shape[1] > 2 else None
 
-    def _append(self, corners: Sequence[NDArray[np.float64]], shapes: Sequence[str], rois: Sequence[Roi]) -> None:
+    def _append(
+        self,
+        corners: Sequence[NDArray[np.float64]],
+        shapes: Sequence[str],
+        new_names: Sequence[str],
+        new_kinds: Sequence[Kind],
+    ) -> None:
         if self.layer is None or not corners:
             return
         names, kinds = named(self.layer)
@@ -166,7 +219,7 @@ class RoiLayer(QObject):
             self.layer.selected_data = set()
             self.layer.add(list(corners), shape_type=list(shapes), edge_color="white", face_color="transparent")
         self._known = len(self.layer.data)
-        self._set([*names, *(roi.name for roi in rois)], [*kinds, *(roi.kind for roi in rois)])
+        self._set([*names, *new_names], [*kinds, *new_kinds])
 
     def _remove_twins(self, corners: Sequence[NDArray[np.float64]], rois: Sequence[Roi]) -> None:
         if self.layer is None:
@@ -211,11 +264,39 @@ class RoiLayer(QObject):
                 self._hold(found[-1])
 
     def _hold(self, layer: Shapes | None) -> None:
+        self._let_go()
         self.layer = layer
         self.watch.watch(layer)
         if layer is not None:
             self._known = len(layer.data)
+            self.history = History(Snapshot.of(layer))
+            layer.selected_data.events.items_changed.connect(self._tell_selection)
+            layer.events.set_data.connect(self._snap)
+            for key, action in ((UNDO, self.undo), (REDO, self.redo)):
+                layer.bind_key(key, lambda _layer, act=action: act(), overwrite=True)
             self.watch.note()
+
+    def _let_go(self) -> None:
+        if self.layer is not None:
+            self.layer.selected_data.events.items_changed.disconnect(self._tell_selection)
+            self.layer.events.set_data.disconnect(self._snap)
+            for key in (UNDO, REDO):
+                self.layer.bind_key(key, None, overwrite=True)
+
+    def _tell_selection(self, *_: object) -> None:
+        self.selected.emit()
+
+    def _snap(self, _event: object = None) -> None:
+        """Let shapes be clicked on every slice.
+
+        napari draws a shape within half a slice but lets it be clicked only where the slider's place is exactly the
+        shape's, which rounding keeps it from with slices of, say, 0.6 mm (seen in 0.9.2; there is no public way).
+        """
+        view = getattr(self.layer, "_data_view", None)
+        key = np.asarray(getattr(view, "slice_key", ()), dtype=float)
+        whole = np.round(key)
+        if view is not None and key.size and (key != whole).any() and np.abs(key - whole).max() < NEARLY:
+            view.slice_key = whole
 
     def _tell(self) -> None:
         layer = self.layer
@@ -228,6 +309,8 @@ class RoiLayer(QObject):
                 layer.features = features(list(zip(names, kinds, strict=True)))
                 self._colour(kinds)
             self._known = count
+            if not self.watch.dragging:
+                self.history.note(Snapshot.of(layer))
         self.changed.emit()
 
 

@@ -12,13 +12,14 @@ from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
     Signal,
 )
 
-from napari_micromri.widgets.measuring.model import COLUMNS, IMAGE_COLUMN
+from napari_micromri.widgets.measuring.model import COLUMNS, IMAGE_COLUMN, slice_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.roi import Roi
+    from napari_micromri.scan import Scan
 
 Role = Qt.ItemDataRole
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
@@ -82,15 +83,17 @@ class RegionsModel(QAbstractTableModel):
     TOOLTIPS = (
         "Double-click to rename. One name on several slices means one tissue.",
         "Tick what the others are compared with.",
-        "Position across the plane in mm.",
+        "Slice, counted from 0 in the finest layer, and its place across the plane.",
     )
 
     def __init__(self) -> None:
         super().__init__()
         self.rois: Sequence[Roi | None] = ()
+        self._scan: Scan | None = None
 
-    def show(self, rois: Sequence[Roi | None]) -> None:
-        """Show other regions."""
+    def show(self, rois: Sequence[Roi | None], scan: Scan | None = None) -> None:
+        """Show other regions; slices are counted in a scan."""
+        self._scan = scan
         if len(rois) == len(self.rois):
             self.rois = rois
             if rois:
@@ -114,7 +117,7 @@ class RegionsModel(QAbstractTableModel):
         if role in (Role.DisplayRole, Role.EditRole) and column != 1:
             if roi is None:
                 return "(no ROI)" if column == 0 else ""
-            return roi.name if column == 0 else "" if roi.depth is None else f"{roi.normal} {roi.depth[0]:.4g} mm"
+            return roi.name if column == 0 else slice_text(roi, self._scan)
         if role == Role.CheckStateRole and column == 1 and roi is not None:
             return Qt.CheckState.Checked if roi.kind == "background" else Qt.CheckState.Unchecked
         return None
