@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 RANGE = re.compile(r"^(?P<low>[^,\s]+)\s+to\s+(?P<high>[^,\s]+)(?:,\s*(?:(?P<log>log)|step\s+(?P<step>[^,\s]+)))?$")
 SEARCHED_GROUPS = ("Network", "Slices", "Learning", "Learning rate")
-CLUMSY = ("network.features_main", "normalisation.", "normalisation.kind", "balance")
-"""Lists are searched by their entries; errors of slices that are scaled otherwise can't be compared; a balance needs
-the number of draws beside it."""
+CLUMSY = ("network.features_main", "normalisation.", "normalisation.kind", "balance", "cuts")
+"""Lists are searched by their entries; errors of slices that are scaled otherwise can't be compared; balance and cuts need
+other settings beside them."""
 
 FROM_MODEL = ("network.", "upsampling", "normalisation.")
 """What a model that training goes on from brings along."""
