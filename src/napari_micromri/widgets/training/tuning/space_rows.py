@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RANGE = re.compile(r"^(?P<low>[^,\s]+)\s+to\s+(?P<high>[^,\s]+)(?:,\s*(?:(?P<log>log)|step\s+(?P<step>[^,\s]+)))?$")
 SEARCHED_GROUPS = ("Network", "Slices", "Learning", "Learning rate")
 CLUMSY = ("network.features_main", "normalisation.", "normalisation.kind", "balance", "cuts")
-"""Lists are searched by their entries; errors of slices that are scaled otherwise can't be compared; balance and cuts need
+"""Lists are searched by their entries; errors of slices that are scaled otherwise can't be compared; the last two need
 other settings beside them."""
 
 FROM_MODEL = ("network.", "upsampling", "normalisation.")
