@@ -167,6 +167,18 @@ def test_names_and_kinds_are_changed_in_the_list(dock, three, qtbot):
     assert [roi.name for roi in dock.reading.usable] == ["Tumour"]
 
 
+def test_the_time_that_is_shown_is_measured_however_the_layer_counts_it(viewer, dock, qtbot):
+    data = np.stack([np.full((2, 40, 40), value, np.float32) for value in (10, 20, 30)])
+    affine = np.diag([2.5, 0.6, 0.1, 0.1, 1.0])
+    affine[0, 4] = 4.0
+    viewer.add_image(data, name="series", affine=affine, units=("s", "mm", "mm", "mm"))
+    dock.layers.tick("series", True)
+    viewer.dims.set_point(0, 4.0 + 2 * 2.5)
+    dock.rois.make(dock.layers.finest(), [Roi("a", ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (2.0, 1.0)), depth=(0.0, 0.0))])
+    settle(qtbot, dock)
+    assert [row.stats.mean for row in dock.found.rows] == [30]
+
+
 def selected_rows(dock):
     return {index.row() for index in dock.form.list.selectionModel().selectedRows()}
 

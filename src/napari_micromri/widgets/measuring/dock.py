@@ -216,7 +216,7 @@ class MeasureWidget(QWidget):
         return place_of(self.viewer, self.layers.finest())
 
     def _at(self) -> dict[str, int]:
-        return time_and_weighting(self.viewer, [image.scan for image in self.layers.compared])
+        return time_and_weighting(self.viewer, self.layers.ticked)
 
     # Showing
 

@@ -54,11 +54,16 @@ class LayerRoles(QTreeWidget):
 
     @property
     def compared(self) -> list[Compared]:
-        """The ticked layers, in the order LR, DL, HR, others."""
+        """The ticked layers as scans, in the order LR, DL, HR, others."""
+        return [Compared(layer.name, scan) for layer, scan in self.ticked]
+
+    @property
+    def ticked(self) -> list[tuple[Image, Scan]]:
+        """The ticked layers and what they hold, in the order LR, DL, HR, others."""
         lines = [k for k, scan in enumerate(self._scans) if scan is not None and self._is_ticked(k)]
         order = {role: number for number, role in enumerate((*ROLES, NO_ROLE))}
         lines.sort(key=lambda k: order[self._role_box(k).currentText()])
-        return [Compared(self._layers[k].name, cast("Scan", self._scans[k])) for k in lines]
+        return [(self._layers[k], cast("Scan", self._scans[k])) for k in lines]
 
     @property
     def roles(self) -> dict[str, Role]:

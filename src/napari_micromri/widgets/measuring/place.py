@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_micromri.plugin.layers import mm_per
+from napari_micromri.plugin.layers import Placement, mm_per
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
     from napari_micromri.measure.roi import Roi
     from napari_micromri.scan import Scan
@@ -49,12 +50,11 @@ def place_of(viewer: ViewerModel, scan: Scan | None) -> Place:
     return Place("zyx"[across], float(dims.point[first + across]) * millimetres, scan.info.voxel_size[across])
 
 
-def time_and_weighting(viewer: ViewerModel, scans: Iterable[Scan]) -> dict[str, int]:
-    """Find the time and the diffusion weighting that are shown; both count from 0."""
-    axes = max((scan.info.axes for scan in scans), key=len, default="")
-    first = viewer.dims.ndim - len(axes)
-    return {
-        axis: max(0, round(float(viewer.dims.point[first + k])))
-        for k, axis in enumerate(axes)
-        if axis in "tb" and first + k >= 0
-    }
+def time_and_weighting(viewer: ViewerModel, layers: Iterable[tuple[Layer, Scan]]) -> dict[str, int]:
+    """Find the time and the diffusion weighting that are shown, as the layer with the most axes counts them."""
+    layer, scan = max(layers, key=lambda one: len(one[1].info.axes), default=(None, None))
+    if layer is None or scan is None or not set(scan.info.axes) & set("tb"):
+        return {}
+    placement = Placement.of_layer(layer.as_layer_data_tuple()[1], scan)
+    found = placement.indices_at(viewer.dims.point, viewer.layers.units, scan.shape)
+    return {axis: index for axis, index in found.items() if axis in "tb"}
