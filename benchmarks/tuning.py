@@ -216,7 +216,7 @@ def cost(study: Study, path: Path, options: argparse.Namespace) -> tuple[float, 
     for number in range(options.rounds):
         config = told(study, f"cost {number}", epochs, trials=1, pruner="none")
         given = {"network.features_main.0": 8, "network.features_main.1": 16, **SAME[0]}
-        given["network.downsampling"] = config.base.network.downsampling
+        given["network.downsampling"] = config.base.network.model_dump()["downsampling"]
         alone.append(bare(study, path / f"bare {number}", config.base))
         folder = create_tuning(path / f"trial {number}", config, first=[given])
         with open_tuning(folder.path) as tuning:

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.nn.families.apddm.settings import ApddmSettings
-from napari_micromri.nn.families.unet.config import UNetConfig
+from napari_micromri.nn.families import FAMILIES, OWN_SETTINGS
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.training.config import TrainConfig
 from napari_micromri.training.simulated_settings import SimulatedSettings
@@ -18,12 +17,16 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[1] / "docs" / "training-own.md"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
-NESTED: dict[str, type[BaseModel]] = {
-    "network": UNetConfig,
-    "apddm": ApddmSettings,
-    "normalisation": Normalisation,
-    "simulated": SimulatedSettings,
-}
+NETWORKS = {family.network: f"{family.label}: " for family in reversed(FAMILIES.values())}
+"""Shapes of networks -> of which kind they are; a kind may share that of an earlier one."""
+
+PARTS: list[tuple[str, type[BaseModel], str]] = [
+    ("", TrainConfig, ""),
+    *(("network", network, of) for network, of in reversed(NETWORKS.items())),
+    *((kind, settings, "") for kind, settings in OWN_SETTINGS.items()),
+    ("normalisation", Normalisation, ""),
+    ("simulated", SimulatedSettings, ""),
+]
 WORDS = {
     "boolean": "true, false",
     "null": "none",
@@ -31,8 +34,6 @@ WORDS = {
     "array": "whole numbers",
     "integer": "whole number",
 }
-LEFT_OUT = {"network.guided", "network.time_embedding"}
-"""They follow from the kind of model."""
 
 
 def main() -> int:
@@ -49,21 +50,21 @@ def main() -> int:
 
 def table() -> str:
     """Lay out every setting with its values, its default and what it means."""
-    models: dict[str, type[BaseModel]] = {"": TrainConfig, **NESTED}
-    rows = [row for name, model in models.items() for row in _rows(name, model)]
+    rows = [row for part in PARTS for row in _rows(*part)]
     return "\n".join(["| setting | values | default | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
-def _rows(prefix: str, model: type[BaseModel]) -> list[str]:
+def _rows(prefix: str, model: type[BaseModel], of: str) -> list[str]:
     definitions = model.model_json_schema().get("$defs", {})
     defaults = model().model_dump(mode="json")
     rows = []
     for name, schema in model.model_json_schema()["properties"].items():
         key = f"{prefix}.{name}" if prefix else name
-        if key in NESTED or key in LEFT_OUT:
-            continue
+        about = schema.get("description")
+        if about is None or any(key == part for part, _, _ in PARTS):
+            continue  # what follows from the kind of model, and what has rows of its own
         default = json.dumps(defaults[name]).replace("null", "none").strip('"') or "(empty)"
-        rows.append(f"| `{key}` | {_values(schema, definitions)} | {default} | {schema.get('description', '')} |")
+        rows.append(f"| `{key}` | {_values(schema, definitions)} | {default} | {of}{about} |")
     return rows
 
 

@@ -19,12 +19,14 @@ from safetensors.torch import save_file
 
 from napari_micromri.errors import ModelError, OutputExistsError
 from napari_micromri.nn.checkpoint import FORMAT, ModelCard, ModelSpec, load_weights, read_spec, save_checkpoint
-from napari_micromri.nn.families.unet.network import UNet, count_parameters
+from napari_micromri.nn.network import count_parameters
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.nn.registry import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_micromri.nn.families.unet.network import UNet
 
     ModelFile = Callable[..., Path]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_micromri.nn.families.unet.network import UNet, UNetConfig
-from napari_micromri.nn.tiling import reach, run_tiled
+from napari_micromri.nn.tiling import run_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def _seen(network: UNet, size: int, row: int) -> tuple[int, int]:
 @pytest.mark.parametrize("config", CONFIGS)
 def test_nothing_sees_further_than_claimed(make_network: Callable[..., UNet], config: dict[str, object]) -> None:
     network = make_network(**config, **({} if "activation" in config else {"activation": "leaky_relu"}))
-    claimed = reach(network.config)
+    claimed = network.config.reach
     multiple = network.config.multiple
     size = -(-(2 * claimed + 40) // multiple) * multiple
     middle = size // 2
@@ -67,7 +67,7 @@ def test_tiles_are_no_larger_than_asked_for_and_their_margin(make_network: Calla
     image = torch.rand(1, 1, 200, 90)
     assert torch.equal(run_tiled(run, image, 32, network.config), image)
     assert len(sizes) == 7 * 3
-    assert max(max(size) for size in sizes) <= 32 + 2 * (reach(network.config) + network.config.multiple)
+    assert max(max(size) for size in sizes) <= 32 + 2 * (network.config.reach + network.config.multiple)
 
 
 def test_without_a_need_the_image_is_run_whole() -> None:
@@ -84,6 +84,6 @@ def test_a_margin_that_is_too_small_would_be_noticed(
 ) -> None:
     network = make_network(features_main=(3, 4, 5))
     image = torch.rand(1, 1, 120, 40)
-    monkeypatch.setattr("napari_micromri.nn.tiling.reach", lambda _config: 4)
+    monkeypatch.setattr(UNetConfig, "reach", 4)
     with torch.no_grad():
         assert (run_tiled(network, image, 32, network.config) - network(image)).abs().max() > 1e-4

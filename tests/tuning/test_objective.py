@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from napari_micromri.nn.families.unet.network import count_parameters
+from napari_micromri.nn.network import count_parameters
 from napari_micromri.nn.registry import load_model
 from napari_micromri.progress import never
 from napari_micromri.study.store import Study

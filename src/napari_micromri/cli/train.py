@@ -37,7 +37,11 @@ def add_to(commands: Commands) -> None:
     )
     train.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
     train.add_argument("run_folder", metavar="RUN", help="folder of the run, new")
-    train.add_argument("--preset", help=f"settings to start from: {_presets()} (default {DEFAULT_PRESET}, or --config)")
+    train.add_argument(
+        "--preset",
+        help=f"settings to start from, e.g. quick, fine-tune, apddm; --preset list names all (default "
+        f"{DEFAULT_PRESET}, or --config)",
+    )
     train.add_argument("--config", metavar="FILE", help="settings in a .json or .toml file, or a run's config.json")
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; can be given several times"
@@ -55,10 +59,6 @@ def add_to(commands: Commands) -> None:
     resume.add_argument("--study", help="where the study lies now, if it was moved")
     resume.add_argument("--detach", action="store_true", help="train in the background, and return at once")
     resume.set_defaults(run=run_resume)
-
-
-def _presets() -> str:
-    return "quick, fine-tune, apddm, apddm-fine-tune, apddm-quick, first-run, tuned"
 
 
 def run_train(options: argparse.Namespace) -> int:

@@ -56,7 +56,7 @@ class ModelSpec(BaseModel):
     Parameters
     ----------
     kind
-        Which family of models, e.g. ``"unet"``; see `napari_micromri.nn.registry.KINDS`.
+        Which family of models, e.g. ``"unet"``; see `napari_micromri.nn.families`.
     config
         Shape of the network; what it holds depends on the kind.
     factor

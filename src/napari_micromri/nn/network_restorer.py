@@ -1,4 +1,4 @@
-"""What surrounds a `UNet` in every kind of model: its device and precision, its memory, upsampling, its file."""
+"""What surrounds a network in every kind of model: its device and precision, its memory, upsampling, its file."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import torch
 from torch import Tensor
 
 from napari_micromri.nn.checkpoint import load_weights, weights_dont_fit
-from napari_micromri.nn.families.unet.network import UNet
 from napari_micromri.nn.preparation import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from napari_micromri.nn.checkpoint import ModelSpec
-    from napari_micromri.nn.families.unet.network import UNetConfig
+    from napari_micromri.nn.family import Family, NetworkConfig
+    from napari_micromri.nn.network import Network
     from napari_micromri.nn.preparation import Scaling
     from napari_micromri.nn.restorer import Noise
 
 
 class NetworkRestorer:
-    """Holds a `UNet` and what a model file says of it; the base of each kind of `Restorer` that has one."""
+    """Holds a `Network` and what a model file says of it; the base of each kind of `Restorer` that has one."""
 
-    def __init__(self, network: UNet, spec: ModelSpec, fingerprint: str = "") -> None:
+    def __init__(self, network: Network, spec: ModelSpec, fingerprint: str = "") -> None:
         self.network, self.spec, self.fingerprint = network.eval(), spec, fingerprint
         self.prepare(torch.device("cpu"), torch.float32)
 
@@ -36,12 +35,8 @@ class NetworkRestorer:
 
     def memory(self, height: int, width: int) -> int:
         """Estimate the bytes that one slice takes: the widest level holds about six maps at once."""
-        config = self.network.config
         fine = height * width * self.spec.factor**2
-        maps = max(
-            features / (config.patch_size * 2**level) ** 2 for level, features in enumerate(config.features_main)
-        )
-        return int(fine * 4 * (6 * maps + 6))
+        return int(fine * 4 * (6 * self.network.config.widest + 6))
 
     def autocast(self) -> torch.autocast:
         """Compute convolutions in the chosen type."""
@@ -60,36 +55,25 @@ class NetworkRestorer:
         return recipe.prepare(slices, scaling, fine), scaling
 
 
-def load_network(
-    path: Path, config: UNetConfig, parameters: int, others: Mapping[str, tuple[int, ...]] | None = None
-) -> tuple[UNet, dict[str, Tensor], str]:
-    """Load the network of a model file.
+def load_network(path: Path, family: Family, config: NetworkConfig, parameters: int) -> tuple[Network, str]:
+    """Load the network of a model file; gives it and the fingerprint of the file.
 
     Parameters
     ----------
     parameters
         How many numbers the file holds, as `napari_micromri.nn.checkpoint.read_spec` gives it.
-    others
-        Name and shape of what the file holds beside the network.
-
-    Returns
-    -------
-    tuple
-        The network, what else was asked for, and the fingerprint of the file.
 
     Raises
     ------
     ModelError
         The weights don't fit.
     """
-    others = others or {}
     # On the meta device a network takes no memory, so that an absurd configuration costs nothing.
     with torch.device("meta"):
-        network = UNet(config)
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()} | dict(others)
+        network = family.build(config)
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     if sum(math.prod(shape) for shape in shapes.values()) != parameters:
         raise weights_dont_fit(path)
     weights, fingerprint = load_weights(path, shapes)
-    beside = {name: weights.pop(name) for name in others}
     network.load_state_dict(weights, assign=True)
-    return network, beside, fingerprint
+    return network, fingerprint

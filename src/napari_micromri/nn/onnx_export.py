@@ -65,7 +65,7 @@ def export_onnx(model: str | Path | Restorer, path: Path | str, *, overwrite: bo
     Raises
     ------
     ModelError
-        The model can't be loaded or is no UNet, or the packages of the extra ``onnx`` are missing.
+        The model can't be loaded or takes several steps, or the packages of the extra ``onnx`` are missing.
     WriteError
         See `napari_micromri.io.atomic.atomic_output`.
     """
@@ -75,7 +75,10 @@ def export_onnx(model: str | Path | Restorer, path: Path | str, *, overwrite: bo
         raise OutputExistsError(path)
     restorer = load_model(model) if isinstance(model, str | Path) else model
     if not isinstance(restorer, PlainRestorer):
-        raise ModelError(f"'{restorer.spec.name}' is of the kind '{restorer.spec.kind}'; only UNets can be exported.")
+        raise ModelError(
+            f"'{restorer.spec.name}' is of the kind '{restorer.spec.kind}'; only networks that denoise in one step can "
+            "be exported."
+        )
     graph = _trace(restorer.network, restorer.network.config.input_channels)
     graph.doc_string = restorer.spec.card.summary
     entry = graph.metadata_props.add()

@@ -1,16 +1,13 @@
-"""A trained `UNet` with all that surrounds it: upsampling, normalisation, tiling."""
+"""A trained network that takes one step, with all that surrounds it: upsampling, normalisation, tiling."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
-from napari_micromri.errors import ModelError
-from napari_micromri.nn.checkpoint import faulty_field, read_spec
-from napari_micromri.nn.families.unet.network import UNetConfig
+from napari_micromri.nn.checkpoint import read_spec
 from napari_micromri.nn.network_restorer import NetworkRestorer, load_network
 from napari_micromri.nn.normalisation import is_constant
 from napari_micromri.nn.preparation import with_noise
@@ -20,11 +17,12 @@ from napari_micromri.nn.tiling import run_tiled
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_micromri.nn.family import Family
     from napari_micromri.nn.restorer import Noise
 
 
 class PlainRestorer(NetworkRestorer):
-    """Denoises slices with a `UNet`; see `napari_micromri.nn.restorer.Restorer`."""
+    """Denoises slices with a network, in one step; see `napari_micromri.nn.restorer.Restorer`."""
 
     @torch.inference_mode()
     def restore(self, slices: Tensor, tile: int | None = None, noise: Noise = MEASURED) -> Tensor:
@@ -42,22 +40,14 @@ class PlainRestorer(NetworkRestorer):
         return output.float()
 
 
-def load(path: Path) -> PlainRestorer:
-    """Load a model file of the kind ``unet``.
+def load(path: Path, family: Family) -> PlainRestorer:
+    """Load a model file of a kind that is just a network.
 
     Raises
     ------
     ModelError
-        The configuration or the weights don't fit a `UNet`.
+        The configuration or the weights don't fit the network.
     """
     spec, parameters = read_spec(path)
-    try:
-        config = UNetConfig.model_validate(spec.config)
-    except ValidationError as error:
-        raise ModelError(
-            f"The model {path} is damaged: its configuration's '{faulty_field(error)}' makes no sense. Get it anew."
-        ) from error
-    if config.guided or config.time_embedding:
-        raise ModelError(f"The model {path} is no plain UNet: it wants more than a slice. Choose another file.")
-    network, _, fingerprint = load_network(path, config, parameters)
+    network, fingerprint = load_network(path, family, family.shape(spec), parameters)
     return PlainRestorer(network, spec, fingerprint)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import ModelError, describe_os_error
 from napari_micromri.nn.checkpoint import read_spec
+from napari_micromri.nn.families import FAMILIES
 
 if TYPE_CHECKING:
-    from napari_micromri.nn.checkpoint import ModelSpec
     from napari_micromri.nn.restorer import Restorer
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 FOLDERS_VARIABLE = "MICROMRI_MODELS"
 """Environment variable with more folders of models, separated as in PATH."""
-
-KINDS = {"unet": "napari_micromri.nn.plain_restorer", "apddm": "napari_micromri.nn.families.apddm.restorer"}
-"""Kind of model -> module whose ``load(path)`` gives its `Restorer`. A new family of models is a new line."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,7 @@ def describe_model(path: Path | str) -> ModelEntry:
         See `napari_micromri.nn.checkpoint.read_spec`.
     """
     spec, parameters = read_spec(path)
+    family = FAMILIES.get(spec.kind)
     return ModelEntry(
         spec.name,
         spec.kind,
@@ -71,21 +68,9 @@ def describe_model(path: Path | str) -> ModelEntry:
         spec.card.summary,
         spec.factor,
         parameters,
-        most_steps=_most_steps(spec),
-        takes_noise=_takes_noise(spec),
+        most_steps=family.most_steps(spec.config) if family is not None else 1,
+        takes_noise=family is not None and family.takes_noise(spec.config),
     )
-
-
-def _most_steps(spec: ModelSpec) -> int:
-    """Look it up in the description alone: the model's own module would bring torch."""
-    steps = spec.config.get("steps", 1)
-    several = spec.kind == "apddm" and spec.config.get("parameterisation") != "simplified"
-    return steps if several and isinstance(steps, int) else 1
-
-
-def _takes_noise(spec: ModelSpec) -> bool:
-    network = spec.config.get("unet", spec.config)
-    return isinstance(network, dict) and network.get("noise_input") is True
 
 
 def load_model(name_or_path: str | Path) -> Restorer:
@@ -98,13 +83,12 @@ def load_model(name_or_path: str | Path) -> Restorer:
     """
     path = find_model(name_or_path)
     spec, _ = read_spec(path)
-    if spec.kind not in KINDS:
-        known = ", ".join(KINDS)
+    if spec.kind not in FAMILIES:
+        known = ", ".join(FAMILIES)
         raise ModelError(
             f"The model {path} is of the kind '{spec.kind}'; this version knows {known}. Update napari-micromri."
         )
-    restorer: Restorer = import_module(KINDS[spec.kind]).load(path)
-    return restorer
+    return FAMILIES[spec.kind].load(path)
 
 
 def find_model(name_or_path: str | Path) -> Path:

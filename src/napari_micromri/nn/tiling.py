@@ -15,28 +15,20 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_micromri.nn.families.unet.network import UNetConfig
+    from napari_micromri.nn.family import NetworkConfig
 
 
-def reach(config: UNetConfig) -> int:
-    """Distance in fine pixels beyond which a `UNet`'s input can't change its output, from above.
+def run_tiled(run: Callable[[Tensor], Tensor], image: Tensor, tile: int | None, config: NetworkConfig) -> Tensor:
+    """Apply ``run`` to images (N, C, H, W) in tiles of about ``tile`` pixels (None: whole); it gives (N, 1, H, W).
 
-    Each 3 x 3 convolution reaches one pixel of its level further. Besides those of both blocks of a level there are at
-    most two more in resampling from below (a 3 x 3 convolution and bicubic interpolation), and one in the head.
+    A network that sees all of an image, wherever it looks, gets it whole.
     """
-    levels = len(config.features_main)
-    pixels = sum((config.patch_size << level) * (2 * config.convolutions + 4) for level in range(levels))
-    return pixels + config.multiple
-
-
-def run_tiled(run: Callable[[Tensor], Tensor], image: Tensor, tile: int | None, config: UNetConfig) -> Tensor:
-    """Apply ``run`` to images (N, C, H, W) in tiles of about ``tile`` pixels (None: whole); it gives (N, 1, H, W)."""
     height, width = image.shape[-2:]
-    if tile is None or max(height, width) <= tile:
+    if tile is None or config.reach is None or max(height, width) <= tile:
         return run(image)
     # Tiles and margins start at multiples of what the network halves, so that its grid falls on the same pixels.
     step = max(1, tile // config.multiple) * config.multiple
-    margin = -(-reach(config) // config.multiple) * config.multiple
+    margin = -(-config.reach // config.multiple) * config.multiple
     result = torch.empty_like(image[:, :1])
     for rows, inner_rows in _spans(height, step, margin):
         for columns, inner_columns in _spans(width, step, margin):

@@ -6,14 +6,25 @@ import difflib
 import json
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from napari_micromri.errors import InputError, describe_os_error
 from napari_micromri.io.small_files import read_small
-from napari_micromri.nn.families.apddm.settings import ApddmSettings
-from napari_micromri.nn.families.unet.config import UNetConfig
+from napari_micromri.nn.families import FAMILIES, OWN_SETTINGS, FamilySettings
+from napari_micromri.nn.family import NetworkConfig
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.simulation.resampling import Upsampling
 from napari_micromri.training.simulated_settings import SimulatedSettings
@@ -21,10 +32,16 @@ from napari_micromri.training.simulated_settings import SimulatedSettings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from napari_micromri.nn.families.apddm.config import ApddmConfig
+    from napari_micromri.nn.family import Family
 
 
-class TrainConfig(BaseModel):
+def _known(kind: str) -> str:
+    if kind not in FAMILIES:
+        raise ValueError(f"choose {' or '.join(FAMILIES)}")
+    return kind
+
+
+class TrainConfig(FamilySettings):
     """How a model is trained. Without arguments it is the report's first run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,11 +49,12 @@ class TrainConfig(BaseModel):
     name: str = Field(default="", max_length=100, description="name of the model; empty for that of the run's folder")
     seed: int = Field(default=0, ge=0, lt=2**31, description="same seed, same machine: same curve")
 
-    kind: Literal["unet", "apddm"] = Field(
-        default="unet", description="kind of model; apddm: a diffusion model, from faithful to textured"
+    kind: Annotated[str, AfterValidator(_known)] = Field(
+        default="unet", description=f"kind of model: {', '.join(FAMILIES)}"
     )
-    network: UNetConfig = Field(default=UNetConfig(), description="shape of the UNet")
-    apddm: ApddmSettings = Field(default=ApddmSettings(), description="only for models of the kind apddm")
+    network: SerializeAsAny[NetworkConfig] = Field(
+        default=None, validate_default=True, description="shape of the network, as its kind of model has it"
+    )
     init_from: str | None = Field(
         default=None,
         description="model to start from, by name or file; its network, upsampling and normalisation then take the "
@@ -135,26 +153,42 @@ class TrainConfig(BaseModel):
         default=10.0, ge=0, description="save the state within long epochs, too, so often"
     )
 
+    @field_validator("network", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> NetworkConfig:
+        network = FAMILIES[info.data.get("kind", "unet")].network  # without a kind there is an error already
+        if isinstance(value, NetworkConfig) and not isinstance(value, network):
+            raise ValueError(f"it is no network of the kind {info.data['kind']}")
+        return network() if value is None else network.model_validate(value)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.network.guided or self.network.time_embedding:
-            raise ValueError("'guided' and 'time_embedding' follow from the kind of model and can't be chosen")
         if self.pairs == "study" and self.simulated != SimulatedSettings():
             raise ValueError("the settings 'simulated' only count with pairs=simulated")
         if self.balance == "subjects" and self.draws is None:
             raise ValueError("balance=subjects needs draws, the number of slices of an epoch")
         if self.cuts > 1 and self.crop is None:
             raise ValueError("cuts needs crop, the size of the squares that are cut out")
-        if self.kind == "unet" and self.apddm != ApddmSettings():
-            raise ValueError("the settings 'apddm' only count with kind=apddm")
-        if self.kind == "apddm":
-            self.apddm.model(self.network)
+        for kind, settings in OWN_SETTINGS.items():
+            if kind != self.kind and getattr(self, kind) != settings():
+                raise ValueError(f"the settings '{kind}' only count with kind={kind}")
+        self.family.check(self.network, self.settings)
         return self
 
     @property
-    def model(self) -> UNetConfig | ApddmConfig:
+    def family(self) -> Family:
+        """The kind of model."""
+        return FAMILIES[self.kind]
+
+    @property
+    def settings(self) -> BaseModel | None:
+        """Settings that only this kind of model has; None where there are none."""
+        return getattr(self, self.kind, None)
+
+    @property
+    def model(self) -> BaseModel:
         """What the model is, apart from its weights: the ``config`` of its file."""
-        return self.apddm.model(self.network) if self.kind == "apddm" else self.network
+        return self.family.model(self.network, self.settings)
 
 
 def parse_config(content: Mapping[str, Any]) -> TrainConfig:
@@ -168,7 +202,7 @@ def parse_config(content: Mapping[str, Any]) -> TrainConfig:
     try:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
-        raise InputError(_explain(error)) from error
+        raise InputError(_explain(error, content.get("kind", "unet"))) from error
 
 
 def read_config(path: Path | str) -> dict[str, Any]:
@@ -243,11 +277,11 @@ def _parse_value(text: str) -> Any:
     return text
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, kind: str) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"There is no setting '{where}'.{_suggest(where)}"
+        return f"There is no setting '{where}'.{_suggest(where, kind)}"
     if not where:
         return f"The settings don't fit together: {first['msg'].removeprefix('Value error, ')}."
     said = first["msg"].removeprefix("Value error, ")
@@ -255,22 +289,31 @@ def _explain(error: ValidationError) -> str:
     return f"The setting '{where}' can't be {json.dumps(first['input'], default=str)}: {said}."
 
 
-def _suggest(key: str) -> str:
+def _suggest(key: str, kind: str) -> str:
+    if having := [other for other in FAMILIES if key in known_keys(other)]:
+        return f" Models of the kind {' or '.join(having)} have it, but not those of the kind {kind}."
     # The right name in the wrong place, such as residual for network.residual, is nearer than any other.
-    near = [known for known in known_keys() if known.rpartition(".")[2] == key.rpartition(".")[2]]
-    near = near or difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
+    keys = known_keys(kind)
+    near = [known for known in keys if known.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = near or difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else f" Known are {', '.join(TrainConfig.model_fields)}."
 
 
-def known_keys() -> list[str]:
-    """List all settings by name, those of the network as ``network.residual``."""
-    nested: dict[str, type[BaseModel]] = {
-        "network": UNetConfig,
-        "apddm": ApddmSettings,
-        "normalisation": Normalisation,
-        "simulated": SimulatedSettings,
-    }
-    return [
-        *TrainConfig.model_fields,
-        *(f"{outer}.{inner}" for outer, model in nested.items() for inner in model.model_fields),
+def known_keys(kind: str | None = None) -> list[str]:
+    """List all settings by name, those of the network as ``network.residual``; of all kinds of models, or of one."""
+    families = FAMILIES if kind is None else {kind: FAMILIES[kind]}
+    nested: list[tuple[str, type[BaseModel]]] = [
+        *(("network", family.network) for family in families.values()),
+        *((name, settings) for name, settings in OWN_SETTINGS.items() if name in families),
+        ("normalisation", Normalisation),
+        ("simulated", SimulatedSettings),
     ]
+    keys = [*TrainConfig.model_fields, *(f"{outer}.{inner}" for outer, model in nested for inner in model.model_fields)]
+    return list(dict.fromkeys(keys))
+
+
+def config_of_kind(kind: str) -> type[TrainConfig]:
+    """Give `TrainConfig` as it is for one kind of model: to read its fields and their schema, not to make any."""
+    family = FAMILIES[kind]
+    fields: dict[str, Any] = {"network": (family.network, Field(default=family.network(), description="its shape"))}
+    return create_model("TrainConfig", __base__=TrainConfig, **fields)

@@ -49,9 +49,8 @@ def needed_bytes(config: TrainConfig, data: TrainingData) -> int:
         network = new_network(config)
         count = min(config.batch_size, len(data.train))
         batch = torch.empty(count, network.config.input_channels, rows, columns)
-        time = torch.empty(count) if network.config.time_embedding else None
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            network(batch, time)
+            network(batch, torch.empty(count))  # a network without a time ignores it
     weights = sum(weight.nbytes for weight in network.parameters())
     return sum(kept.values()) + 4 * weights  # with their gradients and what the optimizer keeps of each
 

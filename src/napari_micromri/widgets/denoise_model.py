@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError
+from napari_micromri.nn.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from napari_micromri.nn.registry import ModelEntry
     from napari_micromri.scan import Scan
 
-KIND_LABELS = {"unet": "UNet", "apddm": "APDDM"}
 STEPS = (1, 2, 3, 5, 10, 20, 30, 50)
 """Steps from the left end of the slider to the right."""
 
@@ -201,7 +201,8 @@ def duration(seconds: float) -> str:
 
 
 def _label(entry: ModelEntry) -> str:
-    return f"{entry.name} ({KIND_LABELS.get(entry.kind.lower(), entry.kind)})"
+    family = FAMILIES.get(entry.kind)
+    return f"{entry.name} ({family.label if family is not None else entry.kind})"
 
 
 def _about(entry: ModelEntry) -> str:

@@ -20,7 +20,7 @@ from napari_micromri.nn.restorer import Sampling
 from napari_micromri.training.engine.batches import training_batches, whole_sample
 from napari_micromri.training.engine.estimate import estimate
 from napari_micromri.training.engine.loop import train
-from napari_micromri.training.engine.methods import first_network, make_method, new_network
+from napari_micromri.training.engine.methods import first_network, new_network
 from napari_micromri.training.events import Batch, Epoch, Started, Stopped
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_a_diffusion_model_learns_and_is_kept_as_one(
     assert spec.kind == "apddm"
     assert spec.card.summary.startswith("APDDM trained on blobs")
     assert spec.config == config.model.model_dump(mode="json")
-    method = make_method(config, data.train)
+    method = config.family.method(config, data.train)
     assert spec.provenance["residual_bank"] == method.provenance()["residual_bank"]
     assert spec.provenance["residual_bank"]["residuals"] == 8
     model = load_model(folder.best)
@@ -130,7 +130,7 @@ def test_noise_is_the_same_in_however_many_processes(
     make_apddm: Callable[..., TrainConfig], data: TrainingData
 ) -> None:
     config = make_apddm(batch_size=4, crop=16)
-    method = make_method(config, data.train)
+    method = config.family.method(config, data.train)
     alone = [batch.points for batch in training_batches(data.train, config, 1, prepare=method.prepare)]
     shared = [
         [b.points for b in training_batches(data.train, config, 1, prepare=method.prepare, rank=rank, world=2)]
@@ -143,7 +143,7 @@ def test_noise_is_the_same_in_however_many_processes(
 
 def test_points_lie_on_the_paths_of_their_pairs(make_apddm: Callable[..., TrainConfig], data: TrainingData) -> None:
     config = make_apddm({"beta": 0.0, "at_end": 0.0}, flips=False)
-    method = make_method(config, data.train)
+    method = config.family.method(config, data.train)
     times = set()
     for batch in training_batches(data.train, config, 1, prepare=method.prepare):
         alpha = (batch.times / 6)[:, None, None, None]

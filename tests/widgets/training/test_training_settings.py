@@ -6,11 +6,11 @@ import pytest
 from qtpy.QtWidgets import QLabel
 
 from napari_micromri.errors import InputError
-from napari_micromri.training.config import TrainConfig, known_keys
+from napari_micromri.nn.families import FAMILIES
+from napari_micromri.training.config import known_keys
 from napari_micromri.training.presets import PRESETS
-from napari_micromri.widgets.training.families import FAMILIES
 from napari_micromri.widgets.training.fields import as_field
-from napari_micromri.widgets.training.settings import flatten, settings_of, to_content, to_text
+from napari_micromri.widgets.training.settings import flatten, settings_of_kind, to_content, to_text
 from napari_micromri.widgets.training.settings_form import LABEL_WIDTH, SettingsForm, grouped
 from napari_micromri.widgets.training.settings_words import (
     ABOUT,
@@ -27,6 +27,7 @@ from napari_micromri.widgets.training.setup_model import config_of, preset_texts
 from napari_micromri.widgets.training.start_chooser import Start
 
 UNET = FAMILIES["unet"]
+PARTS = ("network", "apddm", "normalisation", "simulated")
 
 
 def start_of(model):
@@ -35,20 +36,20 @@ def start_of(model):
 
 @pytest.fixture
 def settings():
-    return settings_of(TrainConfig, LEFT_OUT)
+    return settings_of_kind("apddm")
 
 
 @pytest.fixture
 def form(qtbot, settings):
     made = SettingsForm(settings)
     qtbot.addWidget(made)
-    made.set_texts(preset_texts(UNET, "quick", settings))
+    made.set_texts(preset_texts(PRESETS["quick"].config, settings))
     made.show()
     return made
 
 
 def test_every_setting_has_a_field_with_words_that_a_person_understands(settings):
-    assert set(settings) == set(known_keys()) - set(LEFT_OUT) - {"network", "apddm", "normalisation", "simulated"}
+    assert set(settings) == {key for key in known_keys("apddm") if key not in LEFT_OUT and key not in PARTS}
     for setting in settings.values():
         words, *_, name = setting.about.splitlines()
         assert len(words) > 15, setting.key
@@ -56,7 +57,8 @@ def test_every_setting_has_a_field_with_words_that_a_person_understands(settings
 
 
 def test_no_words_are_left_over_for_settings_that_are_gone(settings):
-    known = set(settings) | set(LEFT_OUT)
+    known = set(known_keys())
+    assert set(LEFT_OUT) <= known
     named = {*ABOUT, *LABELS, *CHOICES, *UNITS, *ONLY_WITH, *FRONT, *(key for key, _ in ONLY_WITH.values())}
     assert named <= known
     for names in (*GROUPS.values(), *BROUGHT.values()):
@@ -82,10 +84,10 @@ def test_all_settings_are_in_front_or_in_a_group(settings):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_comes_back_from_its_texts(preset, settings):
+def test_a_preset_comes_back_from_its_texts(preset):
     config = PRESETS[preset].config
-    family = FAMILIES[config.kind]
-    texts = preset_texts(family, preset, settings)
+    family, settings = FAMILIES[config.kind], settings_of_kind(config.kind)
+    texts = preset_texts(config, settings)
     assert config_of(family, texts, settings, start_of(config.init_from)) == config
 
 
@@ -95,13 +97,13 @@ def test_each_preset_belongs_to_one_kind_of_model():
 
 
 def test_a_unet_has_no_path():
-    left = settings_of(TrainConfig, LEFT_OUT + UNET.left_out)
-    assert left.keys() == {key for key in settings_of(TrainConfig, LEFT_OUT) if not key.startswith("apddm.")}
+    left = settings_of_kind("unet")
+    assert left.keys() == {key for key in settings_of_kind("apddm") if not key.startswith("apddm.")}
 
 
 def test_a_course_of_noise_is_chosen_or_typed(settings):
     family = FAMILIES["apddm"]
-    texts = preset_texts(family, "apddm-quick", settings)
+    texts = preset_texts(PRESETS["apddm-quick"].config, settings)
     assert texts["apddm.schedule"] == "parabola"
     typed = config_of(family, texts | {"apddm.schedule": "0, 1, 0.5"}, settings, None).apddm
     assert typed.schedule.values == (0, 1, 0.5)
@@ -137,14 +139,14 @@ def test_texts_become_parts_lists_and_nothing(settings):
     ],
 )
 def test_what_makes_no_sense_is_told_with_the_settings_name(key, text, words, settings):
-    texts = preset_texts(UNET, "quick", settings) | {key: text}
+    texts = preset_texts(PRESETS["quick"].config, settings) | {key: text}
     with pytest.raises(InputError, match=words) as told:
         config_of(UNET, texts, settings, None)
     assert key in str(told.value)
 
 
 def test_a_model_to_go_on_from_brings_its_network(settings):
-    texts = preset_texts(UNET, "quick", settings) | {"network.features_main": "nonsense"}
+    texts = preset_texts(PRESETS["quick"].config, settings) | {"network.features_main": "nonsense"}
     config = config_of(UNET, texts, settings, start_of("unet-default"))
     assert config.init_from == "unet-default"
     assert not {"network", "upsampling", "normalisation"} & config.model_fields_set

@@ -16,7 +16,7 @@ from napari_micromri.training.engine.batches import batch_count, training_batche
 from napari_micromri.training.engine.devices import make_fabric
 from napari_micromri.training.engine.evaluation import Judged, evaluate
 from napari_micromri.training.engine.losses import batch_loss
-from napari_micromri.training.engine.methods import first_network, make_method
+from napari_micromri.training.engine.methods import first_network
 from napari_micromri.training.engine.state import Learner
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def estimate(config: TrainConfig, data: TrainingData, *, steps: int = 2, should_
     fabric = make_fabric(config)
     factor, (slices, validation) = checked_slices(config, data)
     learner = Learner(first_network(config, factor), config, fabric, batch_count(len(slices), config))
-    method = make_method(config, slices)
+    method = config.family.method(config, slices)
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)
     kept, seconds = 0, []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor
 
-    from napari_micromri.nn.families.unet.network import UNet
+    from napari_micromri.nn.network import Network
     from napari_micromri.progress import ShouldStop
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair
@@ -37,7 +37,7 @@ class Interrupted(Exception):
 class Judged:
     """A network that is judged: the images that it makes from fast slices, and the loss with which it learns."""
 
-    network: UNet
+    network: Network
     method: Method
     fabric: Fabric
 

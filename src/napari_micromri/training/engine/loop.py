@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.nn.families.unet.network import count_parameters
+from napari_micromri.nn.network import count_parameters
 from napari_micromri.progress import never
 from napari_micromri.training.beginning import settle_config
 from napari_micromri.training.data import checked_slices
@@ -18,7 +18,7 @@ from napari_micromri.training.engine.batches import batch_count, training_batche
 from napari_micromri.training.engine.devices import make_fabric, precision_of
 from napari_micromri.training.engine.evaluation import Interrupted, Judged, evaluate
 from napari_micromri.training.engine.losses import batch_loss
-from napari_micromri.training.engine.methods import Method, first_network, make_method, new_network
+from napari_micromri.training.engine.methods import Method, first_network, new_network
 from napari_micromri.training.engine.optimisation import monitored
 from napari_micromri.training.engine.results import ShownSlice, save_model
 from napari_micromri.training.engine.state import Learner
@@ -120,7 +120,7 @@ def _prepare(
     torch.manual_seed(config.seed)
     resumes = folder.last.is_file()
     network = new_network(config) if resumes else first_network(config, factor)
-    method = make_method(config, slices)
+    method = config.family.method(config, slices)
     learner = Learner(network, config, fabric, batch_count(len(slices), config))
     note = _resume(learner, folder, data) if resumes else ""
     # Only one process writes.

@@ -1,6 +1,7 @@
 """What differs between kinds of models while they learn: how a batch is prepared, what is estimated, what is kept.
 
-A further kind of model is a further `Method`; loop, validation, checkpoints and events know nothing of it.
+Each kind of model gives its own (`napari_micromri.nn.family.Family.method`); loop, validation, checkpoints and events
+know nothing of it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from napari_micromri.errors import InputError
-from napari_micromri.nn.families.apddm.network import starting_weights
-from napari_micromri.nn.families.unet.config import UNetConfig
-from napari_micromri.nn.families.unet.network import UNet
+from napari_micromri.nn.network import starting_weights
 from napari_micromri.nn.preparation import with_noise
 from napari_micromri.nn.registry import load_model
 
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from napari_micromri.nn.network import Network
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.data import SlicePair
     from napari_micromri.training.engine.batches import Batch, Sample
 
 
@@ -55,9 +54,12 @@ class Method(Protocol):
 
 
 class PlainMethod:
-    """A UNet: given the fast slice it estimates the good one."""
+    """A network that is given the fast slice and estimates the good one."""
 
-    label, note, estimates_as_it_learns = "UNet", "", True
+    note, estimates_as_it_learns = "", True
+
+    def __init__(self, label: str) -> None:
+        self.label = label
 
     def prepare(self, sample: Sample, _number: int, _stream: Sequence[int], /) -> Sample:
         """Leave the sample as it is."""
@@ -78,22 +80,13 @@ class PlainMethod:
         return {}
 
 
-def make_method(config: TrainConfig, slices: Sequence[SlicePair]) -> Method:
-    """Choose how to learn; ``slices`` are those of training."""
-    if config.kind == "unet":
-        return PlainMethod()
-    from napari_micromri.nn.families.apddm.method import PathMethod
-
-    return PathMethod(config, slices)
-
-
-def new_network(config: TrainConfig) -> UNet:
+def new_network(config: TrainConfig) -> Network:
     """Make the network of the configuration, with random weights."""
-    model = config.model
-    return UNet(model if isinstance(model, UNetConfig) else model.unet)
+    family = config.family
+    return family.build(family.completed(config.network, config.settings))
 
 
-def first_network(config: TrainConfig, factor: int) -> UNet:
+def first_network(config: TrainConfig, factor: int) -> Network:
     """Make the network to start with: new, or with the weights of ``init_from``.
 
     Raises

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor
 
-    from napari_micromri.nn.families.unet.network import UNet
+    from napari_micromri.nn.network import Network
     from napari_micromri.training.config import TrainConfig
 
 FORMAT = "napari-micromri training state"
@@ -59,7 +59,7 @@ class Place:
 class Learner:
     """A network and everything that moves while it learns."""
 
-    def __init__(self, network: UNet, config: TrainConfig, fabric: Fabric, batches: int) -> None:
+    def __init__(self, network: Network, config: TrainConfig, fabric: Fabric, batches: int) -> None:
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
         self._optimizer = make_optimizer(network.parameters(), config)
         self.model, self.optimizer = fabric.setup(self.network, self._optimizer)
@@ -70,9 +70,9 @@ class Learner:
         self._fabric = fabric
 
     @property
-    def judged(self) -> UNet:
+    def judged(self) -> Network:
         """The network that is validated and kept: the average, when there is one."""
-        network: UNet = self.network if self.average is None else self.average.module  # type: ignore[assignment]
+        network: Network = self.network if self.average is None else self.average.module  # type: ignore[assignment]
         return network
 
     def save(self, path: Path, fingerprint: str) -> None:

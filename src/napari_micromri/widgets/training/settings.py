@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from napari_micromri.widgets.training.settings_words import ABOUT, CHOICES, LABELS, UNITS
+from napari_micromri.nn.families import FAMILIES
+from napari_micromri.training.config import config_of_kind
+from napari_micromri.widgets.training.settings_words import ABOUT, CHOICES, LABELS, LEFT_OUT, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,12 @@ def settings_of(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> dict
     schema = model.model_json_schema()
     found = _settings("", schema, schema.get("$defs", {}))
     return {setting.key: setting for setting in found if not is_among(setting.key, leave_out)}
+
+
+def settings_of_kind(kind: str) -> dict[str, Setting]:
+    """List the settings that a person can choose for a kind of model."""
+    others = tuple(f"{other}." for other in FAMILIES if other != kind)
+    return settings_of(config_of_kind(kind), LEFT_OUT + others)
 
 
 def is_among(key: str, names: tuple[str, ...]) -> bool:

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.nn.families import FAMILIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+
+def _family_fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Give the settings that kinds of models bring: those of their networks, and those under their own names."""
+    for family in FAMILIES.values():
+        for part, model in (("network", family.network), (family.kind, family.settings)):
+            if model is not None:
+                yield from ((f"{part}.{name}", field) for name, field in model.model_fields.items())
+
+
+FAMILY_FIELDS = dict(_family_fields())
+
+
+def _extra(name: str) -> dict[str, Any]:
+    """Give what the fields say under this name in their ``json_schema_extra``; see `NetworkConfig`."""
+    extras = ((key, field.json_schema_extra) for key, field in FAMILY_FIELDS.items())
+    return {key: extra[name] for key, extra in extras if isinstance(extra, dict) and name in extra}
+
+
 FRONT = ("epochs", "batch_size", "learning_rate", "loss", "alpha")
 """Always in view; ``alpha`` only with the loss that has it."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Name and seed": ("name", "seed"),
     "Network": ("network.", "upsampling", "normalisation."),
-    "Diffusion path": ("apddm.",),
+    **{family.title: (f"{kind}.",) for kind, family in FAMILIES.items() if family.settings is not None},
     "Slices": ("draws", "balance", "crop", "cuts", "flips", "transpose", "scaling"),
     "Simulated fast scans": ("pairs", "simulated."),
     "Learning": ("optimizer", "weight_decay", "momentum", "clip", "ema"),
@@ -30,20 +57,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 OTHERS = "Others"
 
 BROUGHT: dict[str, tuple[str, ...]] = {
-    "unet": ("network.", "upsampling", "normalisation."),
-    "apddm": (
-        "network.",
-        "upsampling",
-        "normalisation.",
-        "apddm.parameterisation",
-        "apddm.steps",
-        "apddm.beta",
-        "apddm.schedule",
-    ),
+    kind: ("network.", "upsampling", "normalisation.", *(f"{kind}.{name}" for name in family.keeps))
+    for kind, family in FAMILIES.items()
 }
 """What a model that training goes on from brings along, by its kind."""
 
-LEFT_OUT = ("kind", "init_from", "network.guided", "network.time_embedding")
+LEFT_OUT = ("kind", "init_from", *(key for key, field in FAMILY_FIELDS.items() if not field.description))
 """Chosen elsewhere in the dock, or what follows from other settings."""
 
 ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -70,12 +89,12 @@ ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "plateau_patience": ("scheduler", ("plateau",)),
     "warmup_epochs": ("scheduler", ("cosine",)),
     "final_rate": ("scheduler", ("cosine",)),
-    "apddm.at_end": ("apddm.parameterisation", ("residual", "paper")),
-    "apddm.judged_steps": ("apddm.parameterisation", ("residual", "paper")),
+    **{key: (other, tuple(values)) for key, (other, values) in _extra("only_with").items()},
 }
 """Settings that only count with certain values of another one, and are hidden otherwise."""
 
 LABELS = {
+    **{key: field.title for key, field in FAMILY_FIELDS.items() if field.title},
     "seed": "Seed",
     "pairs": "Fast scans",
     "simulated.factor": "Factor",
@@ -93,7 +112,6 @@ LABELS = {
     "balance": "Draw evenly",
     "cuts": "Squares per slice",
     "minutes": "Stop after",
-    "network.noise_input": "Tell the noise",
     "crop": "Random crop",
     "scaling": "Random brightness",
     "transpose": "Swap rows, columns",
@@ -113,22 +131,7 @@ LABELS = {
     "cache_megabytes": "Slices in memory",
     "checkpoint_minutes": "Save every",
     "upsampling": "Input to HR grid",
-    "network.features_main": "Features",
-    "network.downsampling": "Way down",
-    "network.upsampling": "Way up",
-    "network.residual": "Learn difference",
-    "network.patch_size": "Patch size",
-    "network.convolutions": "Convolutions",
     "normalisation.kind": "Normalise slices by",
-    "apddm.parameterisation": "Network estimates",
-    "apddm.steps": "Steps of the path",
-    "apddm.beta": "Noise at its end",
-    "apddm.schedule": "Noise schedule",
-    "apddm.at_end": "Samples at its end",
-    "apddm.noiseless": "…without noise",
-    "apddm.bank_size": "Residual bank",
-    "apddm.exact": "Sum all draws",
-    "apddm.judged_steps": "Validation steps",
 }
 
 ABOUT = {
@@ -156,6 +159,6 @@ UNITS: dict[str, tuple[str, ...]] = {
 
 CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
-    "apddm.schedule": ("parabola", "sine", "bridge", "constant"),
+    **{key: tuple(map(str, field.examples)) for key, field in FAMILY_FIELDS.items() if field.examples},
 }
 """Values that are offered for settings that also take others."""

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_micromri.nn.family import Family
     from napari_micromri.study.model import Set
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.forecast import Forecast
-    from napari_micromri.widgets.training.families import Family
     from napari_micromri.widgets.training.settings import Setting
     from napari_micromri.widgets.training.start_chooser import Start
 
@@ -122,9 +122,9 @@ class SetupState:
         return self.problem or self.folder_problem or ("Starting…" if self.starting else "")
 
 
-def preset_texts(family: Family, preset: str, settings: Mapping[str, Setting]) -> dict[str, str]:
+def preset_texts(config: TrainConfig, settings: Mapping[str, Setting]) -> dict[str, str]:
     """Write all settings of a preset as the fields show them."""
-    texts = flatten(family.presets[preset].config.model_dump(mode="json"))
+    texts = flatten(config.model_dump(mode="json"))
     return {key: texts[key] for key in settings}
 
 

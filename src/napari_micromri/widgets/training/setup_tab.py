@@ -11,15 +11,15 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.errors import InputError
-from napari_micromri.training.config import TrainConfig
+from napari_micromri.nn.families import FAMILIES
+from napari_micromri.training.presets import PRESETS
+from napari_micromri.training.process import start_run
 from napari_micromri.widgets.background import BackgroundJob
-from napari_micromri.widgets.training.families import FAMILIES
 from napari_micromri.widgets.training.looking import Looking
 from napari_micromri.widgets.training.new_folder import RUN
 from napari_micromri.widgets.training.remembered import remember_study
-from napari_micromri.widgets.training.settings import Setting, settings_of
+from napari_micromri.widgets.training.settings import Setting, settings_of_kind
 from napari_micromri.widgets.training.settings_form import SettingsForm
-from napari_micromri.widgets.training.settings_words import LEFT_OUT
 from napari_micromri.widgets.training.setup_form import SetupForm
 from napari_micromri.widgets.training.setup_model import (
     SetupState,
@@ -31,9 +31,10 @@ from napari_micromri.widgets.training.start_chooser import StartChooser
 from napari_micromri.widgets.training.study_chooser import StudyChooser
 
 if TYPE_CHECKING:
+    from napari_micromri.nn.family import Family
     from napari_micromri.progress import Progress, ShouldStop
+    from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.forecast import Forecast
-    from napari_micromri.widgets.training.families import Family
 
 
 class SetupTab(QWidget):
@@ -102,7 +103,7 @@ class SetupTab(QWidget):
 
     def _use_family(self) -> None:
         family, form = self.family, self.form
-        self.settings: dict[str, Setting] = settings_of(TrainConfig, LEFT_OUT + family.left_out)
+        self.settings: dict[str, Setting] = settings_of_kind(family.kind)
         self.fields = SettingsForm(self.settings)
         self.fields.changed.connect(self._update)
         form.show_settings(self.fields)
@@ -116,9 +117,9 @@ class SetupTab(QWidget):
 
     def _use_preset(self) -> None:
         name = self.form.preset.currentText()
-        preset = self.family.presets[name]
+        preset = PRESETS[name]
         self.form.preset_about.setText(f"{preset.summary[:1].upper()}{preset.summary[1:]}.")
-        self.fields.set_texts(preset_texts(self.family, name, self.settings))
+        self.fields.set_texts(preset_texts(preset.config, self.settings))
         self.start_from.choose(preset.config.init_from)
         self._start_chosen()
         self._propose()
@@ -174,7 +175,7 @@ class SetupTab(QWidget):
         if study is None or not self._state().can_start:
             return
         folder = Path(self.form.folder.text().strip()).expanduser()
-        self._starting = Looking(partial(_begin, self.family, self.config(), study, folder), self)
+        self._starting = Looking(partial(_begin, self.config(), study, folder), self)
         self._starting.seen.connect(self._began)
         self._starting.failed.connect(self._not_begun)
         self._starting.look()
@@ -229,8 +230,8 @@ class SetupTab(QWidget):
         form.hint.setText(state.hint or self._said)
 
 
-def _begin(family: Family, config: TrainConfig, study: Path, folder: Path) -> Path:
-    family.start(config, study, folder)
+def _begin(config: TrainConfig, study: Path, folder: Path) -> Path:
+    start_run(config, study, folder)
     return folder
 
 

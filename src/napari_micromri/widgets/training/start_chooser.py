@@ -9,13 +9,13 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt
 
 from napari_micromri.errors import ModelError
+from napari_micromri.nn.families import FAMILIES
 from napari_micromri.nn.registry import available_models, describe_model
-from napari_micromri.widgets.training.families import FAMILIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.widgets.training.families import Family
+    from napari_micromri.nn.family import Family
     from napari_micromri.widgets.training.fields import Choice
 
 SCRATCH = "scratch"
@@ -49,7 +49,7 @@ class StartChooser(QObject):
         self._models = []
         self._add(None, SCRATCH, "A new network that knows nothing yet.")
         for entry in available_models():
-            if entry.kind in family.begins_from:
+            if entry.kind in family.starts_from:
                 self._add(Start(entry.name, entry.kind), entry.name, entry.summary)
         self._box.blockSignals(False)
 
@@ -62,8 +62,8 @@ class StartChooser(QObject):
         """Go on from a model file; one that can't be gone on from is refused in a sentence."""
         try:
             entry = describe_model(path)
-            if entry.kind not in family.begins_from:
-                wanted = " or ".join(FAMILIES[kind].label for kind in family.begins_from)
+            if entry.kind not in family.starts_from:
+                wanted = " or ".join(FAMILIES[kind].label for kind in family.starts_from)
                 raise ModelError(f"{path} is of the kind '{entry.kind}'. Choose a {wanted}.")
         except ModelError as error:
             show_error(str(error))

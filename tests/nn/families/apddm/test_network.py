@@ -8,9 +8,10 @@ import torch
 from pydantic import ValidationError
 
 from napari_micromri.nn.families.apddm.config import ApddmConfig, options_for
-from napari_micromri.nn.families.apddm.network import estimate, known_part, starting_weights
+from napari_micromri.nn.families.apddm.network import estimate, known_part
 from napari_micromri.nn.families.apddm.path import AnchoredPath
 from napari_micromri.nn.families.unet.network import UNet, UNetConfig
+from napari_micromri.nn.network import starting_weights
 
 PLAIN = UNetConfig(features_main=(4, 6), patch_size=2)
 

@@ -9,7 +9,9 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
-from napari_micromri.nn.families.unet.network import PRESETS, UNet, UNetConfig, count_parameters
+from napari_micromri.nn.families.unet.network import UNet, UNetConfig
+from napari_micromri.nn.network import count_parameters
+from napari_micromri.training.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +21,7 @@ SIZES = [(16, 16), (37, 50), (1, 1), (1, 23), (40, 1), (7, 8)]
 
 @pytest.mark.parametrize(("name", "parameters"), [("first-run", 1_862_209), ("tuned", 1_793_921)])
 def test_the_presets_are_the_reports_networks(name: str, parameters: int) -> None:
-    network = UNet(PRESETS[name])
+    network = UNet(PRESETS[name].config.network)
     assert count_parameters(network) == parameters
     image = torch.rand(1, 1, 30, 22)
     with torch.no_grad():

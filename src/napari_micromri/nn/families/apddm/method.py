@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_micromri.nn.families.apddm.family import model_of, settings_of
 from napari_micromri.nn.families.apddm.network import estimate
 from napari_micromri.nn.families.apddm.noise import generator_of
 from napari_micromri.nn.families.apddm.path import critical_beta
@@ -35,8 +36,8 @@ class PathMethod:
     estimates_as_it_learns = False
 
     def __init__(self, config: TrainConfig, slices: Sequence[SlicePair]) -> None:
-        self.settings = config.apddm
-        self.model = config.apddm.model(config.network)
+        self.settings = settings_of(config)
+        self.model = model_of(config)
         self.path = self.model.path
         self.bank = collect_bank(config, slices) if self.settings.bank_size and self.settings.beta else None
         self.note = _note(self.path.beta, critical_beta(1.0, self.path.steps, self.path.schedule))
@@ -99,7 +100,7 @@ def collect_bank(config: TrainConfig, slices: Sequence[SlicePair]) -> ResidualBa
     """
     rng = np.random.default_rng([config.seed, len(slices)])
     order = rng.permutation(len(slices))
-    chosen = [int(order[place % len(slices)]) for place in range(config.apddm.bank_size)]
+    chosen = [int(order[place % len(slices)]) for place in range(settings_of(config).bank_size)]
     if config.crop is None:  # whole slices: each is there once
         chosen = chosen[: len(slices)]
 

@@ -10,14 +10,11 @@ import torch
 from napari_micromri.nn.preparation import with_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from napari_micromri.nn.families.apddm.config import ApddmConfig
     from napari_micromri.nn.families.apddm.path import AnchoredPath
-    from napari_micromri.nn.families.unet.network import UNet
 
 
 def estimate(
@@ -64,26 +61,3 @@ def known_part(path: AnchoredPath) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 def _at(values: NDArray[np.float64], t: Tensor, like: Tensor) -> Tensor:
     return torch.as_tensor(values, dtype=like.dtype, device=like.device)[t][:, None, None, None]
-
-
-def starting_weights(network: UNet, plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Fit the weights of a plain trained `UNet` to one with more inputs, so that it computes the same at first.
-
-    The weights of further input channels are zero; the embedding of time keeps its own, whose last layers are zero.
-
-    Parameters
-    ----------
-    network
-        New, and apart from ``noise_input``, ``guided`` and ``time_embedding`` of the plain network's shape.
-    plain
-        State of the trained network.
-    """
-    own = network.state_dict()
-    weights = {name: tensor.clone() for name, tensor in own.items()}
-    for name, tensor in plain.items():
-        if own[name].shape == tensor.shape:
-            weights[name] = tensor.clone()
-        else:  # the first convolution: its first channels are the plain network's
-            weights[name] = torch.zeros_like(own[name])
-            weights[name][:, : tensor.shape[1]] = tensor
-    return weights

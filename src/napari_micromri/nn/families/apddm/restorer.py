@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
-from napari_micromri.errors import ModelError
-from napari_micromri.nn.checkpoint import faulty_field, read_spec
+from napari_micromri.nn.checkpoint import read_spec
 from napari_micromri.nn.families.apddm.config import ApddmConfig
 from napari_micromri.nn.families.apddm.network import estimate
 from napari_micromri.nn.families.apddm.noise import NoiseSource
@@ -27,7 +25,8 @@ if TYPE_CHECKING:
 
     from napari_micromri.nn.checkpoint import ModelSpec
     from napari_micromri.nn.families.apddm.residuals import ResidualBank
-    from napari_micromri.nn.families.unet.network import UNet
+    from napari_micromri.nn.family import Family
+    from napari_micromri.nn.network import Network
     from napari_micromri.nn.restorer import Noise
 
 
@@ -36,7 +35,7 @@ class ApddmRestorer(NetworkRestorer):
 
     def __init__(
         self,
-        network: UNet,
+        network: Network,
         spec: ModelSpec,
         config: ApddmConfig,
         fingerprint: str = "",
@@ -168,7 +167,7 @@ def _portions(slices: int, draws: int, at_once: int) -> Iterator[tuple[list[int]
         yield list(places), list(numbers)
 
 
-def load(path: Path) -> ApddmRestorer:
+def load(path: Path, family: Family) -> ApddmRestorer:
     """Load a model file of the kind ``apddm``.
 
     Raises
@@ -177,11 +176,6 @@ def load(path: Path) -> ApddmRestorer:
         The configuration or the weights don't fit.
     """
     spec, parameters = read_spec(path)
-    try:
-        config = ApddmConfig.model_validate(spec.config)
-    except ValidationError as error:
-        raise ModelError(
-            f"The model {path} is damaged: its configuration's '{faulty_field(error)}' makes no sense. Get it anew."
-        ) from error
-    network, _, fingerprint = load_network(path, config.unet, parameters)
+    config = family.read(ApddmConfig, spec)
+    network, fingerprint = load_network(path, family, config.unet, parameters)
     return ApddmRestorer(network, spec, config, fingerprint)

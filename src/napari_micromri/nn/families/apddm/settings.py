@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from napari_micromri.nn.families.unet.config import UNetConfig
 
 
+_TAKES_STEPS: dict[str, Any] = {"only_with": ["apddm.parameterisation", ["residual", "paper"]]}
+
+
 class ApddmSettings(BaseModel):
     """The path of an anchored path diffusion model (APDDM), and which points of it are learned from."""
 
@@ -20,26 +23,60 @@ class ApddmSettings(BaseModel):
 
     parameterisation: Parameterisation = Field(
         default="residual",
+        title="Network estimates",
         description="what the network estimates; residual: best; paper: the report's eq. 10, to reproduce it; "
         "simplified: one step, no time",
     )
-    steps: int = Field(default=20, ge=1, le=1000, description="steps T that the path is divided into")
+    steps: int = Field(
+        default=20, ge=1, le=1000, title="Steps of the path", description="steps T that the path is divided into"
+    )
     beta: float = Field(
-        default=0.6, ge=0, le=100, description="noise at the end of the path, over the RMS of each slice's residual"
+        default=0.6,
+        ge=0,
+        le=100,
+        title="Noise at its end",
+        description="noise at the end of the path, over the RMS of each slice's residual",
     )
     schedule: WrittenSchedule = Field(
         default=Parabola(),
+        title="Noise schedule",
+        examples=["parabola", "sine", "bridge", "constant"],
         description="noise that each step adds, f; or its values from start to end, as 0, 1, 0.5",
     )
     at_end: float = Field(
-        default=0.5, ge=0, le=1, description="part of the samples at t = T, which inference in one step uses alone"
+        default=0.5,
+        ge=0,
+        le=1,
+        title="Samples at its end",
+        description="part of the samples at t = T, which inference in one step uses alone",
+        json_schema_extra=_TAKES_STEPS,
     )
-    noiseless: float = Field(default=1.0, ge=0, le=1, description="part of the samples at t = T that get no noise")
+    noiseless: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        title="…without noise",
+        description="part of the samples at t = T that get no noise",
+    )
     bank_size: int = Field(
-        default=256, ge=0, le=100_000, description="residuals of training slices to draw noise from; 0: Gaussian noise"
+        default=256,
+        ge=0,
+        le=100_000,
+        title="Residual bank",
+        description="residuals of training slices to draw noise from; 0: Gaussian noise",
     )
-    exact: bool = Field(default=True, description="sum the draws of all steps; else one scaled draw, which is quicker")
-    judged_steps: int = Field(default=1, ge=1, description="steps that validation takes")
+    exact: bool = Field(
+        default=True,
+        title="Sum all draws",
+        description="sum the draws of all steps; else one scaled draw, which is quicker",
+    )
+    judged_steps: int = Field(
+        default=1,
+        ge=1,
+        title="Validation steps",
+        description="steps that validation takes",
+        json_schema_extra=_TAKES_STEPS,
+    )
 
     @model_validator(mode="after")
     def _can_be_judged(self) -> Self:

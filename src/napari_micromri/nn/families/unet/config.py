@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from napari_micromri.nn.family import NetworkConfig
 
 Activation = Literal["relu", "leaky_relu", "elu", "prelu"]
 
 
-class UNetConfig(BaseModel):
+class UNetConfig(NetworkConfig):
     """Shape of a `UNet`; the fields up to ``residual`` are the hyperparameters of report section 4.2.1.
 
     ``features_main`` has one entry per resolution level, finest first. ``convolutions`` is their number in each block.
@@ -18,23 +20,36 @@ class UNetConfig(BaseModel):
     between 0 and 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     features_main: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         default=(64, 128, 256),
         min_length=1,
         max_length=8,
+        title="Features",
         description="channels at each resolution, finest first; more of them learn more, and compute longer",
+        json_schema_extra={"search": {"0": [32, 64, 128], "1": [64, 128, 256], "2": [64, 128, 256, 512]}},
     )
     downsampling: Literal["maxpool", "meanpool", "conv_strided"] = Field(
-        default="meanpool", description="how the network comes to the next coarser resolution"
+        default="meanpool",
+        title="Way down",
+        description="how the network comes to the next coarser resolution",
+        json_schema_extra={"search": ["maxpool", "meanpool", "conv_strided"]},
     )
     upsampling: Literal["upconv", "nearest", "bilinear", "bicubic"] = Field(
-        default="upconv", description="how the network comes back to the next finer resolution"
+        default="upconv",
+        title="Way up",
+        description="how the network comes back to the next finer resolution",
+        json_schema_extra={"search": ["upconv", "nearest", "bilinear", "bicubic"]},
     )
-    activation: Activation = Field(default="relu", description="non-linear function after each convolution")
+    activation: Activation = Field(
+        default="relu",
+        description="non-linear function after each convolution",
+        json_schema_extra={"search_more": ["relu", "leaky_relu", "elu", "prelu"]},
+    )
     residual: bool = Field(
-        default=True, description="learn the difference to the input, which is easier than the whole image"
+        default=True,
+        title="Learn difference",
+        description="learn the difference to the input, which is easier than the whole image",
+        json_schema_extra={"search": [True, False]},
     )
     patch_size: int = Field(
         default=1,
@@ -45,6 +60,7 @@ class UNetConfig(BaseModel):
     convolutions: int = Field(default=2, ge=1, le=8, description="convolutions at each resolution, down and up")
     noise_input: bool = Field(
         default=False,
+        title="Tell the noise",
         description="tell the network how noisy each slice is, as measured on it: better at high SNR, and its strength "
         "can then be chosen",
     )
@@ -66,11 +82,18 @@ class UNetConfig(BaseModel):
         """Height and width are padded to a multiple of this inside the network."""
         return self.patch_size << len(self.features_skip)
 
+    @property
+    def reach(self) -> int:
+        """Distance in fine pixels beyond which the input can't change the output, from above.
 
-PRESETS = {
-    "first-run": UNetConfig(),
-    "tuned": UNetConfig(
-        features_main=(128, 128, 64), downsampling="conv_strided", upsampling="bilinear", residual=False
-    ),
-}
-"""The report's two reference networks (sections 6.1 and 6.2)."""
+        Each 3 x 3 convolution reaches one pixel of its level further. Besides those of both blocks of a level there are
+        at most two more in resampling from below (a 3 x 3 convolution and bicubic interpolation), and one in the head.
+        """
+        levels = range(len(self.features_main))
+        return sum((self.patch_size << level) * (2 * self.convolutions + 4) for level in levels) + self.multiple
+
+    @property
+    def widest(self) -> float:
+        """The most channels of one level, per fine pixel."""
+        sizes = (self.patch_size << level for level in range(len(self.features_main)))
+        return max(width / size**2 for width, size in zip(self.features_main, sizes, strict=True))

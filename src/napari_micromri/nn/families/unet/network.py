@@ -1,9 +1,6 @@
 """The encoder-decoder network (report, sections 4.1 and 4.2).
 
 It works on slices that were already brought to the grid of the good scan. ``patch_size`` 1 is the report's network.
-With ``patch_size`` 2 each 2 x 2 block of pixels becomes four channels first (pixel unshuffle) and the reverse at the
-end: the convolutions then run on the grid of the fast scan, where all of its information is, at a quarter of the cost
-per weight.
 
 Three options tell it more than the image: a channel for the noise, and for a diffusion model a channel for the point of
 its path and an embedding of time. Channels come in this order, after the image, so that a network with more of them
@@ -16,19 +13,18 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from napari_micromri.nn.families.unet.config import PRESETS, Activation, UNetConfig
+from napari_micromri.nn.families.unet.config import Activation, UNetConfig
 from napari_micromri.nn.families.unet.time_embedding import TimeEmbedding, modulate
+from napari_micromri.nn.network import Network, head
 
-__all__ = ["PRESETS", "UNet", "UNetConfig", "count_parameters"]
+__all__ = ["UNet", "UNetConfig"]
 
 
-class UNet(nn.Module):
-    """Encoder-decoder with skip connections, (N, C, H, W) -> (N, 1, H, W) for any H and W, C ``config.input_channels``.
+class UNet(Network):
+    """Encoder-decoder with skip connections; see `Network`."""
 
-    With ``config.residual`` the first input channel is added to the output, so the network learns what to change.
-    """
+    config: UNetConfig
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -45,24 +41,12 @@ class UNet(nn.Module):
         falling = list(pairwise(reversed(widths)))
         self.up = nn.ModuleList(_up(below, width, config) for below, width in falling)
         self.decoder = nn.ModuleList(_block(2 * width, width, config) for _, width in falling)
-        self.head = nn.Conv2d(widths[0], channels, 3, padding=1)
+        self.head = head(widths[0], config)
         blocks = (*config.features_skip, *reversed(widths))
         self.time = TimeEmbedding(blocks) if config.time_embedding else None
-        if config.residual:  # start as the identity: the first steps then improve on the input instead of on noise
-            nn.init.zeros_(self.head.weight)
-            nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # Conv2d's bias is optional, here it is there
 
-    def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
-        """Denoise a batch (N, C, H, W); ``time`` (N,) between 0 and 1 where the network has an embedding for it."""
-        height, width = image.shape[-2:]
-        padded = _pad_to_multiple(image, self.config.multiple)
-        change = functional.pixel_shuffle(
-            self._body(functional.pixel_unshuffle(padded, self.config.patch_size), time), self.config.patch_size
-        )
-        result = padded[:, :1] + change if self.config.residual else change
-        return result[..., :height, :width]
-
-    def _body(self, x: Tensor, time: Tensor | None) -> Tensor:
+    def body(self, x: Tensor, time: Tensor | None) -> Tensor:
+        """Go down to the coarsest level and back."""
         told = iter(() if self.time is None or time is None else self.time(time))
         skips = []
         for block, down in zip(self.encoder, self.down, strict=True):
@@ -72,13 +56,8 @@ class UNet(nn.Module):
         x = modulate(self.bottom(x), next(told, None))
         for up, block in zip(self.up, self.decoder, strict=True):
             x = modulate(block(torch.cat([up(x), skips.pop()], dim=1)), next(told, None))
-        head: Tensor = self.head(x)
-        return head
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Count the trainable numbers."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+        change: Tensor = self.head(x)
+        return change
 
 
 def _activation(name: Activation) -> nn.Module:
@@ -111,12 +90,3 @@ def _up(below: int, width: int, config: UNetConfig) -> nn.Module:
         nn.Upsample(scale_factor=2, mode=config.upsampling, align_corners=align),
         nn.Conv2d(below, width, 3, padding=1),
     )
-
-
-def _pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    height, width = image.shape[-2:]
-    pad = (0, -width % multiple, 0, -height % multiple)
-    # Where the network is traced for another program, it has to pad as well: that program brings other sizes.
-    if not torch.compiler.is_compiling() and not any(pad):
-        return image
-    return functional.pad(image, pad, mode="replicate")

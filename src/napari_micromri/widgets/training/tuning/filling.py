@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.widgets.training.families import FAMILIES
+from napari_micromri.nn.families import FAMILIES
 from napari_micromri.widgets.training.new_folder import RUN
 from napari_micromri.widgets.training.settings import flatten
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def fill_set_up(setup: SetupTab, wanted: Retraining) -> None:
     """Choose the study and show the settings, so that a click on Start trains them."""
     form = setup.form
-    kinds = [family.kind for family in FAMILIES.values()]
+    kinds = list(FAMILIES)
     kind = wanted.settings.get("kind", kinds[0])
     form.family.setCurrentIndex(kinds.index(kind) if kind in kinds else 0)
     init_from = wanted.settings.get("init_from")

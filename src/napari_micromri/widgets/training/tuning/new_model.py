@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from napari_micromri.errors import InputError
-from napari_micromri.widgets.training.families import FAMILIES
+from napari_micromri.nn.families import FAMILIES
+from napari_micromri.training.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +63,8 @@ def presets() -> dict[str, TrainConfig]:
     """List the settings to begin with, by name; those of the first kind of model go without its name."""
     found = {}
     for number, family in enumerate(FAMILIES.values()):
-        for name, preset in family.presets.items():
-            found[name if number == 0 else f"{family.label}: {name}"] = preset.config
+        for name in family.presets:
+            found[name if number == 0 else f"{family.label}: {name}"] = PRESETS[name].config
     return found
 
 

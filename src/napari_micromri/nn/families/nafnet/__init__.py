@@ -1,0 +1,1 @@
+"""A network of gated blocks without activation functions."""
