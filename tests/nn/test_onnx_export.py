@@ -147,7 +147,7 @@ def test_refusals(tmp_path: Path, model_file: ModelFile, monkeypatch: pytest.Mon
         spec = load_model(model).spec.model_copy(update={"kind": "wavelets"})
         fingerprint = ""
 
-    with pytest.raises(ModelError, match=r"'wavelets'.*UNets"):
+    with pytest.raises(ModelError, match="wavelets"):
         export_onnx(Other(), tmp_path / "a.onnx")  # type: ignore[arg-type]
     monkeypatch.setattr("napari_micromri.nn.onnx_export.find_spec", lambda _name: None)
     with pytest.raises(ModelError, match=r"onnx and onnxscript.*pip install"):

@@ -149,11 +149,12 @@ def _new_config(options: argparse.Namespace) -> TuneConfig:
         "seed": options.seed,
         "trials": options.trials,
     }
+    base = make_config(preset, options.config, options.set)
     return make_tune_config(
         name=options.name or Path(options.tuning).resolve().name,
         study=options.study,
-        base=make_config(preset, options.config, options.set),
-        space=read_space(options.space) if options.space else default_space(),
+        base=base,
+        space=read_space(options.space) if options.space else default_space(base.kind),
         timeout_minutes=options.timeout,
         **{key: value for key, value in named.items() if value is not None},
     )

@@ -124,15 +124,15 @@ class Family:
         del settings
         return network
 
-    def shape(self, spec: ModelSpec) -> NetworkConfig:
-        """Read the shape of its network, as a configuration gives it, from a model file's description.
+    def shape(self, spec: ModelSpec, where: Path | None = None) -> NetworkConfig:
+        """Read the shape of its network, as a configuration gives it, from the description in the file ``where``.
 
         Raises
         ------
         ModelError
             It makes no sense.
         """
-        return self.read(self.network, spec)
+        return self.read(self.network, spec, where)
 
     def most_steps(self, config: Mapping[str, Any]) -> int:
         """Look up how many steps inference may take, in the unchecked ``config`` of a model file."""
@@ -183,8 +183,8 @@ class Family:
         return PlainMethod(self.label)
 
     @staticmethod
-    def read(model: type[T], spec: ModelSpec) -> T:
-        """Check the ``config`` of a model file.
+    def read(model: type[T], spec: ModelSpec, where: Path | None = None) -> T:
+        """Check the ``config`` of the model file ``where``.
 
         Raises
         ------
@@ -195,8 +195,8 @@ class Family:
             return model.model_validate(spec.config)
         except ValidationError as error:
             raise ModelError(
-                f"The model {spec.name} is damaged: its configuration's '{faulty_field(error)}' makes no sense. "
-                "Get the file again."
+                f"The model {where or spec.name} is damaged: its configuration's '{faulty_field(error)}' makes no "
+                "sense. Get the file again."
             ) from error
 
 

@@ -49,5 +49,5 @@ def load(path: Path, family: Family) -> PlainRestorer:
         The configuration or the weights don't fit the network.
     """
     spec, parameters = read_spec(path)
-    network, fingerprint = load_network(path, family, family.shape(spec), parameters)
+    network, fingerprint = load_network(path, family, family.shape(spec, path), parameters)
     return PlainRestorer(network, spec, fingerprint)

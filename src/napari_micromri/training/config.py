@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def _known(kind: str) -> str:
     if kind not in FAMILIES:
-        raise ValueError(f"choose {' or '.join(FAMILIES)}")
+        raise ValueError(f"choose {' or '.join(map(repr, FAMILIES))}")
     return kind
 
 

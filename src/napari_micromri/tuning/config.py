@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_micromri.errors import InputError
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.tuning.space import SearchSpace, default_space
+from napari_micromri.tuning.space import SearchSpace, default_space, has_setting
 
 Objective: TypeAlias = Literal["mse", "ssim", "latency", "parameters"]
 Sampler: TypeAlias = Literal["tpe", "random", "gp", "nsgaii", "nsgaiii", "qmc"]
@@ -56,6 +56,10 @@ class TuneConfig(BaseModel):
     def _fits_together(self) -> Self:
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError("an objective is given twice")
+        names = self.space.parameters
+        unknown = [name for name in names if not has_setting(self.base.kind, name)]
+        if unknown and "kind" not in names:
+            raise ValueError(f"models of the kind {self.base.kind} have no setting '{unknown[0]}'")
         if "normalisation.kind" in self.space.parameters and "mse" in self.objectives:
             raise ValueError(
                 "the MSE is in normalised units, so it can't compare normalisations; take 'ssim' as the objective"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_micromri.errors import InputError
+from napari_micromri.nn.families import FAMILIES
 from napari_micromri.training.config import TrainConfig, known_keys, parse_config
 from napari_micromri.tuning.parameters import Choice, Float, Int, Parameter, Suggests, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["Choice", "Float", "Int", "Parameter", "SearchSpace", "Value", "default_space", "full_space", "setting_of"]
 
@@ -142,7 +143,7 @@ def check_parameter(name: str, parameter: Choice | Float | Int) -> None:
     for value in parameter.bounds:
         # Beside the others of a list it is checked alone: the list's length is not known here.
         content = [value] if name != _plain(name) else value
-        settings: dict[str, Any] = {}
+        settings: dict[str, Any] = {"kind": kind_of([name])}
         _put(settings, _plain(name).split("."), content)
         try:
             parse_config(settings)
@@ -164,8 +165,10 @@ def setting_of(settings: Mapping[str, Any], name: str) -> Any:
 def _check_name(name: str) -> None:
     plain = _plain(name)
     is_entry = plain != name
-    if plain in known_keys() and (not is_entry or isinstance(setting_of(TrainConfig().model_dump(), plain), tuple)):
-        return
+    if plain in known_keys():
+        defaults = parse_config({"kind": kind_of([plain])}).model_dump()
+        if not is_entry or isinstance(setting_of(defaults, plain), tuple):
+            return
     near = difflib.get_close_matches(plain, known_keys(), n=1, cutoff=0.5) or [
         key for key in known_keys() if key.rpartition(".")[2] == plain.rpartition(".")[2]
     ]
@@ -198,16 +201,14 @@ def _put(settings: dict[str, Any], names: list[str], value: Value | list[Value])
         outer[names[-1]] = list(value) if isinstance(value, tuple) else value
 
 
-def default_space() -> SearchSpace:
-    """Give the space that the report searched (4.2.1), its third level with the 64 that it found best as well."""
+def default_space(kind: str = "unet") -> SearchSpace:
+    """Give what is searched by default: the network of a kind of model, as its fields say, and how it learns (4.2.1).
+
+    For the UNet it is the space of the report, its third level with the 64 that it found best as well.
+    """
     return SearchSpace(
         parameters={
-            "network.features_main.0": Choice(values=(32, 64, 128)),
-            "network.features_main.1": Choice(values=(64, 128, 256)),
-            "network.features_main.2": Choice(values=(64, 128, 256, 512)),
-            "network.downsampling": Choice(values=("maxpool", "meanpool", "conv_strided")),
-            "network.upsampling": Choice(values=("upconv", "nearest", "bilinear", "bicubic")),
-            "network.residual": Choice(values=(True, False)),
+            **_network_space(kind, "search"),
             "learning_rate": Float(low=1e-6, high=1e-2, log=True),
             "optimizer": Choice(values=("adam", "adamw", "sgd", "rmsprop")),
             "scheduler": Choice(values=("exponential", "step", "plateau")),
@@ -216,14 +217,37 @@ def default_space() -> SearchSpace:
     )
 
 
-def full_space() -> SearchSpace:
+def full_space(kind: str = "unet") -> SearchSpace:
     """Give `default_space` with what the report searched on request."""
     return SearchSpace(
-        parameters=default_space().parameters
+        parameters=default_space(kind).parameters
+        | _network_space(kind, "search_more")
         | {
-            "network.activation": Choice(values=("relu", "leaky_relu", "elu", "prelu")),
             "loss": Choice(values=("mse", "mae", "hybrid")),
             "alpha": Float(low=0.0, high=1.0, when={"loss": ("hybrid",)}),
             "batch_size": Choice(values=(8, 16, 32)),
         }
     )
+
+
+def _network_space(kind: str, which: str) -> dict[str, Choice]:
+    """Read from the fields of a network which values are searched; see `napari_micromri.nn.family.NetworkConfig`."""
+    found: dict[str, Choice] = {}
+    for name, field in FAMILIES[kind].network.model_fields.items():
+        extra: Any = field.json_schema_extra
+        values = extra.get(which) if isinstance(extra, dict) else None
+        entries = values if isinstance(values, dict) else {} if values is None else {"": values}
+        for place, choices in entries.items():
+            found[f"network.{name}.{place}".rstrip(".")] = Choice(values=tuple(choices))
+    return found
+
+
+def has_setting(kind: str, name: str) -> bool:
+    """Tell whether a kind of model has a setting; list entries as ``network.features_main.0``."""
+    return _plain(name) in known_keys(kind)
+
+
+def kind_of(names: Collection[str]) -> str:
+    """Name the first kind of model that has all of these settings; the first of all when there is none."""
+    having = (kind for kind in FAMILIES if all(has_setting(kind, name) for name in names))
+    return next(having, next(iter(FAMILIES)))

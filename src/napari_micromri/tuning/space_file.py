@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from napari_micromri.errors import InputError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.training.config import TrainConfig
+from napari_micromri.training.config import config_of_kind
 from napari_micromri.tuning.parameters import Choice, Float, Int
-from napari_micromri.tuning.space import full_space, make_space
+from napari_micromri.tuning.space import full_space, kind_of, make_space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ def write_space(space: SearchSpace, path: Path | str, *, overwrite: bool = False
 def to_toml(space: SearchSpace) -> str:
     """Write a search space as text; what is often searched and isn't here stands as a comment at the end."""
     tables = [_table(name, parameter) for name, parameter in space.parameters.items()]
-    others = full_space().parameters.items()
+    others = full_space(kind_of(space.parameters)).parameters.items()
     spare = [_table(name, parameter) for name, parameter in others if name not in space.parameters]
     if spare:
         tables.append("# Not searched; remove the # before the lines to search these, too.")
@@ -147,7 +147,7 @@ def _is_float(name: str) -> bool:
 
 
 def _field(name: str) -> FieldInfo | None:
-    model: type[BaseModel] = TrainConfig
+    model: type[BaseModel] = config_of_kind(kind_of([name]))
     *outer, last = [part for part in name.split(".") if not part.isdecimal()] or [""]
     for part in outer:
         found = model.model_fields.get(part)

@@ -114,7 +114,7 @@ def test_from_a_study_to_a_run_that_starts(dock, qtbot, study, monkeypatch, reco
         record(path.name).at_work()
         begun.append((config, study, path))
 
-    monkeypatch.setattr("napari_micromri.widgets.training.setup_tab.FAMILIES", _families(start))
+    monkeypatch.setattr("napari_micromri.widgets.training.setup_tab.start_run", start)
     form = dock.setup.form
     dock.setup.studies.use(study)
     qtbot.waitUntil(form.start.isEnabled)
@@ -139,19 +139,11 @@ def test_from_a_study_to_a_run_that_starts(dock, qtbot, study, monkeypatch, reco
     assert form.folder.text().endswith("mice-quick-2")
 
 
-def _families(start):
-    from dataclasses import replace
-
-    from napari_micromri.widgets.training.families import FAMILIES
-
-    return {name: replace(family, start=start) for name, family in FAMILIES.items()}
-
-
 def test_a_start_that_is_refused_says_why(dock, qtbot, study, monkeypatch, shown):
     def start(config, study, path):
         raise TrainingError("The disk is full.")
 
-    monkeypatch.setattr("napari_micromri.widgets.training.setup_tab.FAMILIES", _families(start))
+    monkeypatch.setattr("napari_micromri.widgets.training.setup_tab.start_run", start)
     dock.setup.studies.use(study)
     qtbot.waitUntil(dock.setup.form.start.isEnabled)
     dock.setup.start()

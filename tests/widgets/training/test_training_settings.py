@@ -154,7 +154,10 @@ def test_a_model_to_go_on_from_brings_its_network(settings):
 
 def test_a_diffusion_model_to_go_on_from_brings_its_path_as_well(settings):
     family = FAMILIES["apddm"]
-    texts = preset_texts(family, "apddm-fine-tune", settings) | {"apddm.steps": "nonsense", "apddm.at_end": "0.3"}
+    texts = preset_texts(PRESETS["apddm-fine-tune"].config, settings) | {
+        "apddm.steps": "nonsense",
+        "apddm.at_end": "0.3",
+    }
     config = config_of(family, texts, settings, start_of("apddm-default"))
     assert "steps" not in config.apddm.model_fields_set
     assert config.apddm.at_end == 0.3

@@ -11,7 +11,7 @@ from napari_micromri.errors import ModelError
 from napari_micromri.nn.checkpoint import save_checkpoint
 from napari_micromri.nn.families.apddm.config import ApddmConfig, options_for
 from napari_micromri.nn.families.apddm.noise import NoiseSource
-from napari_micromri.nn.families.apddm.restorer import ApddmRestorer, load, noise_strength
+from napari_micromri.nn.families.apddm.restorer import ApddmRestorer, noise_strength
 from napari_micromri.nn.families.unet.network import UNet, UNetConfig
 from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.registry import load_model
@@ -189,11 +189,11 @@ def test_files_that_do_not_fit_are_refused(make_spec: Callable[..., ModelSpec], 
     wrong = CONFIG.model_dump() | {"steps": -1}
     path = save_checkpoint(tmp_path / "a.safetensors", weights, make_spec(kind="apddm", config=wrong))
     with pytest.raises(ModelError, match="'steps' makes no sense"):
-        load(path)
+        load_model(path)
     plain = UNet(UNetConfig(features_main=(4, 6))).state_dict()
     path = save_checkpoint(tmp_path / "b.safetensors", plain, spec_of(make_spec))
     with pytest.raises(ModelError, match="don't fit"):
-        load(path)
+        load_model(path)
 
 
 def test_a_guided_network_is_no_plain_unet(make_spec: Callable[..., ModelSpec], tmp_path: Path) -> None:

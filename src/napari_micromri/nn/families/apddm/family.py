@@ -44,8 +44,8 @@ class _ApddmFamily(Family):
     def completed(self, network: NetworkConfig, settings: BaseModel | None) -> UNetConfig:
         return self.model(network, settings).unet
 
-    def shape(self, spec: ModelSpec) -> UNetConfig:
-        return self.read(ApddmConfig, spec).unet.model_copy(update={"guided": False, "time_embedding": False})
+    def shape(self, spec: ModelSpec, where: Path | None = None) -> UNetConfig:
+        return self.read(ApddmConfig, spec, where).unet.model_copy(update={"guided": False, "time_embedding": False})
 
     def most_steps(self, config: Mapping[str, Any]) -> int:
         steps = config.get("steps", 1)

@@ -176,6 +176,6 @@ def load(path: Path, family: Family) -> ApddmRestorer:
         The configuration or the weights don't fit.
     """
     spec, parameters = read_spec(path)
-    config = family.read(ApddmConfig, spec)
+    config = family.read(ApddmConfig, spec, path)
     network, fingerprint = load_network(path, family, config.unet, parameters)
     return ApddmRestorer(network, spec, config, fingerprint)

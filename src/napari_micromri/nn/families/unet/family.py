@@ -11,6 +11,8 @@ from napari_micromri.nn.families.unet.presets import PRESETS
 from napari_micromri.nn.family import Family
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydantic import BaseModel
 
     from napari_micromri.nn.checkpoint import ModelSpec
@@ -24,10 +26,11 @@ class _UNetFamily(Family):
         del settings
         refuse_extra_inputs(network)
 
-    def shape(self, spec: ModelSpec) -> UNetConfig:
-        network = self.read(UNetConfig, spec)
+    def shape(self, spec: ModelSpec, where: Path | None = None) -> UNetConfig:
+        network = self.read(UNetConfig, spec, where)
         if network.guided or network.time_embedding:
-            raise ModelError(f"The model {spec.name} is no plain UNet: it wants more than a slice. Choose another one.")
+            name = where or spec.name
+            raise ModelError(f"The model {name} is no plain UNet: it wants more than a slice. Choose another file.")
         return network
 
     def build(self, network: NetworkConfig) -> UNet:

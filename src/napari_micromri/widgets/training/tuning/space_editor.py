@@ -35,7 +35,7 @@ class SpaceEditor(QObject):
 
     def __init__(self, form: NewForm, base: Callable[[], TrainConfig]) -> None:
         super().__init__(form)
-        self._form, self._base = form, base
+        self._form, self._base, self._kind = form, base, "unet"
         form.space.changed.connect(self.changed)
         form.space.described.connect(form.about.setText)
         form.load.clicked.connect(self._ask)
@@ -52,25 +52,29 @@ class SpaceEditor(QObject):
         """Search what is searched by default."""
         from napari_micromri.tuning.space import default_space
 
-        self.show(rows_of(default_space()))
+        self._kind = self._kind_now()
+        self.show(rows_of(default_space(self._kind), self._kind))
 
     def show(self, rows: Sequence[SpaceRow]) -> None:
         """Show another search space."""
         form = self._form
         form.space.show_rows(rows, [row.key for row in rows if self._from_model() and is_brought(row.key)])
-        form.offer((key, setting_label(key)) for key in addable(rows))
+        form.offer((key, setting_label(key)) for key in addable(rows, self._kind))
         self.changed.emit()
 
     def refresh(self) -> None:
-        """Show it anew, since other settings are beside it."""
-        self.show(self.rows)
+        """Show it again, since other settings are beside it; another kind of model has another search space."""
+        if self._kind_now() != self._kind:
+            self.reset()
+        else:
+            self.show(self.rows)
 
     def load(self, path: Path) -> None:
         """Search what a file says; one that makes no sense is told."""
         from napari_micromri.tuning.space_file import read_space
 
         try:
-            self.show(rows_of(read_space(path)))
+            self.show(rows_of(read_space(path), self._kind))
         except InputError as error:
             show_error(str(error))
 
@@ -84,6 +88,12 @@ class SpaceEditor(QObject):
             show_error(str(error))
         else:
             show_info(f"The search space is in {path}.")
+
+    def _kind_now(self) -> str:
+        try:
+            return self._base().kind
+        except InputError:  # told by the hint
+            return self._kind
 
     def _from_model(self) -> bool:
         try:

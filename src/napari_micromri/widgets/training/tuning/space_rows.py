@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError
-from napari_micromri.widgets.training.settings import settings_of, to_text
-from napari_micromri.widgets.training.settings_words import GROUPS, LEFT_OUT, ONLY_WITH
+from napari_micromri.widgets.training.settings import settings_of_kind, to_text
+from napari_micromri.widgets.training.settings_words import GROUPS, ONLY_WITH
 from napari_micromri.widgets.training.tuning.words import setting_label, short, value_text
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ class SpaceRow:
         return f"Only where {' and '.join(parts)}" if parts else ""
 
 
-def rows_of(space: SearchSpace) -> list[SpaceRow]:
+def rows_of(space: SearchSpace, kind: str = "unet") -> list[SpaceRow]:
     """List what can be searched: all that is on offer, ticked where the space has it, and whatever it has besides."""
     from napari_micromri.tuning.space import full_space
 
-    offered = full_space().parameters
+    offered = full_space(kind).parameters
     keys = [*offered, *(key for key in space.parameters if key not in offered)]
     return [_row(key, space.parameters.get(key) or offered[key], ticked=key in space.parameters) for key in keys]
 
@@ -77,17 +77,17 @@ def change_row(rows: Sequence[SpaceRow], key: str, **change: Any) -> list[SpaceR
     return [replace(row, **change) if row.key == key else row for row in rows]
 
 
-def addable(rows: Iterable[SpaceRow]) -> list[str]:
+def addable(rows: Iterable[SpaceRow], kind: str = "unet") -> list[str]:
     """List the settings that could be searched too: those of the network, the slices and the learning."""
     listed = {row.key for row in rows}
-    return [key for key in _searchable() if key not in listed]
+    return [key for key in _searchable(kind) if key not in listed]
 
 
 def new_row(key: str, base: TrainConfig) -> SpaceRow:
     """Begin to search another setting: among its values, or from a half to twice what it is."""
     from napari_micromri.tuning.space import setting_of
 
-    setting = _searchable()[key]
+    setting = _searchable(base.kind)[key]
     text = PROPOSED.get(key) or ", ".join(setting.choices)
     if setting.kind == "switch":
         text = "true, false"
@@ -98,14 +98,12 @@ def new_row(key: str, base: TrainConfig) -> SpaceRow:
     return SpaceRow(key, text, True, {other: values} if other else {})
 
 
-def _searchable() -> dict[str, Setting]:
-    from napari_micromri.training.config import TrainConfig
-
+def _searchable(kind: str) -> dict[str, Setting]:
     names = tuple(name for title in SEARCHED_GROUPS for name in GROUPS[title] if name not in CLUMSY)
     parts = tuple(name for name in names if name.endswith("."))
     return {
         key: setting
-        for key, setting in settings_of(TrainConfig, LEFT_OUT).items()
+        for key, setting in settings_of_kind(kind).items()
         if key not in CLUMSY and (key in names or key.startswith(parts))
     }
 
