@@ -226,9 +226,12 @@ def test_the_trial_of_a_dead_worker_is_continued(make_tuning: Callable[..., Tuni
 @pytest.mark.usefixtures("outcomes")
 def test_the_trial_of_a_worker_that_lives_is_its_own(make_tuning: Callable[..., Tuning]) -> None:
     tuning = make_tuning(trials=2)
-    leave_a_trial(tuning, host="elsewhere", time=time.time())
-    make_worker(tuning).work()
-    assert states(tuning) == ["RUNNING", "COMPLETE", "COMPLETE"]
+    theirs = leave_a_trial(tuning, host="elsewhere", time=time.time())
+    looks = iter([False] * 20 + [True])
+    assert make_worker(tuning, should_stop=lambda: next(looks)).work() == "Stopped."
+    assert states(tuning) == ["RUNNING", "COMPLETE"]
+    tuning.optuna.tell(theirs, 0.5)
+    assert make_worker(tuning).work() == "The tuning is complete: 2 trials."
 
 
 @pytest.mark.usefixtures("outcomes")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import TrainingError
@@ -39,7 +40,7 @@ _logger = logging.getLogger(__name__)
 class Worker:
     """Works on a tuning.
 
-    Up to one trial less than there are workers may be finished beyond those that are wanted.
+    It begins no trial while others run the last ones; those who begin at the same moment may finish a few more.
 
     Parameters
     ----------
@@ -94,6 +95,10 @@ class Worker:
                 if self._ask() == "pause":
                     self._sign.say("waiting", "Paused.")
                     time.sleep(LOOK_SECONDS)
+                elif self._is_enough():
+                    self._sign.say("waiting", "Others are running the last trials.")
+                    time.sleep(LOOK_SECONDS)
+                    self._bury()
                 else:
                     self._optimize()
             except Exception as raised:
@@ -114,6 +119,21 @@ class Worker:
         if self._until is not None and time.monotonic() > self._until:
             return f"Its time is up; {done} of {total} trials are finished."
         return None
+
+    def _is_enough(self) -> bool:
+        """Tell whether the trials that others are running are the last ones; should those die, there are more to do."""
+        running = sum(
+            trial.state.name == "RUNNING" and WORKER in trial.user_attrs
+            for trial in self._study.get_trials(deepcopy=False)
+        )
+        return finished(self._study) + running >= self._wanted()
+
+    def _bury(self) -> None:
+        from optuna.storages import fail_stale_trials
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna calls it experimental
+            fail_stale_trials(self._study)
 
     def _optimize(self) -> None:
         left = None if self._until is None else self._until - time.monotonic()
@@ -153,7 +173,7 @@ class Worker:
                 f"{reason} Mend that and start workers again."
             )
         MaxTrialsCallback(self._wanted(), (TrialState.COMPLETE, TrialState.PRUNED))(study, trial)
-        if self._should_stop() or self._ask() == "pause":
+        if self._should_stop() or self._ask() == "pause" or self._is_enough():
             study.stop()
 
     def _wanted(self) -> int:
