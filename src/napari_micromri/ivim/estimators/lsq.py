@@ -29,8 +29,8 @@ TOLERANCE = 1e-4
 AT_BOUND = 1e-3
 """A parameter this close to a bound, as a part of the range, counts as on it."""
 
-FIRST = (0.25, 0.25, 0.1)
-"""Where D, f, D* begin, as parts of their ranges: 1.25e-3 mm^2/s, 25 %, 0.025 mm^2/s in the default bounds."""
+FIRST = (0.2, 0.25, 0.1)
+"""Where D, f, D* begin, as parts of their ranges: 1e-3 mm^2/s, 25 %, 0.025 mm^2/s in the default bounds."""
 
 BOUND_FLAGS = (Flag.D_AT_BOUND, Flag.F_AT_BOUND, Flag.DP_AT_BOUND)
 
