@@ -26,7 +26,7 @@ import torch
 from quality import HERE, LEFT_OUT, REAL, fast_slice, load
 from scipy.stats import spearmanr
 
-from napari_micromri.measure.image_quality import assess
+from napari_micromri.measure.metrics import assess
 from napari_micromri.nn.families.apddm.network import estimate
 from napari_micromri.nn.families.apddm.sampler import sample
 from napari_micromri.nn.registry import load_model

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from apddm import fill_in
 
-from napari_micromri.measure.image_quality import assess
+from napari_micromri.measure.metrics import assess
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling
 from napari_micromri.runs.events import Failed

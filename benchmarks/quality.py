@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.inference import DenoiseOptions, denoise
-from napari_micromri.measure.image_quality import assess
+from napari_micromri.measure.metrics import assess
 from napari_micromri.measure.noise import debias, estimate_noise
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.simulation.acquisition import simulate_fast_scan

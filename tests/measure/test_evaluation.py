@@ -21,7 +21,7 @@ from napari_micromri.measure.evaluation.evaluator import EvaluationOptions, eval
 from napari_micromri.measure.evaluation.folder import FILES, JOURNAL
 from napari_micromri.measure.evaluation.models import trained_on
 from napari_micromri.measure.evaluation.rows import NEAREST, SINC, SliceRow
-from napari_micromri.measure.image_quality import assess
+from napari_micromri.measure.metrics import assess
 from napari_micromri.study.model import Exclude
 from napari_micromri.study.store import Study
 from study_samples import make_pair, make_scans

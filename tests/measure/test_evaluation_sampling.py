@@ -13,7 +13,7 @@ from napari_micromri.inference import DenoiseOptions, denoise
 from napari_micromri.measure.evaluation import EvaluationOptions, evaluate
 from napari_micromri.measure.evaluation.folder import JOURNAL
 from napari_micromri.measure.evaluation.summary import as_text
-from napari_micromri.measure.image_quality import assess
+from napari_micromri.measure.metrics import assess
 
 if TYPE_CHECKING:
     from pathlib import Path

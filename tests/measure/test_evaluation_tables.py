@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from evaluation_samples import ROW, rows_of
-from napari_micromri.measure.evaluation.rows import METRICS, NEAREST, SINC
+from napari_micromri.measure.evaluation.rows import NEAREST, SINC
 from napari_micromri.measure.evaluation.tables import (
     by_part,
     differences,
@@ -19,8 +19,9 @@ from napari_micromri.measure.evaluation.tables import (
     overall,
     subject_means,
 )
+from napari_micromri.measure.metrics import METRICS
 
-MSE, PSNR, SSIM, BIAS, POWER, _ = METRICS
+MSE, PSNR, SSIM, BIAS, POWER, *_ = METRICS
 
 
 def test_subjects_count_alike_however_many_slices_they_have() -> None:
@@ -111,7 +112,7 @@ def test_figures_are_shown_with_their_unit_and_without_minus_zero() -> None:
     assert BIAS.shown(-0.0213) == "−2.13"
     assert BIAS.shown(-0.00001) == "0.00"
     assert PSNR.shown(math.nan) == "–"
-    assert PSNR.shown(math.inf) == "inf"
+    assert PSNR.shown(math.inf) == "∞"
 
 
 def test_curves_are_averaged_over_slices_then_subjects() -> None:

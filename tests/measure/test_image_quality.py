@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from napari_micromri.errors import InputError
 from napari_micromri.measure.image_quality import (
-    assess,
     bias,
     foreground,
     fourier_ring_correlation,
@@ -21,6 +20,7 @@ from napari_micromri.measure.image_quality import (
     psnr,
     ssim,
 )
+from napari_micromri.measure.metrics import assess
 
 FUNCTIONS = (mse, psnr, ssim, bias, power_ratio, power_ratio_curve, fourier_ring_correlation, assess)
 

@@ -24,7 +24,7 @@ from napari_micromri.measure.evaluation.report.pictures import choose_slices, gr
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLUMNS = ("mse", "psnr_db", "ssim", "bias", "power_ratio", "ring_correlation")
+COLUMNS = ("mse", "psnr_db", "ssim", "bias", "power_ratio", "ring_correlation", "gradient_deviation")
 EVIL = "<script>alert(1)</script>"
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.measure.image_quality import (
     SSIM_WINDOW,
-    ImageQuality,
-    assess,
     fourier_ring_correlation,
     power_ratio_curve,
 )
+from napari_micromri.measure.metrics import ImageQuality, assess
 from napari_micromri.measure.regridding import Regridder
 from napari_micromri.measure.roi import Grid, read_plane
 from napari_micromri.progress import never, no_progress

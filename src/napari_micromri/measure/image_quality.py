@@ -7,7 +7,6 @@ slice, the power ratio of a constant one) is NaN, so that one empty slice doesn'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,52 +23,9 @@ SSIM_WINDOW = 11
 FOREGROUND_SMOOTHING = 2.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageQuality:
-    """What `assess` finds; each field is the function of the same name.
-
-    ``power_ratio`` says how much fine detail there is, ``ring_correlation`` (the mean Fourier ring correlation over
-    the same band) how much of it is true.
-    """
-
-    mse: float
-    psnr: float
-    ssim: float
-    bias: float
-    power_ratio: float
-    ring_correlation: float
-
-
-def assess(image: ArrayLike, reference: ArrayLike, *, band: tuple[float, float] = HIGH_BAND) -> ImageQuality:
-    """Compare a 2-D image with its reference in every respect.
-
-    Parameters
-    ----------
-    image, reference
-        2-D arrays of one shape, in the same units.
-    band
-        Spatial frequencies in cycles per pixel for ``power_ratio`` and ``ring_correlation``.
-
-    Raises
-    ------
-    InputError
-        The shapes differ, an array isn't 2-D or too small for the SSIM, or holds NaN or infinite values.
-    """
-    image, reference = _pair(image, reference)
-    frequencies, correlation = fourier_ring_correlation(image, reference)
-    return ImageQuality(
-        mse=mse(image, reference),
-        psnr=psnr(image, reference),
-        ssim=ssim(image, reference),
-        bias=bias(image, reference),
-        power_ratio=power_ratio(image, reference, band=band),
-        ring_correlation=_band_mean(frequencies, correlation, band),
-    )
-
-
 def mse(image: ArrayLike, reference: ArrayLike) -> float:
     """Mean squared error, ``mean((image - reference)^2)``, in squared units of the image (report eq. 12)."""
-    image, reference = _pair(image, reference)
+    image, reference = as_pair(image, reference)
     return float(np.mean((image - reference) ** 2))
 
 
@@ -79,7 +35,7 @@ def psnr(image: ArrayLike, reference: ArrayLike, *, data_range: float | None = N
     ``data_range`` is the maximum of the reference unless given. Infinite for equal images, NaN when the range isn't
     positive.
     """
-    image, reference = _pair(image, reference)
+    image, reference = as_pair(image, reference)
     peak = float(reference.max()) if data_range is None else data_range
     error = mse(image, reference)
     if peak <= 0:
@@ -95,11 +51,11 @@ def ssim(image: ArrayLike, reference: ArrayLike, *, data_range: float | None = N
     Raises
     ------
     InputError
-        As for `assess`; the arrays need at least 11 x 11 pixels.
+        As for `napari_micromri.measure.metrics.assess`; the arrays need at least 11 x 11 pixels.
     """
     from skimage.metrics import structural_similarity
 
-    image, reference = _pair(image, reference)
+    image, reference = as_pair(image, reference)
     if min(reference.shape) < SSIM_WINDOW:
         raise InputError(f"The SSIM needs at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, not {_size(reference)}.")
     span = float(np.ptp(reference)) if data_range is None else data_range
@@ -135,7 +91,7 @@ def bias(image: ArrayLike, reference: ArrayLike, *, mask: NDArray[np.bool_] | No
 
     The mask is `foreground` of the reference unless given; -0.02 means that the image is 2 % too dark.
     """
-    image, reference = _pair(image, reference)
+    image, reference = as_pair(image, reference)
     mask = foreground(reference) if mask is None else mask
     expected = float(reference[mask].mean()) if mask.any() else 0.0
     return float(image[mask].mean() / expected - 1) if expected != 0 else float("nan")
@@ -146,7 +102,7 @@ def power_ratio(image: ArrayLike, reference: ArrayLike, *, band: tuple[float, fl
 
     Below 1 detail is lost (oversmoothing); above 1 there is more than the reference has (noise, or invention).
     """
-    image, reference = _pair(image, reference)
+    image, reference = as_pair(image, reference)
     radius = _radius(reference.shape)
     inside = (radius >= band[0]) & (radius < band[1])
     expected = float(np.sum(np.abs(_spectrum(reference)[inside]) ** 2))
@@ -162,7 +118,7 @@ def power_ratio_curve(image: ArrayLike, reference: ArrayLike) -> tuple[NDArray[n
     frequencies, ratios
         Centres of the rings in cycles per pixel up to 0.5, and one ratio each (NaN where the reference has no power).
     """
-    image, reference = _pair(image, reference)
+    image, reference = as_pair(image, reference)
     found, expected = (_ring_sums(np.abs(_spectrum(a)) ** 2) for a in (image, reference))
     return _ring_centres(reference.shape), _divide(found, expected)
 
@@ -178,7 +134,7 @@ def fourier_ring_correlation(image: ArrayLike, reference: ArrayLike) -> tuple[ND
     frequencies, correlation
         Centres of the rings in cycles per pixel up to 0.5, and one value in [-1, 1] each (NaN without power).
     """
-    image, reference = _pair(image, reference)
+    image, reference = as_pair(image, reference)
     f, g = _spectrum(image), _spectrum(reference)
     power = _ring_sums(np.abs(f) ** 2) * _ring_sums(np.abs(g) ** 2)
     return _ring_centres(reference.shape), _divide(_ring_sums((f * g.conj()).real), np.sqrt(power))
@@ -218,12 +174,18 @@ def _divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np
     return result
 
 
+def ring_correlation(image: ArrayLike, reference: ArrayLike) -> float:
+    """Mean Fourier ring correlation over `HIGH_BAND`: how much of the fine detail is that of the reference."""
+    return _band_mean(*fourier_ring_correlation(image, reference), HIGH_BAND)
+
+
 def _band_mean(frequencies: NDArray[np.float64], values: NDArray[np.float64], band: tuple[float, float]) -> float:
     inside = (frequencies >= band[0]) & (frequencies < band[1]) & np.isfinite(values)
     return float(values[inside].mean()) if inside.any() else float("nan")
 
 
-def _pair(image: ArrayLike, reference: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def as_pair(image: ArrayLike, reference: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Check an image and its reference: 2-D, finite, of one shape; gives them as float64."""
     image, reference = _image(image, "image"), _image(reference, "reference")
     if image.shape != reference.shape:
         raise InputError(

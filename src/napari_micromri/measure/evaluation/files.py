@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.io.csv_table import write_csv
 from napari_micromri.measure.evaluation.folder import PAGE, ROIS, SUMMARY, TABLE, write_json
-from napari_micromri.measure.evaluation.rows import METRICS, NEAREST
+from napari_micromri.measure.evaluation.rows import NEAREST
 from napari_micromri.measure.evaluation.slices import cropped, lr_unit, on_fine_grid
 from napari_micromri.measure.evaluation.summary import summarise
+from napari_micromri.measure.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -6,8 +6,10 @@ Plain data with its JSON form. Numbers that JSON can't hold (NaN, infinity) are 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.measure.metrics import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,59 +19,12 @@ NEAREST, SINC = "LR nearest", "LR sinc"
 BASELINES = (NEAREST, SINC)
 """The fast scan itself on the grid of the good one: repeated pixels, as in the report, and zero-filled k-space."""
 
-MEASURES = 1
+MEASURES = 2
 """Raise it when a figure is computed in another way: what was measured before is then not gone on with."""
-
-Better: TypeAlias = Literal["lower", "higher", "nearer"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure of a slice: its name in files, what people read, and which direction is good.
-
-    Parameters
-    ----------
-    factor
-        Shown values are multiplied by it.
-    better
-        ``nearer`` means nearer to ``target``.
-    """
-
-    name: str
-    label: str
-    column: str
-    decimals: int
-    better: Better
-    target: float = 0.0
-    factor: float = 1.0
-    unit: str = ""
-
-    def shown(self, value: float) -> str:
-        """Format a value for people; a dash stands for none."""
-        if math.isnan(value):
-            return "–"
-        # "z" writes what rounds to zero without a sign.
-        return f"{value * self.factor:z.{self.decimals}f}".replace("-", "−")
-
-    def is_better(self, value: float, other: float) -> bool:
-        """Tell whether a value is better than another."""
-        if self.better == "nearer":
-            return abs(value - self.target) < abs(other - self.target)
-        return value < other if self.better == "lower" else value > other
-
-
-METRICS = (
-    Metric("mse", "MSE", "mse", 4, "lower"),
-    Metric("psnr", "PSNR", "psnr_db", 2, "higher", unit="dB"),
-    Metric("ssim", "SSIM", "ssim", 3, "higher"),
-    Metric("bias", "Bias", "bias", 2, "nearer", 0.0, 100, "%"),
-    Metric("power_ratio", "Detail", "power_ratio", 2, "nearer", 1.0),
-    Metric("ring_correlation", "True detail", "ring_correlation", 2, "higher"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SliceRow:
+class SliceRow(Figures):
     """One slice as one method makes it, compared with HR within the crop.
 
     Parameters
@@ -80,10 +35,8 @@ class SliceRow:
         One of `BASELINES` or a model's label.
     lr_mean
         Mean of the absolute LR values within the crop: the unit of ``mse``.
-    mse
-        Of images divided by ``lr_mean`` (report 3.4, eq. 12); times ``lr_mean`` squared in the scanner's units.
-    psnr, ssim, bias, power_ratio, ring_correlation
-        See `napari_micromri.measure.image_quality`.
+    mse and the other metrics
+        See `napari_micromri.measure.metrics`; the MSE is that of images divided by ``lr_mean`` (report 3.4, eq. 12).
     power_curve, ring_curve
         Power ratio and Fourier ring correlation at the frequencies of `napari_micromri.measure.evaluation.slices`.
     """
@@ -96,12 +49,6 @@ class SliceRow:
     index: int
     method: str
     lr_mean: float
-    mse: float
-    psnr: float
-    ssim: float
-    bias: float
-    power_ratio: float
-    ring_correlation: float
     power_curve: tuple[float, ...] = ()
     ring_curve: tuple[float, ...] = ()
 
@@ -125,7 +72,7 @@ class SliceRow:
         """
         values = dict(document)
         for field in fields(cls):
-            if field.type == "float":
+            if field.type == "float" and (field.name in values or field.default is MISSING):
                 values[field.name] = float(values[field.name])
             elif field.type == "tuple[float, ...]":
                 values[field.name] = tuple(float(value) for value in values[field.name])

@@ -15,7 +15,8 @@ import numpy as np
 
 from napari_micromri.errors import InputError
 from napari_micromri.measure.evaluation.rows import NEAREST, SINC, SliceRow
-from napari_micromri.measure.image_quality import assess, fourier_ring_correlation, power_ratio_curve
+from napari_micromri.measure.image_quality import fourier_ring_correlation, power_ratio_curve
+from napari_micromri.measure.metrics import assess
 from napari_micromri.simulation.resampling import upsample
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.measure.evaluation.rows import METRICS
 from napari_micromri.measure.evaluation.slices import FREQUENCIES
 from napari_micromri.measure.evaluation.tables import (
     by_part,
@@ -17,12 +16,14 @@ from napari_micromri.measure.evaluation.tables import (
     over_subjects,
     overall,
 )
+from napari_micromri.measure.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_micromri.measure.evaluation.rows import Evaluation, Metric
+    from napari_micromri.measure.evaluation.rows import Evaluation
     from napari_micromri.measure.evaluation.tables import Difference, Estimate
+    from napari_micromri.measure.metrics import Metric
 
 PARTS = ("subject", "region", "plane")
 ROI_PLACE = ("subject", "plane", "slice", "region", "roi", "background")
@@ -34,16 +35,7 @@ ROI_FIGURES = (
 )
 LIBRARIES = ("napari-micromri", "torch", "numpy", "scipy", "scikit-image", "zarr")
 
-DEFINITIONS = {
-    "mse": "Mean squared error within the crop, of images divided by the mean of the cropped LR slice.",
-    "psnr": "Peak signal-to-noise ratio in dB; the peak is the maximum of the cropped HR slice.",
-    "ssim": "Structural similarity in Gaussian windows of 1.5 pixels; 1 is best.",
-    "bias": "Mean brightness of the foreground relative to HR: -2 % is 2 % too dark.",
-    "power_ratio": "Power between 0.25 and 0.5 cycles per HR pixel relative to HR: below 1 detail is lost, above 1 "
-    "there is more than HR has, which is noise or invention.",
-    "ring_correlation": "Fourier ring correlation with HR in the same band: how much of the detail is true. HR's own "
-    "noise keeps it below 1.",
-}
+DEFINITIONS = {metric.name: metric.definition for metric in METRICS}
 HOW = (
     "Whole slices are denoised and then cropped. Means are taken over a subject's slices and then over subjects; "
     "intervals are Student's 95 % over subjects."

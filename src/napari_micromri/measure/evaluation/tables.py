@@ -15,13 +15,15 @@ from itertools import combinations
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_micromri.measure.evaluation.rows import BASELINES, METRICS
+from napari_micromri.measure.evaluation.rows import BASELINES
+from napari_micromri.measure.metrics import METRICS
 from napari_micromri.study.naming import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from napari_micromri.measure.evaluation.rows import Metric, SliceRow
+    from napari_micromri.measure.evaluation.rows import SliceRow
+from napari_micromri.measure.metrics import Metric
 
 CONFIDENCE = 0.95
 FEW_SUBJECTS = 6

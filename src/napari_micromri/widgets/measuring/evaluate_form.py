@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_micromri.measure.evaluation.rows import METRICS
 from napari_micromri.measure.evaluation.summary import DEFINITIONS, heading
+from napari_micromri.measure.metrics import METRICS
 from napari_micromri.study.model import SETS
 from napari_micromri.widgets.device_chooser import DeviceChooser
 from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
@@ -35,15 +35,6 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.measuring.evaluate_model import EvaluateState, Result, StudyLook
 
 MODEL_LINES = 4
-HEADS = {
-    "mse": "MSE",
-    "psnr": "PSNR",
-    "ssim": "SSIM",
-    "bias": "Bias %",
-    "power_ratio": "Detail",
-    "ring_correlation": "True",
-}
-"""Short ones: the dock is narrow."""
 
 
 class EvaluateForm(QWidget):
@@ -78,7 +69,7 @@ class EvaluateForm(QWidget):
         self.table = figures_table(
             (
                 ("", "Method."),
-                *((HEADS[metric.name], f"{heading(metric)}: {DEFINITIONS[metric.name]}") for metric in METRICS),
+                *((metric.head, f"{heading(metric)}: {DEFINITIONS[metric.name]}") for metric in METRICS),
             )
         )
         self.open_report = button("Open report", "Open the page with tables, pictures and curves in the browser.")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from napari_micromri.measure.evaluation import Evaluation, EvaluationOptions
     from napari_micromri.measure.evaluation.earlier import Earlier
-    from napari_micromri.measure.evaluation.rows import Metric
     from napari_micromri.measure.evaluation.tables import Estimate
+    from napari_micromri.measure.metrics import Metric
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.study.model import Set
     from napari_micromri.study.store import Study
@@ -220,8 +220,8 @@ def run_request(request: Request, progress: Progress, should_stop: ShouldStop) -
 def result_of(found: Evaluation) -> Result:
     """Put the means over subjects into a table, and into words what limits them."""
     from napari_micromri.measure.evaluation.evaluator import problem_sentence
-    from napari_micromri.measure.evaluation.rows import METRICS
     from napari_micromri.measure.evaluation.tables import overall
+    from napari_micromri.measure.metrics import METRICS
 
     lines = tuple(
         (Cell(name), *(_cell(metric, mine[metric.name]) for metric in METRICS))

@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from napari_micromri.measure.metrics import METRICS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.image_comparison import SliceQuality
-    from napari_micromri.measure.image_quality import ImageQuality
+    from napari_micromri.measure.metrics import ImageQuality
     from napari_micromri.measure.roi import Roi
     from napari_micromri.measure.roles import Role
     from napari_micromri.scan import Scan
@@ -224,26 +226,14 @@ def bars(rows: Sequence[Row], quantity: Quantity, short: Mapping[str, str]) -> d
     }
 
 
-QUALITY_COLUMNS = (
-    ("PSNR", "Peak signal-to-noise ratio in dB; the peak is the reference's maximum. Larger is closer."),
-    ("SSIM", "Structural similarity; 1 is equal."),
-    ("Bias", "Relative error of the mean brightness in the object."),
-    ("MSE", "Mean squared error, in squared units of the image."),
-    ("HF", "Power at high spatial frequencies relative to the reference's: how much fine detail there is."),
-    ("FRC", "Fourier ring correlation at the same frequencies: how much of that detail is the reference's."),
-)
+QUALITY_COLUMNS = tuple((metric.head, f"{metric.label}: {metric.definition}") for metric in METRICS)
 
 
 def quality_cells(quality: ImageQuality) -> tuple[str, ...]:
     """Write the figures in the order of `QUALITY_COLUMNS`."""
-    return (
-        f"{quality.psnr:.2f}" if math.isfinite(quality.psnr) else ("∞" if quality.psnr > 0 else NONE),
-        number(quality.ssim),
-        f"{100 * quality.bias:+.1f} %" if math.isfinite(quality.bias) else NONE,
-        number(quality.mse),
-        number(quality.power_ratio, 3),
-        number(quality.ring_correlation, 3),
-    )
+    values = ((metric, float(getattr(quality, metric.name))) for metric in METRICS)
+    # In the scanner's own units an MSE can have any size.
+    return tuple(number(value) if metric.name == "mse" else metric.shown(value) for metric, value in values)
 
 
 def quality_summary(found: Sequence[SliceQuality], reference: str, upsampling: str, within: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.measure.evaluation.report.charts import curve_chart, subject_chart
-from napari_micromri.measure.evaluation.rows import METRICS
 from napari_micromri.measure.evaluation.slices import FREQUENCIES
 from napari_micromri.measure.evaluation.summary import (
     DEFINITIONS,
@@ -29,6 +28,7 @@ from napari_micromri.measure.evaluation.tables import (
     overall,
     subject_means,
 )
+from napari_micromri.measure.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from napari_micromri.measure.evaluation.report.charts import Chart
     from napari_micromri.measure.evaluation.report.pictures import Strip
-    from napari_micromri.measure.evaluation.rows import Evaluation, Metric
+    from napari_micromri.measure.evaluation.rows import Evaluation
     from napari_micromri.measure.evaluation.tables import Estimate
+    from napari_micromri.measure.metrics import Metric
     from napari_micromri.nn.checkpoint import ModelSpec
 
 TABLE_METRICS = ("mse", "ssim", "psnr")
