@@ -373,6 +373,7 @@ def test_rows_survive_their_json() -> None:
         bias=-math.inf,
         power_ratio=1e-300,
         ring_correlation=0.5,
+        gradient_deviation=0.25,
         power_curve=(1.0, math.inf),
     )
     assert SliceRow.from_json(json.loads(json.dumps(row.to_json(), allow_nan=False))) == row

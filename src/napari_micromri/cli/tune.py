@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.cli.console import print_json
 from napari_micromri.errors import InputError, TrainingError
+from napari_micromri.tuning.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     import argparse
@@ -79,7 +80,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objective",
         action="append",
-        choices=("mse", "ssim", "latency", "parameters"),
+        choices=tuple(OBJECTIVES),
         help="what is to be good; several give a Pareto front (default mse)",
     )
     parser.add_argument("--sampler", help="tpe (default), random, gp, nsgaii, nsgaiii, qmc")

@@ -6,27 +6,33 @@ Epochs count from 1, batches within an epoch from 1.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, make_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari_micromri.runs import events as job
 from napari_micromri.runs.events import Event, by_name
+from napari_micromri.training.figures import FIGURES
+
+if TYPE_CHECKING:
+
+    @dataclass(frozen=True, kw_only=True)
+    class _Values:
+        def __getattr__(self, name: str) -> float: ...
+
+else:
+    # A float of each name. Runs of before a figure was there lack it, hence the default.
+    _Values = make_dataclass(
+        "_Values", [(figure.name, "float", field(default=math.nan)) for figure in FIGURES], frozen=True, kw_only=True
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """How close images come to the good scans, as means over the validation slices.
+class Metrics(_Values):
+    """How close images come to the good scans, as means over the validation slices: a value of each of `FIGURES`.
 
     The ``loss`` of a diffusion model is that over points of the path, all other figures are those of denoised slices.
     ``loss``, ``mse`` and ``mae`` are in normalised units (see `napari_micromri.nn.normalisation`), ``psnr`` is in dB
     with the maximum of each good slice as its peak, ``ssim`` as in `napari_micromri.measure.image_quality.ssim`.
     """
-
-    loss: float
-    mse: float
-    mae: float
-    psnr: float
-    ssim: float
 
 
 class _Judged(Event):
@@ -36,7 +42,12 @@ class _Judged(Event):
     def restore(cls, key: str, value: Any) -> Any:
         if key not in ("validation", "baseline"):
             return super().restore(key, value)
-        return Metrics(**{f.name: math.nan if value[f.name] is None else float(value[f.name]) for f in fields(Metrics)})
+        values: dict[str, float] = {
+            figure.name: math.nan if value[figure.name] is None else float(value[figure.name])
+            for figure in FIGURES
+            if figure.name in value
+        }
+        return Metrics(**values)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_micromri.errors import InputError
 from napari_micromri.training.config import TrainConfig
+from napari_micromri.tuning.objectives import JUDGED, OBJECTIVES
 from napari_micromri.tuning.space import SearchSpace, default_space, has_setting
 
-Objective: TypeAlias = Literal["mse", "ssim", "latency", "parameters"]
 Sampler: TypeAlias = Literal["tpe", "random", "gp", "nsgaii", "nsgaiii", "qmc"]
 """Those of Optuna's that need no more than the space, but for its CMA-ES, which keeps pickles in the storage."""
 
@@ -18,19 +18,19 @@ Pruner: TypeAlias = Literal["median", "hyperband", "percentile", "successive_hal
 Direction: TypeAlias = Literal["minimize", "maximize"]
 Option: TypeAlias = bool | int | float | str | None
 
-DIRECTIONS: dict[Objective, Direction] = {
-    "mse": "minimize",
-    "ssim": "maximize",
-    "latency": "minimize",
-    "parameters": "minimize",
-}
+
+def _known(objective: str) -> str:
+    if objective not in OBJECTIVES:
+        raise ValueError(f"choose among {', '.join(OBJECTIVES)}")
+    return objective
 
 
 class TuneConfig(BaseModel):
     """How a model is tuned.
 
-    ``mse`` and ``ssim`` are those of the validation animals at the best epoch, ``latency`` the seconds that the network
-    takes for a validation slice on the worker's device, ``parameters`` its number of weights.
+    Objectives are `napari_micromri.tuning.objectives.OBJECTIVES`: figures of the validation animals at the best epoch,
+    ``latency``, the seconds that the network takes for a validation slice on the worker's device, and ``parameters``,
+    its number of weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,7 +39,7 @@ class TuneConfig(BaseModel):
     study: str = Field(description="path of the study whose pairs are learned from")
     base: TrainConfig = Field(default=TrainConfig(), description="settings of what is not searched")
     space: SearchSpace = Field(default_factory=default_space, description="what is searched")
-    objectives: tuple[Objective, ...] = Field(
+    objectives: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(
         default=("mse",), min_length=1, description="what is to be good; several give a Pareto front"
     )
     sampler: Sampler = Field(default="tpe", description="how settings are chosen")
@@ -69,17 +69,22 @@ class TuneConfig(BaseModel):
     @property
     def directions(self) -> tuple[Direction, ...]:
         """``minimize`` or ``maximize`` for each objective."""
-        return tuple(DIRECTIONS[objective] for objective in self.objectives)
+        better = (OBJECTIVES[objective].better for objective in self.objectives)
+        return tuple("minimize" if one == "lower" else "maximize" for one in better)
 
     @property
     def prunes(self) -> bool:
         """Whether trials are given up early: Optuna compares curves of one objective only, which must have one."""
-        return self.pruner != "none" and len(self.objectives) == 1 and self.objectives[0] in ("mse", "ssim")
+        return self.pruner != "none" and len(self.objectives) == 1 and self._curves
 
     @property
-    def curve(self) -> Literal["mse", "ssim"]:
+    def curve(self) -> str:
         """The figure that trials report after each epoch: the first objective, if it is one of training."""
-        return "ssim" if self.objectives[0] == "ssim" else "mse"
+        return self.objectives[0] if self._curves else "mse"
+
+    @property
+    def _curves(self) -> bool:
+        return OBJECTIVES[self.objectives[0]] in JUDGED
 
 
 def make_tune_config(**content: Any) -> TuneConfig:

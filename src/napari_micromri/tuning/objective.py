@@ -7,6 +7,7 @@ import math
 import sys
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, open_data, reopen_run, run_training
 from napari_micromri.tuning.memory import shortage
+from napari_micromri.tuning.objectives import JUDGED
 from napari_micromri.tuning.patience import StorageAwayError
 from napari_micromri.tuning.trials import BASELINE, CONFIG, EPOCH, REASON, RUN
 
@@ -189,8 +191,7 @@ class TrialRun:
         if best is None or run.began is None:
             raise TrainingError("The run ended without an epoch that could be judged.")
         figures: dict[str, Callable[[], float]] = {
-            "mse": lambda: best.validation.mse,
-            "ssim": lambda: best.validation.ssim,
+            **{figure.name: partial(getattr, best.validation, figure.name) for figure in JUDGED},
             "parameters": lambda: float(run.began.parameters) if run.began else math.nan,
             "latency": lambda: self._latency(run),
         }

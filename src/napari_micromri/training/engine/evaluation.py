@@ -12,6 +12,7 @@ from napari_micromri.errors import TrainingError
 from napari_micromri.training.engine import losses
 from napari_micromri.training.engine.batches import validation_batches
 from napari_micromri.training.events import Metrics
+from napari_micromri.training.figures import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from napari_micromri.training.data import SlicePair
     from napari_micromri.training.engine.batches import Batch
     from napari_micromri.training.engine.methods import Method
-
-FIGURES = ("loss", "mse", "mae", "psnr", "ssim")
 
 
 class Interrupted(Exception):
@@ -76,6 +75,7 @@ def evaluate(
     alone = fabric.world_size == 1
     apart = judged if judged is not None and not judged.method.estimates_as_it_learns else None
     prepare = apart.method.prepare if apart is not None else None
+    undefined = torch.tensor([[figure.may_be_undefined] for figure in FIGURES])
     sums = torch.zeros(len(FIGURES), 2, dtype=torch.float64)
     for batch in validation_batches(slices, config, prepare=prepare, rank=fabric.global_rank, world=fabric.world_size):
         if alone and should_stop():
@@ -85,11 +85,11 @@ def evaluate(
         learned = prediction if apart is None else apart.learn(on_device)
         figures = [
             losses.slice_losses(learned, on_device, config),
-            *(getattr(losses, name)(prediction, on_device) for name in FIGURES[1:]),
+            *(getattr(losses, figure.name)(prediction, on_device) for figure in FIGURES[1:]),
         ]
         values = torch.stack(figures).cpu().double()
         counted = (batch.weights > 0).expand_as(values).clone()
-        counted[3:] &= values[3:].isfinite()  # PSNR and SSIM can be undefined; an error that isn't finite is a fault
+        counted &= values.isfinite() | ~undefined  # an error that isn't finite is a fault
         sums[:, 0] += torch.where(counted, values, 0).sum(1)
         sums[:, 1] += counted.sum(1)
     if not alone:
@@ -97,4 +97,4 @@ def evaluate(
     if int(sums[0, 1]) == 0:
         raise TrainingError("No validation slice holds an image: all are constant. Choose other validation subjects.")
     means = [total / count if count else math.nan for total, count in sums.tolist()]
-    return Metrics(**dict(zip(FIGURES, means, strict=True)))
+    return Metrics(**dict(zip((figure.name for figure in FIGURES), means, strict=True)))

@@ -10,6 +10,8 @@ import torch
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import AveragedModel
 
+from napari_micromri.training.figures import BY_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -133,4 +135,5 @@ class Patience:
 
 def monitored(metrics: Metrics, config: TrainConfig) -> float:
     """Figure that decides which epoch is best, turned so that lower is better."""
-    return -metrics.ssim if config.monitor == "ssim" else float(getattr(metrics, config.monitor))
+    value = float(getattr(metrics, config.monitor))
+    return -value if BY_NAME[config.monitor].better == "higher" else value

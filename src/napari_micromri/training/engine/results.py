@@ -13,6 +13,7 @@ from napari_micromri import __version__
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
 from napari_micromri.training.engine.batches import collate, judged_pair, whole_sample
+from napari_micromri.training.figures import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,10 +78,7 @@ def save_model(
 
 def _figures(epoch: Epoch) -> dict[str, dict[str, float | None]]:
     return {
-        who: {
-            name: value if np.isfinite(value := getattr(metrics, name)) else None
-            for name in ("loss", "mse", "mae", "psnr", "ssim")
-        }
+        who: {figure.name: value if np.isfinite(value := getattr(metrics, figure.name)) else None for figure in FIGURES}
         for who, metrics in (("model", epoch.validation), ("input", epoch.baseline))
     }
 

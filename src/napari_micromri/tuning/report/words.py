@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from napari_micromri.tuning.objectives import at_length
 from napari_micromri.tuning.parameters import Choice
 
 if TYPE_CHECKING:
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
     from napari_micromri.tuning.parameters import Parameter, Scalar
     from napari_micromri.tuning.state import Value
 
-HEADINGS = {
-    "mse": "validation MSE",
-    "ssim": "validation SSIM",
-    "latency": "time per slice",
-    "parameters": "weights of the network",
-}
 ORIGINS = {
     "given": "given, not searched",
     "random": "drawn at random",
@@ -29,7 +24,10 @@ ORIGINS = {
 
 def heading(objective: str) -> str:
     """Name an objective for people."""
-    return HEADINGS.get(objective, objective)
+    if objective == "parameters":
+        return "weights of the network"
+    name = at_length(objective)
+    return name[:1].lower() + name[1:]
 
 
 def axis(objective: str) -> str:

@@ -17,9 +17,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_micromri.training.figures import FIGURES
 from napari_micromri.widgets.study.parts import button, text_line
 from napari_micromri.widgets.training.compare_model import COLUMNS, RunsLook, cells
-from napari_micromri.widgets.training.curve_lines import FIGURES, LOGARITHMIC, compared
+from napari_micromri.widgets.training.curve_lines import compared
 from napari_micromri.widgets.training.curves import CurvePlot
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.looking import Looking
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_micromri.training.run import Run
-    from napari_micromri.widgets.training.curve_lines import Figure
 
 LOOK_AGAIN_MS = 2000
 PATH = Qt.ItemDataRole.UserRole
@@ -42,7 +42,7 @@ class CompareTab(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.figure = Choice("Which validation figure to draw.", tuple(FIGURES.values()))
+        self.figure = Choice("Which validation figure to draw.", tuple(figure.label for figure in FIGURES))
         self.add = button("Add folder…", "List the runs in another folder, too.")
         self.table = QTreeWidget()
         self.table.setHeaderLabels(list(COLUMNS))
@@ -54,7 +54,7 @@ class CompareTab(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.plot = CurvePlot(
-            FIGURES["loss"], "A curve for each run that is ticked; stars are best epochs.", height=PLOT_HEIGHT
+            FIGURES[0].label, "A curve for each run that is ticked; stars are best epochs.", height=PLOT_HEIGHT
         )
         self.note = text_line()
         layout = QVBoxLayout(self)
@@ -139,15 +139,15 @@ class CompareTab(QWidget):
         return item
 
     def _draw(self) -> None:
-        figure: Figure = list(FIGURES)[max(0, self.figure.currentIndex())]
-        lines = compared([self._runs[path] for path in self.ticked if path in self._runs], figure)
+        figure = FIGURES[max(0, self.figure.currentIndex())]
+        lines = compared([self._runs[path] for path in self.ticked if path in self._runs], figure.name)
         self.table.blockSignals(True)
         colours = dict(zip(self.ticked, (line.colour for line in lines), strict=False))
         for path, item in self._items():
             item.setForeground(0, QColor(colours[path]) if path in colours else self.palette().text().color())
         self.table.blockSignals(False)
-        self.plot.set_title(FIGURES[figure])
-        self.plot.show_lines(lines, logarithmic=figure in LOGARITHMIC)
+        self.plot.set_title(figure.label)
+        self.plot.show_lines(lines, logarithmic=figure.logarithmic)
         self.note.setText(self._hint())
 
     def _hint(self) -> str:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
+
+from napari_micromri.training.figures import BY_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from napari_micromri.training.events import Epoch
     from napari_micromri.training.run import Run
-
-Figure: TypeAlias = Literal["loss", "mse", "mae", "psnr", "ssim"]
-FIGURES: Mapping[Figure, str] = {
-    "loss": "Validation loss",
-    "mse": "Squared error (MSE)",
-    "mae": "Absolute error (MAE)",
-    "psnr": "PSNR in dB",
-    "ssim": "SSIM",
-}
-LOGARITHMIC: tuple[Figure, ...] = ("loss", "mse", "mae")
 
 TRAINING, VALIDATION, INPUT, RATE = "#8da0cb", "#fc8d62", "#a8a8a8", "#ffd92f"
 MANY = ("#fc8d62", "#66c2a5", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#e5c494", "#b3b3b3")
@@ -62,7 +54,7 @@ def quality_lines(run: Run) -> list[Line]:
     )
 
 
-def compared(runs: Iterable[Run], figure: Figure) -> list[Line]:
+def compared(runs: Iterable[Run], figure: str) -> list[Line]:
     """One validation figure of several runs, a colour each."""
     runs = list(runs)
     names = [run.name for run in runs]
@@ -73,7 +65,7 @@ def compared(runs: Iterable[Run], figure: Figure) -> list[Line]:
             run.epochs,
             [getattr(epoch.validation, figure) for epoch in run.epochs],
             best=run.best,
-            positive=figure in LOGARITHMIC,
+            positive=BY_NAME[figure].logarithmic,
         )
         for number, run in enumerate(runs)
     ]

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_micromri.tuning.objectives import OBJECTIVES
 from napari_micromri.widgets.study.parts import button, column, row, small_button, text_line
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.setup_form import TITLE_WIDTH, WARNING, StudyChoice
@@ -43,12 +44,6 @@ if TYPE_CHECKING:
 
 IN_FOLDER, IN_DATABASE = "in the folder", "in a database"
 DAY_MINUTES = 24 * 60
-GOALS = {
-    "mse": "Small squared error on the validation slices, at the best epoch.",
-    "ssim": "Structure as in the good scan (SSIM), at the best epoch.",
-    "latency": "A network that denoises quickly on this computer.",
-    "parameters": "A small network.",
-}
 TOML = "Search spaces (*.toml)"
 
 
@@ -108,7 +103,7 @@ class NewForm(QWidget):
             name: QCheckBox(words.removeprefix("Validation ")) for name, words in OBJECTIVES_AT_LENGTH.items()
         }
         for name, box in self.objectives.items():
-            box.setToolTip(f"{GOALS[name]} With several goals there are several best trials.")
+            box.setToolTip(f"{OBJECTIVES[name].goal} With several goals there are several best trials.")
         self.objectives["mse"].setChecked(True)
         self.trials = Count("How many trials to finish; pruned ones count, too.", 1, 100_000, TRIALS)
         self.workers = Count(

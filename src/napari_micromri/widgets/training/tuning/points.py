@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from napari_micromri.tuning.objectives import OBJECTIVES
 from napari_micromri.widgets.training.tuning.words import (
-    LOGARITHMIC,
     OBJECTIVES_AT_LENGTH,
     objective_text,
     setting_label,
@@ -78,7 +78,7 @@ def front(state: TuneState, first: int, second: int, chosen: int | None = None) 
         dots,
         bottom=_title(state, first),
         left=_title(state, second),
-        log_x=state.objectives[first] in LOGARITHMIC and all(dot.x > 0 for dot in dots),
+        log_x=OBJECTIVES[state.objectives[first]].logarithmic and all(dot.x > 0 for dot in dots),
         log_y=_logarithmic(state, second, dots),
         chosen=chosen,
     )
@@ -195,7 +195,7 @@ def _title(state: TuneState, objective: int) -> str:
 
 
 def _logarithmic(state: TuneState, objective: int, dots: tuple[Dot, ...]) -> bool:
-    return state.objectives[objective] in LOGARITHMIC and all(dot.y > 0 for dot in dots)
+    return OBJECTIVES[state.objectives[objective]].logarithmic and all(dot.y > 0 for dot in dots)
 
 
 def _is_number(value: Value) -> bool:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
+from napari_micromri.tuning.objectives import OBJECTIVES
 from napari_micromri.widgets.training.curve_lines import VALIDATION, Line, loss_lines
 from napari_micromri.widgets.training.looking import Looking
 from napari_micromri.widgets.training.tuning.looks import model_of
 from napari_micromri.widgets.training.tuning.status import trial_sentence
-from napari_micromri.widgets.training.tuning.words import LOGARITHMIC, OBJECTIVES_AT_LENGTH, setting_label, value_text
+from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, setting_label, value_text
 from napari_micromri.widgets.training.watching import RunLook
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class TrialDetails(QObject):
         form.trial.setText("\n".join(text for text in (trial_sentence(state, row), parameters) if text))
         if not self._known:
             form.curve.set_title(_figure(state))
-            form.curve.show_lines(_reported(state, row), logarithmic=state.objectives[0] in LOGARITHMIC)
+            form.curve.show_lines(_reported(state, row), logarithmic=OBJECTIVES[state.objectives[0]].logarithmic)
         form.use_trial.setEnabled(model_of(row) is not None)
         form.retrain_trial.setEnabled(bool(row.parameters))
         form.open_trial.setEnabled(self._known)

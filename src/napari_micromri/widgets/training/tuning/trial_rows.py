@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from napari_micromri.runs.words import duration
+from napari_micromri.tuning.objectives import OBJECTIVES
 from napari_micromri.widgets.training.tuning.points import searched
 from napari_micromri.widgets.training.tuning.words import (
-    OBJECTIVES,
     OBJECTIVES_AT_LENGTH,
     STATE_WORDS,
     objective_text,
@@ -79,7 +79,7 @@ def make_table(state: TuneState) -> Table:
     keys = searched(state)
     interrupted = {row.retry_of for row in state.trials}
     heads = [("#", "Number of the trial"), ("State", "Pruned: ended early, since others were better at that epoch")]
-    heads += [(OBJECTIVES.get(name, name), OBJECTIVES_AT_LENGTH.get(name, name)) for name in state.objectives]
+    heads += [(OBJECTIVES[name].head, OBJECTIVES_AT_LENGTH.get(name, name)) for name in state.objectives]
     heads += [("Took", "How long it has been trained"), *((setting_label(key), f"Setting: {key}") for key in keys)]
     rows = tuple(_row(state, row, keys, row.number in interrupted) for row in state.trials)
     longest = [max((row.cells[place].text for row in rows), key=len, default="") for place in range(len(heads))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from napari_micromri.tuning.objectives import OBJECTIVES, at_length
 from napari_micromri.widgets.training.settings import to_text
 from napari_micromri.widgets.training.settings_words import LABELS
 
@@ -27,16 +28,7 @@ COLOURS: Mapping[TrialState, str] = {
     "pruned": "#e0a33a",
     "failed": "#ff6b6b",
 }
-OBJECTIVES: Mapping[str, str] = {"mse": "MSE", "ssim": "SSIM", "latency": "Time", "parameters": "Size"}
-"""Short, for the head of a column."""
-
-OBJECTIVES_AT_LENGTH: Mapping[str, str] = {
-    "mse": "Validation MSE",
-    "ssim": "Validation SSIM",
-    "latency": "Time per slice",
-    "parameters": "Weights",
-}
-LOGARITHMIC = ("mse", "latency", "parameters")
+OBJECTIVES_AT_LENGTH: Mapping[str, str] = {name: at_length(name) for name in OBJECTIVES}
 
 
 def setting_label(key: str) -> str:
