@@ -142,7 +142,7 @@ def test_the_table_has_a_row_per_trial(state: TuneState, page: Page) -> None:
 
 def test_the_settings_of_the_best_trial_are_there_to_be_copied(state: TuneState, page: Page) -> None:
     text = "".join(page.text)
-    start = text.index('{\n  "name"')
+    start = text.index('{\n  "apddm"')
     found, _ = json.JSONDecoder().raw_decode(text[start:])
     assert found["learning_rate"] == state.best_rows[0].parameters["learning_rate"]
     assert f"micromri tune-report {state.path} --config best.json" in text
