@@ -27,6 +27,7 @@ from napari_micromri.nn.families import FAMILIES, OWN_SETTINGS, FamilySettings
 from napari_micromri.nn.family import NetworkConfig
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.simulation.resampling import Upsampling
+from napari_micromri.training.figures import BY_NAME
 from napari_micromri.training.simulated_settings import SimulatedSettings
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def _known(kind: str) -> str:
     if kind not in FAMILIES:
         raise ValueError(f"choose {' or '.join(map(repr, FAMILIES))}")
     return kind
+
+
+def _judging(figure: str) -> str:
+    if figure not in BY_NAME:
+        raise ValueError(f"choose {' or '.join(map(repr, BY_NAME))}")
+    return figure
 
 
 class TrainConfig(FamilySettings):
@@ -123,8 +130,9 @@ class TrainConfig(FamilySettings):
         default=0.0, ge=0, lt=1, description="average the weights over time with this memory, e.g. 0.998; 0: off"
     )
 
-    monitor: Literal["mse", "loss", "ssim"] = Field(
+    monitor: Annotated[str, AfterValidator(_judging)] = Field(
         default="mse",
+        json_schema_extra={"enum": list(BY_NAME)},
         description="validation figure that decides which epoch is best; the loss of a diffusion model is that over "
         "all times of its path",
     )

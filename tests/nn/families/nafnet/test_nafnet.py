@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import onnxruntime
 import pytest
 import torch
 from torch.nn import functional
 
+from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
 from napari_micromri.nn.families.nafnet.config import NAFNetConfig
 from napari_micromri.nn.families.nafnet.network import Block, ChannelAttention, ChannelNorm, Gate, NAFNet
+from napari_micromri.nn.onnx_export import export_onnx
 from napari_micromri.nn.tiling import run_tiled
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SMALL = {"features": 4, "levels": 1, "blocks": 1, "middle_blocks": 1}
 
@@ -75,3 +83,16 @@ def test_all_of_a_slice_counts_so_it_is_never_cut_into_tiles() -> None:
     assert bool((image.grad[0, 0, -1] != 0).any())  # the far side of the slice
     with torch.no_grad():
         assert torch.equal(run_tiled(network, image, 16, network.config), network(image))
+
+
+def test_exported_it_computes_the_same_for_any_number_and_size(tmp_path: Path) -> None:
+    config = NAFNetConfig(**SMALL, noise_input=True)
+    network = randomised(NAFNet(config)).eval()
+    spec = ModelSpec(name="n", kind="nafnet", config=config.model_dump(mode="json"), card=ModelCard(summary="test"))
+    model = save_checkpoint(tmp_path / "n.safetensors", network.state_dict(), spec)
+    session = onnxruntime.InferenceSession(str(export_onnx(model, tmp_path / "n.onnx")))
+    images = torch.rand(3, 2, 20, 33)
+    with torch.no_grad():
+        wanted = network(images)
+    [found] = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), wanted, atol=1e-4, rtol=1e-4)
