@@ -50,6 +50,7 @@ def add_to(commands: Commands) -> None:
     )
     simulate.add_argument("output", metavar="OUT", help="new folder for noisy.nii.gz, clean.nii.gz, D.nii.gz, ...")
     simulate.add_argument("--snr", type=float, default=15, help="S0 over sigma (default %(default)s)")
+    simulate.add_argument("--mouse", action="store_true", help="a digital mouse with a tumour instead")
     simulate.add_argument("--slices", type=int, default=8, help="default %(default)s")
     simulate.add_argument("--size", type=int, default=48, help="rows and columns (default %(default)s)")
     simulate.add_argument("--noise", choices=("rician", "gaussian"), default="rician", help="default %(default)s")
@@ -95,10 +96,12 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Simulate and save."""
     from napari_micromri.io import save_scan
     from napari_micromri.io.atomic import atomic_output
+    from napari_micromri.ivim.mouse import mouse
     from napari_micromri.ivim.simulation import phantoms
     from napari_micromri.scan import Scan, ScanInfo
 
-    made = phantoms(options.slices, options.snr, size=options.size, noise=options.noise, seed=options.seed)
+    simulated = mouse if options.mouse else phantoms
+    made = simulated(options.slices, options.snr, size=options.size, noise=options.noise, seed=options.seed)
     info = ScanInfo(name="IVIM phantom", axes="bzyx", voxel_size=(1.0, 0.2, 0.2), b_values=made.b_values)
     plain = ScanInfo(name="true map", axes="zyx", voxel_size=info.voxel_size)
     with atomic_output(options.output) as temporary:

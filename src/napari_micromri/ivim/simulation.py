@@ -1,7 +1,7 @@
 """Signals with known parameters: independent voxels, and phantoms whose neighbours belong together.
 
-`voxels` is the set that voxelwise methods are compared on, `phantoms` the one for methods that look at neighbours,
-`mouse` a digital mouse with organs.
+`voxels` is the set that voxelwise methods are compared on, `phantoms` the one for methods that look at neighbours. A
+digital mouse with organs stands in `napari_micromri.ivim.mouse`.
 """
 
 from __future__ import annotations
