@@ -194,3 +194,21 @@ def test_a_lone_voxel_of_a_slice_has_the_scans_prior() -> None:
         model = make_model(method, FitOptions(noise="gaussian", sigma=made.sigma)).learn(made.signals, made.b_values)
         fits.append(model.fit(made.signals, made.b_values, mask).maps["D"][0, 3, 3])
     assert fits[0] == pytest.approx(fits[1], rel=1e-2)
+
+
+def test_the_densities_of_a_voxel_have_its_mean_and_spread() -> None:
+    made = phantoms(1, 40, size=16, seed=3)
+    model = make_model("bayes", FitOptions(noise="gaussian", sigma=made.sigma))
+    with pytest.raises(InputError, match="learned"):
+        model.marginals(made.signals[:, 0, 4, 4], made.b_values)
+    model = model.learn(made.signals, made.b_values)
+    fit = model.fit(made.signals, made.b_values)
+    densities = model.marginals(made.signals[:, 0, 4, 4], made.b_values, points=2000)
+    for name in ("D", "f"):
+        values, density = densities[name]
+        step = values[1] - values[0]
+        mean = (values * density).sum() * step
+        assert density.sum() * step == pytest.approx(1, abs=0.05)
+        assert mean == pytest.approx(fit.maps[name][0, 4, 4], rel=0.05)
+        sd = np.sqrt(((values - mean) ** 2 * density).sum() * step)
+        assert sd == pytest.approx(fit.sd[name][0, 4, 4], rel=0.1)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_micromri.errors import InputError
 from napari_micromri.inference.devices import resolve_device
-from napari_micromri.ivim.estimators.dictionary import NAMES, Atoms, Tables
+from napari_micromri.ivim.estimators.dictionary import D_RANGE, DP_RANGE, F_RANGE, NAMES, Atoms, Tables
 from napari_micromri.ivim.estimators.lsq import Lsq
 from napari_micromri.ivim.estimators.voxelwise import batches, joined
 from napari_micromri.ivim.model import Estimates, FitOptions, Voxels, to_fit, to_voxels
@@ -108,6 +109,38 @@ class Bayes:
                 mean[which], sd[which] = moments.mean.cpu(), moments.sd.cpu()
             found.append(estimates(mean, sd))
         return voxels, joined(found)
+
+    def marginals(
+        self, signals: NDArray[Any], b_values: Sequence[float], points: int = 200
+    ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Give the posterior densities of one voxel, for a plot: D, f, Dp -> values and density there.
+
+        Of `spatial` it is that without neighbours, too.
+
+        Parameters
+        ----------
+        signals
+            (volumes,) of the voxel.
+
+        Raises
+        ------
+        InputError
+            Nothing was learned yet, or the voxel can't be fitted.
+        """
+        if self.prior is None:
+            raise InputError("The prior was not learned yet: call 'learn' with some slices first.")
+        voxels, _ = to_voxels(np.asarray(signals)[:, None], b_values, None, self.options.average)
+        if not len(voxels):
+            raise InputError("The voxel can't be fitted: a signal is missing, or the first one isn't positive.")
+        store = TableStore(self, voxels)
+        [(_, table, phi)] = store.levels(voxels)
+        share = torch.softmax(table.scores(phi) + store.log_weights, 1)
+        found = {}
+        for name, (low, high) in {"D": D_RANGE, "f": F_RANGE, "Dp": DP_RANGE}.items():
+            at = torch.linspace(0 if name != "Dp" else low, high, points, device=phi.device)
+            density = table.marginal(phi, share, name, at)
+            found[name] = (at.cpu().double().numpy(), density.cpu().double().numpy())
+        return found
 
     def _residual_noise(self, voxels: Voxels) -> float:
         part = _sample(voxels)

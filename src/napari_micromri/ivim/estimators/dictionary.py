@@ -173,6 +173,18 @@ class Tables:
         sd = torch.maximum(square - mean**2, least).sqrt()
         return Posterior(mean * self._unit.float() + self._middle.float(), sd * self._unit.float())
 
+    def marginal(self, phi: Tensor, responsibilities: Tensor, name: str, at: Tensor) -> Tensor:
+        """Give the posterior density of one parameter at the values ``at``, for one signal's features (1, F).
+
+        It is a mixture of the cells' Gaussians.
+        """
+        number = NAMES.index(name)
+        affine = self._moments.view(len(responsibilities[0]), 4, -1)[:, number, : self._first]
+        mean = (affine @ phi[0, : self._first]) * self._unit[number].float() + self._middle[number].float()
+        sd = self._within[:, number].sqrt() * self._unit[number].float()
+        density = torch.exp(-0.5 * ((at[:, None] - mean) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
+        return density @ responsibilities[0]
+
 
 def _curves(theta: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Signals (K, B) and their derivatives (K, B, 4)."""
