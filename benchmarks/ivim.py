@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +195,7 @@ def part_networks(snrs: Sequence[int] = SNRS, seeds: int = 5, epochs: int = 150)
     return result
 
 
-def _train(method: Any, made: Any, seed: int, epochs: int) -> Result:
+def _train(method: Any, made: Any, seed: int, epochs: int, **changes: Any) -> Result:
     """Train to the given epoch; keep errors on the way, and DSQ at some epochs."""
     from napari_micromri.ivim.estimators.learning import LearningSettings
     from napari_micromri.ivim.estimators.trained import Trained
@@ -203,7 +204,7 @@ def _train(method: Any, made: Any, seed: int, epochs: int) -> Result:
     settings = LearningSettings(
         method=method, epochs=warm_up, rounds=epochs, delta=-1, seed=seed, learning_rate=2e-3, batch=2, tol=0.05
     )
-    learning = Trained(FitOptions(), settings).learning(made.signals, made.b_values)
+    learning = Trained(FitOptions(), replace(settings, **changes)).learning(made.signals, made.b_values)
     clean = np.moveaxis(made.clean, 0, 1)
     history = []
     for epoch in learning.run():
@@ -225,6 +226,25 @@ def _train(method: Any, made: Any, seed: int, epochs: int) -> Result:
             break
     best = [min(row["rmse"][k] for row in history) for k in range(3)]
     return {"last": history[-1]["rmse"], "best": best, "history": history if made.sigma == 1 / 15 and seed == 0 else []}
+
+
+VARIANTS: dict[str, Result] = {
+    "with the gate": {"gate": True},
+    "alpha 0.5": {"alpha": 0.5},
+    "alpha 0.02": {"alpha": 0.02},
+    "fitting error from 0.06": {"fitting_max": 0.06},
+    "batches of 5": {"batch": 5},
+    "dropout 0.1": {"dropout": 0.1},
+}
+
+
+def part_variants(seeds: int = 3, epochs: int = 150) -> Result:
+    """Train `si_cnn` with other settings at SNR 15; mean errors at the last epoch over the first seeds."""
+    made = [phantoms(8, 15, size=32, seed=10 + seed) for seed in range(seeds)]
+    return {
+        name: np.mean([_train("si_cnn", m, k, epochs, **changes)["last"] for k, m in enumerate(made)], axis=0).tolist()
+        for name, changes in VARIANTS.items()
+    }
 
 
 ORGANS = {2: "liver", 3: "kidney", 4: "spleen", 1: "pancreas"}
@@ -294,6 +314,7 @@ PARTS: dict[str, Callable[[], Result]] = {
     "generic": part_generic,
     "spatial": part_spatial,
     "networks": part_networks,
+    "variants": part_variants,
     "abdomen": part_abdomen,
     "cord": part_cord,
 }
@@ -313,7 +334,8 @@ def percent(values: list[float]) -> str:
 def document(known: Result) -> dict[str, str]:
     """Make the tables, by the names of their places in the document."""
     makers = {
-        "voxels": _voxel_table, "spatial": _spatial_table, "networks": _network_table, "dsq": _dsq_table,
+        "variants": _variant_table, "voxels": _voxel_table, "spatial": _spatial_table,
+        "networks": _network_table, "dsq": _dsq_table,
         "abdomen": _abdomen_table, "cord": _cord_table,
     }  # fmt: skip
     return {name: make(known) for name, make in makers.items() if (name if name != "dsq" else "networks") in known}
@@ -362,6 +384,15 @@ def _network_table(known: Result) -> str:
             label = {"last": ", last epoch", "best": ", best epoch of each"}[which] if method.endswith("cnn") else ""
             rows.append([f"`{method}`{label}", *cells])
     return _table(["method", *[f"SNR {snr}" for snr in SNRS]], rows)
+
+
+def _variant_table(known: Result) -> str:
+    runs, count = known["networks"]["15"], 3
+    same = {
+        f"`{m}`, as above": np.mean([r["last"] for r in runs[m][:count]], axis=0).tolist() for m in ("cnn", "si_cnn")
+    }
+    rows = [[name, figure(values)] for name, values in (same | known["variants"]).items()]
+    return _table([f"`si_cnn` at SNR 15, {count} seeds, last epoch", "RMSE"], rows)
 
 
 def _dsq_table(known: Result) -> str:
