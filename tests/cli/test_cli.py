@@ -79,7 +79,7 @@ def test_documented_commands_parse(page: str) -> None:
         ([], "COMMAND"),
         (["denoise", "a.nii", "b.nii", "--slices", "5-3"], "'5-3'"),
         (["denoise", "a.nii", "b.nii", "--batch-size", "many"], "'many'"),
-        (["denoise", "a.nii"], "OUT"),
+        (["convert", "a.nii"], "OUT"),
         (["info", "a.tif", "--voxel-size", "small"], "'small'"),
     ],
 )

@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 OUTPUT_ENDINGS = (".ome.zarr", ".zarr", ".nii", ".nii.gz")
+INPUT_HELP = "scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF"
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """Add IN and what it may leave unsaid."""
-    parser.add_argument("input", metavar="IN", help="scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF")
+    parser.add_argument("input", metavar="IN", help=INPUT_HELP)
+    add_voxel_size(parser)
+
+
+def add_voxel_size(parser: argparse.ArgumentParser) -> None:
+    """Add what a file may leave unsaid."""
     parser.add_argument(
         "--voxel-size", type=_millimetres, metavar="Z,Y,X", help="in mm, instead of what the file says (e.g. a TIFF)"
     )
@@ -34,6 +40,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_input(parser: argparse.ArgumentParser) -> None:
     """Add IN and the choice of one of its scans."""
     add_source(parser)
+    add_scan(parser)
+
+
+def add_scan(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of one scan of several."""
     parser.add_argument("--scan", metavar="NAME", help="which scan, by name or by its number in 'micromri info IN'")
 
 

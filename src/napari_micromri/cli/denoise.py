@@ -7,15 +7,17 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri.cli import denoise_many
 from napari_micromri.cli.console import (
-    add_input,
-    add_output,
+    INPUT_HELP,
+    add_scan,
+    add_voxel_size,
     check_output,
     open_one,
     print_json,
     progress_bar,
 )
-from napari_micromri.errors import CancelledError
+from napari_micromri.errors import CancelledError, InputError
 
 if TYPE_CHECKING:
     from napari_micromri.cli.console import Commands
@@ -27,16 +29,23 @@ def add_to(commands: Commands) -> None:
     """Add the command to the program."""
     parser = commands.add_parser(
         "denoise",
-        help="denoise a scan with a trained model",
-        description="Denoise a scan slice by slice onto the model's finer grid, in the scan's own intensity units.",
+        help="denoise a scan, or many, with a trained model",
+        usage="micromri denoise IN OUT [options]\n       micromri denoise IN... --out FOLDER [options]",
+        description="Denoise a scan slice by slice onto the model's finer grid, in the scan's own intensity units. "
+        "With --out denoise many: files, folders, studies, tables (.csv with a column 'scan'), patterns. Given again, "
+        "the same command continues where it was interrupted, and skips scans with the same content.",
         epilog="Examples:\n"
         "  micromri denoise fast.nii.gz denoised.ome.zarr --model unet-default --json\n"
         "  micromri denoise 20240514_mouse07/ denoised.nii.gz --scan 3 --slices 10-19 --device cuda\n"
         "  micromri denoise fast.nii.gz textured.nii.gz --model apddm-default --steps 10\n"
-        "  micromri denoise fast.nii.gz mean.nii.gz --model apddm-default --draws 8 --uncertainty sd.nii.gz --seed 1",
+        "  micromri denoise fast.nii.gz mean.nii.gz --model apddm-default --draws 8 --uncertainty sd.nii.gz --seed 1\n"
+        "  micromri denoise scans/ mice.mri.zarr --out denoised --only *RARE* --name {subject}_{plane}\n"
+        "  micromri denoise scans/ --out denoised --scheduler tcp://node01:8786 --detach",
     )
-    add_input(parser)
-    add_output(parser)
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=f"{INPUT_HELP}; then OUT, or several and --out")
+    add_voxel_size(parser)
+    add_scan(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
     parser.add_argument(
         "--model", default="unet-default", metavar="NAME|FILE", help="model name or .safetensors (default %(default)s)"
     )
@@ -65,6 +74,7 @@ def add_to(commands: Commands) -> None:
         "--anyway", action="store_true", help="also denoise what is no magnitude image, such as a phase image"
     )
     _add_sampling(parser)
+    denoise_many.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print what was done as one object")
     parser.set_defaults(run=run)
 
@@ -89,6 +99,11 @@ def slice_range(text: str) -> range:
 
 def run(options: argparse.Namespace) -> int:
     """Denoise, write, say how."""
+    if options.out is not None:
+        return denoise_many.run_many(options)
+    if len(options.inputs) != 2:
+        raise InputError("One scan needs IN and OUT: micromri denoise IN OUT. Many scans need --out FOLDER.")
+    options.input, options.output = options.inputs
     from napari_micromri.inference import denoise_to_file
     from napari_micromri.inference.trust import check_trust
     from napari_micromri.io import open_scan

@@ -6,15 +6,16 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.errors import TrainingError
-from napari_micromri.runs.events import Event, Failed, Progress
-from napari_micromri.training.events import Batch, Epoch, Started, Stopped
+from napari_micromri.errors import JobError, TrainingError
+from napari_micromri.runs.events import Event, Failed, Progress, Stopped
+from napari_micromri.training.events import Batch, Epoch, Started
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
     from napari_micromri.cli.console import Commands
+    from napari_micromri.runs.kinds import JobKind
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.folder import RunFolder
 
@@ -51,8 +52,8 @@ def add_to(commands: Commands) -> None:
     train.set_defaults(run=run_train)
     resume = commands.add_parser(
         "resume",
-        help="go on with a training run that was stopped, failed or died",
-        description="Go on with a training run from its last checkpoint.",
+        help="resume a training run or another job that was stopped, failed or died",
+        description="Resume a training run from its last checkpoint, or another job where it was interrupted.",
         epilog="Example:\n  micromri resume runs/first",
     )
     resume.add_argument("run_folder", metavar="RUN", help="folder of the run")
@@ -87,11 +88,8 @@ def run_resume(options: argparse.Namespace) -> int:
     from napari_micromri.training.run import RunReader
     from napari_micromri.training.runner import first_process, reopen_run
 
-    if kind_of(options.run_folder).reader is not RunReader:
-        from napari_micromri.cli import ivim_train
-        from napari_micromri.ivim.training_job import reopen_training
-
-        return ivim_train.work(reopen_training(options.run_folder), detach=options.detach)
+    if (kind := kind_of(options.run_folder)).reader is not RunReader:
+        return _resume_job(kind, options)
     if options.detach:
         resume_run(options.run_folder, study=options.study)
         return _say_where(options.run_folder)
@@ -100,8 +98,26 @@ def run_resume(options: argparse.Namespace) -> int:
     return _train(RunFolder(options.run_folder))
 
 
+def _resume_job(kind: JobKind, options: argparse.Namespace) -> int:
+    from napari_micromri.runs.process import start_job
+    from napari_micromri.runs.record import reopen_job, stop_on_signals
+
+    job = kind.reader(options.run_folder).read()
+    reopen_job(job)
+    folder = job.folder_of(job.path)
+    if options.detach:
+        start_job(folder)
+        return _say_where(options.run_folder)
+    ending: Event | None = None
+    with stop_on_signals() as should_stop:
+        ending = show(kind.run(folder, should_stop), kind.words)
+    if isinstance(ending, Failed):
+        raise JobError(ending.message)
+    return INTERRUPTED if isinstance(ending, Stopped) else 0
+
+
 def _say_where(run: str) -> int:
-    print(f"Training goes on in the background. Watch it with: micromri watch {run}")
+    print(f"Working in the background. Watch it with: micromri watch {run}")
     return 0
 
 

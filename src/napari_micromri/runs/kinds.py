@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KINDS: Mapping[str, str] = {
     "run": "napari_micromri.training.runner:TRAINING",
     "ivim": "napari_micromri.ivim.training_job:IVIM_TRAINING",
+    "denoise": "napari_micromri.inference.many.job:MANY",
 }
 """Where the `JobKind` of each kind is, which is imported only when there is such a job."""
 

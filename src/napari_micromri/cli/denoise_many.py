@@ -1,0 +1,104 @@
+"""`micromri denoise IN... --out FOLDER`: many scans, here or in the background or on a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.cli.console import print_json
+from napari_micromri.errors import InputError, JobError
+from napari_micromri.runs.events import Failed, Stopped
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_micromri.inference.many.job import ManyFolder
+
+GOOD, FOUND, INTERRUPTED = 0, 1, 130
+ALONE = ("scan", "voxel_size", "slices", "uncertainty")
+"""Options that mean one scan."""
+
+OPTIONS = ("slice_axis", "device", "precision", "batch_size", "noise", "strength", "steps", "draws", "eta", "seed")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is only for many scans."""
+    group = parser.add_argument_group("many scans")
+    group.add_argument("--out", metavar="FOLDER", help="folder for the results; what is done there already is skipped")
+    group.add_argument("--only", metavar="PATTERN", default="*", help="names or protocols to take, e.g. '*RARE*'")
+    group.add_argument(
+        "--name",
+        metavar="PATTERN",
+        default="{name}",
+        help="of results: {name} {subject} {plane} {file} {model} ...",
+    )
+    group.add_argument(
+        "--format", choices=(".ome.zarr", ".nii.gz", ".nii"), default=".ome.zarr", help="default %(default)s"
+    )
+    group.add_argument("--workers", type=int, default=1, metavar="N", help="scans at once (default %(default)s)")
+    group.add_argument("--scheduler", metavar="ADDRESS", help="of dask.distributed, e.g. tcp://node01:8786")
+    group.add_argument("--detach", action="store_true", help="work in the background, and return at once")
+
+
+def run_many(options: argparse.Namespace) -> int:
+    """Make or reopen the job, and work or start it."""
+    from napari_micromri.inference.many.job import prepare_many
+    from napari_micromri.runs.process import start_job
+
+    folder = prepare_many(_request(options), options.out)
+    if options.detach:
+        start_job(folder)
+        print(f"Denoising in the background. Watch it with: micromri watch {options.out}")
+        return GOOD
+    return work(folder, as_json=options.json)
+
+
+def _request(options: argparse.Namespace) -> Any:
+    from pydantic import ValidationError
+
+    from napari_micromri.inference.many.request import ManyRequest
+
+    if meant := [name for name in ALONE if getattr(options, name) is not None]:
+        raise InputError(f"--{meant[0].replace('_', '-')} is for one scan. Leave it out, or leave --out out.")
+    try:
+        return ManyRequest(
+            inputs=tuple(options.inputs),
+            model=options.model,
+            only=options.only,
+            name=options.name,
+            ending=options.format,
+            options={name: value for name in OPTIONS if (value := getattr(options, name, None)) is not None},
+            workers=options.workers,
+            scheduler=options.scheduler,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"--{first['loc'][0]}: {first['msg']}.") from error
+
+
+def work(folder: ManyFolder, *, as_json: bool = False) -> int:
+    """Work on the job here, and end with the table of scans; the exit code is 1 when some were left out."""
+    from contextlib import ExitStack
+
+    from napari_micromri.cli.train import Bar
+    from napari_micromri.inference.many.job import ManyReader, ScanRefused, run_many, words
+    from napari_micromri.runs.record import stop_on_signals
+
+    last = None
+    with stop_on_signals() as should_stop, ExitStack() as stack:
+        bar = Bar(stack)
+        for last in run_many(folder, should_stop):
+            bar.take(last)
+            if not as_json and (text := words(last)):
+                bar.print(text)
+    if isinstance(last, Failed):
+        raise JobError(last.message)
+    job = ManyReader(folder.path).read()
+    if as_json:
+        print_json([_finite(row) for row in job.rows()])
+    if isinstance(last, Stopped):
+        return INTERRUPTED
+    return FOUND if any(isinstance(scan, ScanRefused) for scan in job.scans.values()) else GOOD
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(value, float) and value != value else value for key, value in row.items()}
