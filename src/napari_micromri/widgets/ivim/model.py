@@ -1,0 +1,204 @@
+"""What the dock "IVIM maps" decides, without Qt: the series, the mask, the layers of maps, the curves of a voxel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_micromri.errors import InputError
+from napari_micromri.ivim import METHODS, PARAMETERS
+from napari_micromri.ivim.b_values import average_repeats, b_values_of, parse_b_values
+from napari_micromri.ivim.series import Series
+from napari_micromri.plugin.layers import METADATA_KEY, Placement, layer_to_scan, quick_contrast_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_micromri.ivim import Fit
+    from napari_micromri.plugin.layers import Attributes, LayerLike
+    from napari_micromri.scan import Scan
+
+EVERYWHERE, BRIGHT = "everywhere", "where the signal is (threshold)"
+SUGGESTED = "bayes"
+CURVE_POINTS = 120
+
+
+def offered_methods() -> list[str]:
+    """Name the methods that need no training of their own."""
+    return [name for name, method in METHODS.items() if not method.learns]
+
+
+def b_values_text(scan: Scan) -> str:
+    """Write the b-values that a scan knows as a person would type them; empty where it doesn't."""
+    try:
+        return ", ".join(f"{value:g}" for value in b_values_of(scan))
+    except InputError:
+        return ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A series to fit, and where its maps are to lie."""
+
+    series: Series
+    placement: Placement
+    name: str
+
+
+def request_of_layer(layer: LayerLike, b_values: str, mask: NDArray[Any] | str) -> Request:
+    """Take a layer with the b-values that were typed and a mask.
+
+    Parameters
+    ----------
+    mask
+        `EVERYWHERE`, `BRIGHT`, or an array on the grid of a volume, not 0 where to fit.
+
+    Raises
+    ------
+    InputError
+        The layer is no series, or b-values or mask don't fit it.
+    """
+    scan = layer_to_scan(layer)
+    _, attributes, _ = layer.as_layer_data_tuple()
+    series = Series.of(scan, parse_b_values(b_values))
+    if not isinstance(mask, str):
+        series = replace(series, mask=_on_grid(np.asarray(mask), series))
+    elif mask == BRIGHT:
+        series = replace(series, mask=bright(series))
+    whole = Placement.of_layer(attributes, scan)
+    kept = [k for k, axis in enumerate(whole.axes) if axis in "zyx"]
+    spatial = Placement(
+        *(tuple(part[k] for k in kept) for part in (whole.axes, whole.units, whole.scale, whole.translate))  # type: ignore[arg-type]
+    )
+    return Request(series, replace(spatial, axes="".join(spatial.axes)), scan.info.name)
+
+
+def bright(series: Series) -> NDArray[np.bool_]:
+    """Mark where the mean signal at the smallest b-value is above Otsu's threshold."""
+    from skimage.filters import threshold_otsu
+
+    slices = []
+    for number in range(series.slices):
+        images = average_repeats(series.read(number), series.b_values).signals
+        slices.append(np.nan_to_num(images[0]))
+    volume = np.stack(slices)
+    # One threshold for all slices: a slice of air alone would else be split into brighter and darker air.
+    limit = threshold_otsu(volume) if np.ptp(volume) > 0 else -np.inf  # type: ignore[no-untyped-call,unused-ignore]
+    return np.asarray(volume > limit).reshape(series.grid)
+
+
+def _on_grid(mask: NDArray[Any], series: Series) -> NDArray[np.bool_]:
+    found = mask.squeeze() if mask.shape != series.grid else mask
+    if found.shape != series.grid and mask.shape[-len(series.grid) :] == series.grid:
+        found = np.asarray(mask.reshape(-1, *series.grid).any(axis=0))  # drawn on one volume of several
+    if found.shape != series.grid:
+        raise InputError(
+            f"The labels have the shape {mask.shape} and a volume {series.grid}. Draw them on a layer that was made "
+            "for this scan."
+        )
+    return np.asarray(found != 0)
+
+
+def map_layers(request: Request, fit: Fit, *, deviations: bool, quality: bool) -> list[tuple[Any, Attributes]]:
+    """Make the layers of a fit, the first parameter last, which napari then draws on top.
+
+    Values are in the units that people are used to, which the name of the layer says.
+    """
+    wanted: dict[str, NDArray[Any]] = {name: fit.maps[name] for name in ("D", "f", "Dp")}
+    if deviations:
+        wanted |= {f"{name}_sd": fit.sd[name] for name in ("D", "f", "Dp") if name in fit.sd}
+    if quality:
+        wanted |= {"residual": fit.residual}
+    layers = [_layer(request, fit, name, data) for name, data in wanted.items() if np.isfinite(data).any()]
+    return layers[::-1]
+
+
+def _layer(request: Request, fit: Fit, name: str, data: NDArray[Any]) -> tuple[Any, Attributes]:
+    parameter = PARAMETERS.get(name.removesuffix("_sd"))
+    if parameter is None:
+        label, shown, limits, colormap = "misfit (% of S0)", 100 * data, (0.0, 20.0), "gray"
+    else:
+        label, shown, colormap = f"{parameter.label} ({parameter.unit})", parameter.factor * data, parameter.colormap
+        limits = parameter.limits or quick_contrast_limits(shown)
+    if name.endswith("_sd"):
+        label, limits = f"SD of {label}", (0.0, limits[1] / 2)
+    placement = request.placement
+    info = request.series.map_info(name, {"method": fit.method, "b_values": list(fit.b_values), "sigma": fit.sigma})
+    return shown, {
+        "name": f"{label} [{fit.method}] {request.name}",
+        "scale": placement.scale,
+        "translate": placement.translate,
+        "units": placement.units,
+        "axis_labels": tuple(placement.axes),
+        "colormap": colormap,
+        "contrast_limits": limits,
+        "metadata": {METADATA_KEY: replace(info, name=f"{request.name} {label}")},
+        "visible": name == "D",
+    }
+
+
+@dataclass(frozen=True)
+class VoxelCurves:
+    """One voxel: measured signals over S0, and the curve of each method."""
+
+    title: str
+    b_values: tuple[float, ...]
+    measured: tuple[float, ...]
+    curve_b: tuple[float, ...]
+    curves: Mapping[str, tuple[float, ...]]
+    words: Mapping[str, str]
+
+
+def voxel_curves(series: Series, fits: Mapping[str, Fit], where: tuple[int, ...]) -> VoxelCurves | None:
+    """Give signals and curves at a voxel (z, y, x) or (y, x); None where nothing was fitted."""
+    fitted = {name: fit for name, fit in fits.items() if np.isfinite(fit.maps["D"][where])}
+    if not fitted:
+        return None
+    number, place = (where[0], where[1:]) if len(where) == 3 else (0, where)
+    row, column = place
+    found = average_repeats(series.read(number)[:, row, column, None], series.b_values)
+    signals = found.signals[:, 0]
+    unit = float(signals[0]) or 1.0
+    curve_b = np.linspace(0, float(found.b_values[-1]), CURVE_POINTS)
+    return VoxelCurves(
+        f"voxel {', '.join(map(str, where))}",
+        tuple(found.b_values.tolist()),
+        tuple((signals / unit).tolist()),
+        tuple(curve_b.tolist()),
+        {name: tuple((fit.curve(curve_b, where) / unit).tolist()) for name, fit in fitted.items()},
+        {name: describe(fit, where) for name, fit in fitted.items()},
+    )
+
+
+def describe(fit: Fit, where: tuple[int, ...]) -> str:
+    """Put the parameters of a voxel into words, with standard deviations where the method has them."""
+    parts = []
+    for name in ("D", "f", "Dp"):
+        parameter, value = PARAMETERS[name], float(fit.maps[name][where])
+        if not np.isfinite(value):
+            continue
+        sd = f" ± {parameter.factor * float(fit.sd[name][where]):.2g}" if name in fit.sd else ""
+        parts.append(f"{parameter.label} {parameter.factor * value:.3g}{sd} {parameter.unit}")
+    return ", ".join(parts)
+
+
+def summary(fit: Fit) -> str:
+    """Say what was fitted: voxels, medians, and how many are doubtful."""
+    from napari_micromri.ivim import AT_BOUND, Flag
+
+    fitted = np.isfinite(fit.maps["D"])
+    lines = [f"{np.count_nonzero(fitted)} voxels with '{fit.method}'."]
+    for name in ("D", "f", "Dp"):
+        values = fit.maps[name][np.isfinite(fit.maps[name])]
+        if values.size:
+            parameter = PARAMETERS[name]
+            lines.append(f"Median {parameter.label}: {parameter.factor * np.median(values):.3g} {parameter.unit}")
+    if bound := fit.count(AT_BOUND):
+        lines.append(f"⚠ {bound} voxels lie on a bound: the data don't determine them.")
+    if unusable := fit.count(Flag.UNUSABLE):
+        lines.append(f"⚠ {unusable} voxels have no usable signal and were not fitted.")
+    return "\n".join(lines)

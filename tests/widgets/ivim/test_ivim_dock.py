@@ -1,0 +1,148 @@
+"""The dock "IVIM maps", on a phantom whose parameters are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_micromri.errors import InputError
+from napari_micromri.ivim import biexponential, make_model
+from napari_micromri.ivim.series import Series
+from napari_micromri.ivim.volume import fit_volume
+from napari_micromri.plugin.layers import scan_to_layer
+from napari_micromri.scan import Scan, ScanInfo
+from napari_micromri.widgets.ivim.dock import IvimWidget
+from napari_micromri.widgets.ivim.model import BRIGHT, EVERYWHERE, request_of_layer, voxel_curves
+
+B_VALUES = (0.0, 10.0, 20.0, 40.0, 80.0, 200.0, 400.0, 800.0)
+D, F, DP = 1.2e-3, 0.25, 0.03
+
+
+@pytest.fixture
+def scan():
+    """Two slices of 6 x 5: tissue of one kind on the right, air on the left."""
+    signal = biexponential(B_VALUES, D, F, DP, 1000.0).astype(np.float32)
+    data = np.zeros((len(B_VALUES), 2, 6, 5), np.float32)
+    data[..., 2:] = signal[:, None, None, None]
+    data[..., 1, :, 2:] *= 2  # twice as bright, otherwise the same
+    return Scan(data, ScanInfo(name="dwi", axes="bzyx", voxel_size=(2.0, 0.5, 0.5), b_values=B_VALUES))
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    widget = IvimWidget(viewer)
+    qtbot.addWidget(widget, before_close_func=lambda widget: widget.shut_down())
+    widget.show()
+    return widget
+
+
+def add(viewer, scan):
+    data, attributes, _ = scan_to_layer(scan)
+    return viewer.add_image(data, **attributes)
+
+
+def fitted(dock, viewer, qtbot, *, preview=False, method="lsq"):
+    dock.form.method.setCurrentText(method)
+    button = dock.form.preview if preview else dock.form.fit
+    assert button.isEnabled()
+    button.click()
+    qtbot.waitUntil(lambda: dock._job is None, timeout=60_000)
+    return {layer.name.split(" ")[0]: layer for layer in viewer.layers if "[" in layer.name}
+
+
+def test_without_a_series_the_dock_says_what_to_do(viewer, dock, scan):
+    assert "Open a diffusion series" in dock.form.hint.text()
+    assert not dock.form.fit.isEnabled()
+    add(viewer, Scan(scan.data, ScanInfo(name="plain", axes="tzyx", voxel_size=(2.0, 0.5, 0.5))))
+    assert ".bval" in dock.form.hint.text()
+    assert not dock.form.fit.isEnabled()
+    dock.form.b_values.setText("0 10 20 40 80 200 400 800")
+    assert dock.form.fit.isEnabled()
+
+
+def test_the_maps_are_layers_in_the_units_of_the_field_where_the_scan_lies(viewer, dock, qtbot, scan):
+    source = add(viewer, scan)
+    assert dock.form.b_values.text() == "0, 10, 20, 40, 80, 200, 400, 800"
+    maps = fitted(dock, viewer, qtbot)
+    assert set(maps) == {"D", "f", "D*"}
+    for name, value in (("D", 1e3 * D), ("f", 100 * F), ("D*", 1e3 * DP)):
+        layer = maps[name]
+        assert layer.data.shape == (2, 6, 5)
+        np.testing.assert_allclose(layer.data[..., 2:], value, rtol=0.02)
+        assert np.isnan(layer.data[..., :2]).all()  # air, below the threshold
+        np.testing.assert_allclose(layer.scale, source.scale[1:])
+        np.testing.assert_allclose(layer.translate, source.translate[1:])
+    assert [layer.visible for layer in maps.values()].count(True) == 1
+    assert "36 voxels" in dock.form.status.text()
+
+
+def test_a_preview_fits_only_the_slice_that_is_shown(viewer, dock, qtbot, scan):
+    add(viewer, scan)
+    viewer.dims.set_current_step(1, 1)
+    maps = fitted(dock, viewer, qtbot, preview=True)
+    assert np.isnan(maps["D"].data[0]).all()
+    assert np.isfinite(maps["D"].data[1, :, 2:]).all()
+    again = fitted(dock, viewer, qtbot)
+    assert len(viewer.layers) == 4  # the same layers, filled
+    assert np.isfinite(again["D"].data[0, :, 2:]).all()
+
+
+def test_only_what_is_drawn_is_fitted_and_deviations_come_when_asked_for(viewer, dock, qtbot, scan):
+    # The noise is what the posterior's width comes from.
+    noise = np.random.default_rng(0).normal(0, 10, (2, *scan.data.shape))
+    source = add(viewer, Scan(np.hypot(scan.data + noise[0], noise[1]).astype(np.float32), scan.info))
+    labels = np.zeros((2, 6, 5), int)
+    labels[0, 1:3, 2:4] = 1
+    viewer.add_labels(labels, name="liver", scale=source.scale[1:])
+    dock.form.where.setCurrentText("liver")
+    dock.form.layer.setCurrentIndex(0)
+    dock.form.deviations.setChecked(True)
+    dock.form.quality.setChecked(True)
+    fitted(dock, viewer, qtbot, method="bayes")
+    names = [layer.name for layer in viewer.layers]
+    assert sum(name.startswith("SD of") for name in names) == 3
+    assert sum(name.startswith("misfit") for name in names) == 1
+    d_map = next(layer for layer in viewer.layers if layer.name.startswith("D ("))
+    np.testing.assert_array_equal(np.isfinite(d_map.data), labels > 0)
+
+
+def test_a_click_shows_the_signals_and_the_curve_of_each_method(viewer, dock, qtbot, scan):
+    add(viewer, scan)
+    for method in ("lsq", "segmented"):
+        fitted(dock, viewer, qtbot, method=method)
+    dock.look_at((0.0, 2.0, 0.5, 1.5))  # slice 1, row 1, column 3, in mm
+    assert set(dock.fits) == {"lsq", "segmented"}
+    assert "lsq: D 1.2" in dock.form.voxel.text()
+    dock.look_at((0.0, 2.0, 0.5, 0.0))
+    assert "was not fitted" in dock.form.voxel.text()
+
+
+def test_the_curve_of_a_voxel_goes_through_its_signals(scan):
+    series = Series.of(scan)
+    fit = fit_volume(series, make_model("lsq"), [1])
+    found = voxel_curves(series, {"lsq": fit}, (1, 0, 3))
+    assert found is not None
+    assert found.b_values == B_VALUES
+    expected = biexponential(B_VALUES, D, F, DP)
+    np.testing.assert_allclose(found.measured, expected, rtol=1e-5)
+    np.testing.assert_allclose(np.interp(800, found.curve_b, found.curves["lsq"]), expected[-1], rtol=0.01)
+    assert voxel_curves(series, {"lsq": fit}, (0, 0, 3)) is None
+
+
+def test_bad_input_is_one_sentence(viewer, dock, qtbot, scan):
+    layer = add(viewer, scan)
+    with pytest.raises(InputError, match="7 b-values but 8 volumes"):
+        request_of_layer(layer, "0 10 20 40 80 200 400", EVERYWHERE)
+    with pytest.raises(InputError, match=r"\(3, 3\)"):
+        request_of_layer(layer, "0 10 20 40 80 200 400 800", np.ones((3, 3)))
+    assert request_of_layer(layer, "0 10 20 40 80 200 400 800", BRIGHT).series.mask.sum() == 36
+    dock.form.b_values.setText("0, ten")
+    dock.start(preview=False)
+    assert "ten" in dock.form.status.text()
+    assert dock._job is None
