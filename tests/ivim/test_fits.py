@@ -212,3 +212,18 @@ def test_the_densities_of_a_voxel_have_its_mean_and_spread() -> None:
         assert mean == pytest.approx(fit.maps[name][0, 4, 4], rel=0.05)
         sd = np.sqrt(((values - mean) ** 2 * density).sum() * step)
         assert sd == pytest.approx(fit.sd[name][0, 4, 4], rel=0.1)
+
+
+def test_signals_that_scatter_far_more_than_the_air_are_not_taken_for_exact() -> None:
+    """Air without noise (masked or filtered by the scanner) said that all curves were exact: D and D* came out as 0."""
+    rng = np.random.default_rng(1)
+    b = (0, 10, 20, 40, 80, 200, 400, 600, 800)
+    clean = biexponential(b, 1e-3, 0.15, 0.03, 1000.0)[:, None, None] * np.ones((1, 40, 40))
+    signals = clean + rng.normal(0, 40, clean.shape)
+    signals[:, :, :20] = np.abs(rng.normal(0, 0.5, (len(b), 40, 20)))
+    mask = np.zeros((40, 40), bool)
+    mask[:, 20:] = True
+    fit = make_model("bayes").fit(signals, b, mask)
+    assert fit.sigma == pytest.approx(40, rel=0.15)
+    assert np.nanmedian(fit.maps["D"]) == pytest.approx(1e-3, rel=0.1)
+    assert (fit.maps["D"][mask] > 2e-4).all()

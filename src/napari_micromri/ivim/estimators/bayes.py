@@ -17,6 +17,7 @@ from napari_micromri.inference.devices import resolve_device
 from napari_micromri.ivim.estimators.dictionary import D_RANGE, DP_RANGE, F_RANGE, NAMES, Atoms, Tables
 from napari_micromri.ivim.estimators.lsq import Lsq
 from napari_micromri.ivim.estimators.voxelwise import batches, joined
+from napari_micromri.ivim.fit import Flag
 from napari_micromri.ivim.model import Estimates, FitOptions, Voxels, to_fit, to_voxels
 from napari_micromri.ivim.noise import image_noise, residual_noise
 from napari_micromri.progress import never, no_progress
@@ -42,6 +43,9 @@ NEGLIGIBLE = 1e-8
 
 NOISE_STEP = 0.1
 """Voxels whose noise over S0 differs by less than this part share tables."""
+
+MORE_THAN_AIR = 1.5
+"""Times the noise of the images from which on the scatter around the curves is believed instead."""
 
 TAU_RANGE = (1e-3, 1.0)
 BATCH = 2048
@@ -76,7 +80,7 @@ class Bayes:
     ) -> Bayes:
         """Estimate the noise and learn the prior; see `Model.learn`."""
         voxels, _ = to_voxels(signals, b_values, mask, self.options.average)
-        sigma = self.options.sigma or image_noise(np.asarray(signals)) or self._residual_noise(voxels)
+        sigma = self.options.sigma or self._noise(np.asarray(signals), voxels)
         return replace(self, prior=Prior(self._learn_prior(voxels, sigma), sigma))
 
     def fit(
@@ -142,6 +146,21 @@ class Bayes:
             found[name] = (at.cpu().double().numpy(), density.cpu().double().numpy())
         return found
 
+    def _noise(self, signals: NDArray[Any], voxels: Voxels) -> float:
+        """Take the noise of the images, unless the curves show that signals scatter far more.
+
+        Air that a scanner has masked or filtered says little of that; nor does it know of pulsation and motion. With a
+        sigma far too small the posterior would be sure of values that no dictionary holds.
+        """
+        seen = image_noise(signals)
+        if seen is None:
+            return self._residual_noise(voxels)
+        try:
+            left = self._residual_noise(voxels)
+        except InputError:
+            return seen
+        return left if left > MORE_THAN_AIR * seen else seen
+
     def _residual_noise(self, voxels: Voxels) -> float:
         part = _sample(voxels)
         fit = Lsq(self.options).fit((part.signals * part.s0[:, None]).T, part.b_values.tolist())
@@ -202,10 +221,15 @@ class TableStore:
 
 def estimates(mean: Tensor, sd: Tensor) -> Estimates:
     """Name posterior means and standard deviations (N, 4), with means kept where parameters can be."""
-    mean[:, 1:].clamp_min_(0)  # a cell at the grid's edge reaches a little beyond it
+    # A cell at the grid's edge reaches a little beyond it; what had to be brought back is flagged.
+    flags = sum(
+        torch.where(mean[:, NAMES.index(name)] < 0, int(flag), 0)
+        for name, flag in (("D", Flag.D_AT_BOUND), ("f", Flag.F_AT_BOUND), ("Dp", Flag.DP_AT_BOUND))
+    )
+    mean[:, 1:].clamp_min_(0)
     mean[:, 2].clamp_max_(1)
     values, spread = (dict(zip(NAMES, moment.T.numpy(), strict=True)) for moment in (mean, sd))
-    return Estimates(values, spread)
+    return Estimates(values, spread, torch.as_tensor(flags).numpy().astype(np.uint8))
 
 
 def _sample(voxels: Voxels) -> Voxels:

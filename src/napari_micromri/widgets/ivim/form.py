@@ -105,12 +105,11 @@ class IvimForm(QScrollArea):
         self.b_values.textChanged.connect(lambda _: self.changed.emit())
 
     def _lay_out(self) -> None:
-        values, boxes, buttons = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
+        values, boxes, buttons = QHBoxLayout(), QVBoxLayout(), QHBoxLayout()
         values.addWidget(self.b_values, 1)
         values.addWidget(self.load)
         boxes.addWidget(self.deviations)
         boxes.addWidget(self.quality)
-        boxes.addStretch()
         buttons.addWidget(self.preview)
         buttons.addWidget(self.fit)
         rows = QFormLayout()
@@ -134,7 +133,7 @@ class IvimForm(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(280)
 
 
 def _chooser(tooltip: str) -> QComboBox:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_micromri.plugin.layers import Attributes, LayerLike
     from napari_micromri.scan import Scan
 
-EVERYWHERE, BRIGHT = "everywhere", "where the signal is (threshold)"
+EVERYWHERE, BRIGHT = "everywhere", "above a threshold"
 SUGGESTED = "bayes"
 CURVE_POINTS = 120
 
