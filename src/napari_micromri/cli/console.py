@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_micromri.errors import InputError, WriteError
+from napari_micromri.io.formats import SAVED_ENDINGS, is_zarr, names_of_formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
     Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-OUTPUT_ENDINGS = (".ome.zarr", ".zarr", ".nii", ".nii.gz")
-INPUT_HELP = "scan to read: OME-Zarr, NIfTI, ParaVision, DICOM, TIFF"
-ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+INPUT_HELP = f"scan to read: {names_of_formats()}"
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +49,7 @@ def add_scan(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add OUT and what to do when it is there."""
-    parser.add_argument("output", metavar="OUT", help=f"file to write, ending in {', '.join(OUTPUT_ENDINGS)}")
+    parser.add_argument("output", metavar="OUT", help=f"file to write, ending in {', '.join(SAVED_ENDINGS)}")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
 
 
@@ -98,10 +97,10 @@ def check_output(output: str, source: str, *, overwrite: bool) -> Path:
     path = Path(output)
     if path.resolve() in (Path(source).resolve(), *Path(source).resolve().parents) and path.exists():
         raise WriteError(f"{output} is or holds the input. Choose another name for the output.")
-    if path.is_dir() and not any((path / mark).is_file() for mark in ZARR_MARKS):
+    if path.is_dir() and not is_zarr(path):
         raise WriteError(f"{output} is a folder. Name a file in it, for example {path / 'result.ome.zarr'}.")
-    if not path.name.lower().endswith(OUTPUT_ENDINGS):
-        raise WriteError(f"{output} has no known ending. Let it end in {', '.join(OUTPUT_ENDINGS)}.")
+    if not path.name.lower().endswith(SAVED_ENDINGS):
+        raise WriteError(f"{output} has no known ending. Let it end in {', '.join(SAVED_ENDINGS)}.")
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise WriteError(f"{output} is already there. Choose another name, or replace it with --overwrite.")
     return path

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri.cli.console import add_source, print_json
 from napari_micromri.cli.study import list_pairs
 from napari_micromri.errors import InputError, ReadError
-from napari_micromri.io.opening import STUDY_ENDING
+from napari_micromri.io.formats import STUDY_ENDING
+from napari_micromri.io.telling import warnings_of
 
 if TYPE_CHECKING:
     import argparse
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         for number, entry in enumerate(described, 1):
             print(as_text(number, entry))
+        for text in warnings_of(scans):
+            print(f"Warning: {text}")
     return 0
 
 
@@ -86,6 +89,7 @@ def describe(scan: Scan) -> dict[str, Any]:
         "protocol": info.protocol,
         "averages": info.averages,
         "b_values": None if info.b_values is None else list(info.b_values),
+        "warnings": list(info.warnings),
         "noise": sigma,
         "snr": snr,
     }

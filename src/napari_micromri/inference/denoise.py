@@ -13,6 +13,7 @@ from napari_micromri.errors import CancelledError, InputError, OutputExistsError
 from napari_micromri.inference.options import DenoiseOptions
 from napari_micromri.inference.run import DenoiseRun
 from napari_micromri.io.atomic import atomic_output, claimed
+from napari_micromri.io.saving import check_ending
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import AXES, Scan
 
@@ -222,9 +223,7 @@ def _is_zarr(path: Path) -> bool:
 def _check_outputs(paths: list[Path], *, overwrite: bool) -> None:
     """Refuse before the work what could only be refused after it."""
     for path in paths:
-        name = path.name.lower()
-        if name.endswith(".mri.zarr") or not name.endswith((".zarr", ".nii", ".nii.gz")):
-            raise WriteError(f"{path} has no ending that says how to save it. Use .ome.zarr, .nii or .nii.gz.")
+        check_ending(path)
         if path.exists() and not overwrite:
             raise OutputExistsError(path)
     if len({path.resolve() for path in paths}) < len(paths):

@@ -13,6 +13,7 @@ from napari_micromri.errors import InputError, ReadError
 from napari_micromri.io.dicom_headers import Image, images_in
 from napari_micromri.io.dicom_pixels import read_pixels
 from napari_micromri.io.dicom_series import Series, series_in, stacks_of
+from napari_micromri.io.formats import DEEPEST
 from napari_micromri.io.geometry import LPS_TO_RAS, Geometry, geometry_from_steps, plane_of
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
 from napari_micromri.io.naming import compose_name, plane_in, region_in, with_unique_names
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 100_000
 _MOST_NOTES = 20
-DEEPEST = 5
-"""Folders below the one that was given in which files are looked for: patient, study, series, and what is between."""
 
 
 def read_dicom(path: Path) -> list[Scan]:

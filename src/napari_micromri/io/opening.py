@@ -9,26 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError, ReadError, describe_os_error
+from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
+from napari_micromri.io.formats import STUDY_ENDING, format_of, is_zarr, names_of_formats, something_in
 from napari_micromri.io.telling import warnings_of
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _log = logging.getLogger(__name__)
 
-STUDY_ENDING = ".mri.zarr"
 _REMOTE = ("http://", "https://", "s3://")
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_FILES_LOOKED_AT = 64
 
 
 def open_scan(path: str | os.PathLike[str], *, voxel_size: Sequence[float] | None = None) -> list[Scan]:
     """Open the scans in a file, a folder or a remote store.
 
-    Read are OME-Zarr 0.4 and 0.5, plain Zarr 2 and 3, ParaVision 5 to 360 (study, scan or reconstruction folder, or a
-    ``2dseq`` file), NIfTI, DICOM (a file or a folder of series) and TIFF. Only headers are read here; slices are read
-    when they are looked at.
+    `napari_micromri.io.formats` lists the formats. Only headers are read here; slices are read when they are looked at.
+    What was left out, guessed or repaired stands in the ``warnings`` of each `ScanInfo`, and is logged once.
 
     Parameters
     ----------
@@ -63,7 +61,7 @@ def can_read(path: str | os.PathLike[str]) -> bool:
         where = os.fspath(path)
         if where.startswith(_REMOTE):
             return ".zarr" in where and STUDY_ENDING not in where
-        return Path(where).exists() and _reader_for(Path(where)) is not None
+        return Path(where).exists() and format_of(Path(where)) is not None
     except (OSError, ValueError, TypeError):
         return False
 
@@ -77,93 +75,25 @@ def _open_remote(where: str) -> list[Scan]:
 def _open_local(path: Path) -> list[Scan]:
     from napari_micromri.io.zarr_reader import read_zarr
 
+    if is_elsewhere(path):
+        raise ReadError(elsewhere(path))
     if not path.exists():
         raise ReadError(f"{path} does not exist. Check the spelling, and that the disk is connected.")
     if path.is_dir() and path.name.endswith(STUDY_ENDING):
         raise ReadError(f"{path} is a study of many scans. Open it as a study, or open one of the scans in it.")
     if path.is_file() and path.stat().st_size == 0:
         raise ReadError(f"{path} is an empty file. Copy or export it again.")
-    reader = _reader_for(path)
-    if reader is None and path.is_dir() and _is_node(path):
-        reader = read_zarr  # says what is wrong with a store that isn't worth a try otherwise
-    if reader is not None:
-        return reader(path)
+    found = format_of(path)
+    if found is not None:
+        return found.read(path)
+    if path.is_dir() and is_zarr(path):
+        return read_zarr(path)  # says what is wrong with a store that isn't worth a try otherwise
     if path.is_dir() and not any(path.iterdir()):
         raise ReadError(f"{path} is an empty folder. Choose the folder of a scan.")
-    raise ReadError(
-        f"{path} is no scan that can be read. Choose a ParaVision study or scan folder, OME-Zarr, NIfTI, DICOM or TIFF."
-    )
-
-
-def _reader_for(path: Path) -> Callable[[Path], list[Scan]] | None:
-    """Choose by the name first and by the content where the name says nothing."""
-    return _folder_reader(path) if path.is_dir() else _file_reader(path)
-
-
-def _folder_reader(path: Path) -> Callable[[Path], list[Scan]] | None:
-    from napari_micromri.io.dicom import read_dicom
-    from napari_micromri.io.paravision import looks_like_paravision, read_paravision
-    from napari_micromri.io.zarr_reader import read_zarr
-
-    if _is_node(path):
-        return read_zarr if _has_array(path) and not path.name.endswith(STUDY_ENDING) else None
-    if looks_like_paravision(path):
-        return read_paravision
-    return read_dicom if _has_dicom(path) else None
-
-
-def _has_array(store: Path, depth: int = 4) -> bool:
-    """Tell whether an array is near the top of a Zarr store, by the files in it."""
-    if (store / ".zarray").is_file():
-        return True
-    if (store / "zarr.json").is_file() and b'"array"' in (store / "zarr.json").read_bytes()[:65536]:
-        return True
-    children = [child for child in list(os.scandir(store))[:1000] if child.is_dir()] if depth else []
-    return any(_is_node(Path(child)) and _has_array(Path(child), depth - 1) for child in children)
-
-
-def _is_node(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
-
-
-def _has_dicom(folder: Path) -> bool:
-    """Look into the first files of a folder and of the folders in it."""
-    looked = 0
-    for current, folders, files in os.walk(folder):
-        folders[:] = sorted(folders)[:_FILES_LOOKED_AT] if Path(current) == folder else []
-        for name in sorted(files):
-            if looked >= _FILES_LOOKED_AT:
-                return False
-            looked += 1
-            if _is_dicom(_beginning(Path(current, name))):
-                return True
-    return False
-
-
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(132)
-
-
-def _is_dicom(beginning: bytes) -> bool:
-    return beginning[128:132] == b"DICM"
-
-
-def _file_reader(path: Path) -> Callable[[Path], list[Scan]] | None:
-    from napari_micromri.io.dicom import read_dicom
-    from napari_micromri.io.nifti import read_nifti
-    from napari_micromri.io.paravision import read_paravision
-    from napari_micromri.io.tiff import read_tiff
-
-    name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        return read_nifti
-    if name in ("2dseq", "visu_pars"):
-        return read_paravision
-    beginning = _beginning(path)
-    if name.endswith((".tif", ".tiff")) or beginning[:4] in _TIFF_MAGIC:
-        return read_tiff
-    return read_dicom if name.endswith((".dcm", ".ima")) or _is_dicom(beginning) else None
+    inside = something_in(path) if path.is_dir() else None
+    if inside is not None:
+        raise ReadError(f"{path} is a folder of scans, not a scan. Open one of them, for example {inside}.")
+    raise ReadError(f"{path} is no scan that can be read. Choose {names_of_formats()}.")
 
 
 def _resized(scan: Scan, voxel_size: Sequence[float]) -> Scan:

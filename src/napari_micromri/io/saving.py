@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import ReadError, WriteError
+from napari_micromri.io.formats import SAVED_ENDINGS, STUDY_ENDING
 from napari_micromri.io.lazy import check_dtype
 from napari_micromri.progress import no_progress
 from napari_micromri.scan import AXES, Scan
@@ -54,12 +55,22 @@ def save_scan(
         check_dtype(scan.dtype, f"'{scan.info.name}'")
     except ReadError as error:
         raise WriteError(str(error)) from error
+    check_ending(path)
+    write = write_ome_zarr if path.name.lower().endswith(".zarr") else write_nifti
+    return write(_in_order(scan), path, overwrite=overwrite, progress=progress)
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a name that doesn't say in which format to save.
+
+    Raises
+    ------
+    WriteError
+        The ending is unknown, or that of a study.
+    """
     name = path.name.lower()
-    if name.endswith(".zarr") and not name.endswith(".mri.zarr"):
-        return write_ome_zarr(_in_order(scan), path, overwrite=overwrite, progress=progress)
-    if name.endswith((".nii", ".nii.gz")):
-        return write_nifti(_in_order(scan), path, overwrite=overwrite, progress=progress)
-    raise WriteError(f"{path} has no ending that says how to save it. Use .ome.zarr, .nii or .nii.gz.")
+    if name.endswith(STUDY_ENDING) or not name.endswith(SAVED_ENDINGS):
+        raise WriteError(f"{path} has no ending that says how to save it. Use {', '.join(SAVED_ENDINGS)}.")
 
 
 def _in_order(scan: Scan) -> Scan:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import MicroMRIError, ReadError, describe_os_error
 from napari_micromri.io.describe import KEY, info_from_json
+from napari_micromri.io.formats import is_zarr
 from napari_micromri.io.lazy import reordered
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.ome_metadata import MILLIMETRES, read_multiscales
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 _PLAIN_AXES = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tbzyx"}
 _SIZE_KEYS = ("voxel_size_mm", "voxel_size", "spacing", "pixel_size", "resolution")
 _DEEPEST, _MOST_SCANS, _MOST_NOTES = 8, 1000, 10
-ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup")
 
 
 def read_zarr(where: Path | str) -> list[Scan]:
@@ -213,7 +213,7 @@ def _names(group: zarr.Group) -> list[str]:
     if not isinstance(group.store, LocalStore):
         return [name for name, _ in group.members()]
     folder = Path(group.store.root, group.path)
-    return [child.name for child in folder.iterdir() if any((child / mark).is_file() for mark in ZARR_MARKS)]
+    return [child.name for child in folder.iterdir() if is_zarr(child)]
 
 
 def _natural(name: str) -> tuple[int, int, str]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError, ReadError, StudyError, describe_os_error
 from napari_micromri.io import can_read, open_scan
+from napari_micromri.io.formats import FORMATS, STUDY_ENDING, format_of, is_voxels_alone, is_zarr
 from napari_micromri.io.naming import plane_in, region_in
-from napari_micromri.io.opening import STUDY_ENDING
 from napari_micromri.io.paravision import looks_like_paravision, reconstructions
 from napari_micromri.study.plan import UNKNOWN, Rejected, Source
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _REMOTE = ("http://", "https://", "s3://")
 _BIDS_SUBJECT, _BIDS_SESSION = re.compile(r"(?:^|_)sub-([^_/]+)"), re.compile(r"(?:^|_)ses-([^_/]+)")
-_ENDINGS = re.compile(r"(\.ome)?\.(nii(\.gz)?|zarr|tiff?|dcm|ima)$", re.IGNORECASE)
+_ENDINGS = sorted(
+    {pattern[1:] for one in FORMATS for pattern in one.patterns if pattern.count("*") == 1} | {".ome.zarr"}, key=len
+)[::-1]
 
 # Words that say which scan it is, but not of whom.
 _ROLES = frozenset(
@@ -131,27 +133,27 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[str]:
     children = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
     files = [child for child in children if child.is_file()]
     dicom = any(_is_dicom(file) for file in files)
-    if dicom or _is_zarr(folder):
+    if dicom or is_zarr(folder):
         yield os.fspath(folder)  # a Zarr store that can't be read is told by open_scan
-    if _is_zarr(folder):
+    if is_zarr(folder):
         return
-    yield from (os.fspath(file) for file in files if not (dicom and _is_dicom(file)) and can_read(file))
+    yield from (os.fspath(file) for file in files if _opens_alone(file, dicom=dicom))
     for child in children:
         # Folders of DICOM files in a folder of DICOM files were read with it.
         if child.is_dir() and not (dicom and any(_is_dicom(file) for file in child.iterdir() if file.is_file())):
             yield from _walk(child, above | {real})
 
 
-def _is_zarr(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+def _opens_alone(file: Path, *, dicom: bool) -> bool:
+    return not (dicom and _is_dicom(file)) and not is_voxels_alone(file) and can_read(file)
 
 
 def _is_dicom(file: Path) -> bool:
     if file.name == "DICOMDIR":
         return True
     try:
-        with file.open("rb") as stream:
-            return file.name.lower().endswith((".dcm", ".ima")) or stream.read(132)[128:] == b"DICM"
+        found = format_of(file)
+        return found is not None and found.name == "DICOM"
     except OSError:
         return False
 
@@ -177,7 +179,12 @@ def _path_words(path: str, start: str) -> list[str]:
     root = Path(start) if Path(start).is_dir() else Path(start).parent
     inside = place.relative_to(root).parts if place.is_relative_to(root) else (place.name,)
     names = [root.resolve().name, *inside]
-    return [_ENDINGS.sub("", name) for name in reversed(names) if name] or [path]
+    return [_without_ending(name) for name in reversed(names) if name] or [path]
+
+
+def _without_ending(name: str) -> str:
+    ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)]
 
 
 def _without_roles(name: str) -> str:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_micromri.io.formats import names_of_formats
 from napari_micromri.study.plan import Simulation
 from napari_micromri.widgets.study.parts import button, column, row, small_button, text_line
 from napari_micromri.widgets.study.table import Cell, Table
@@ -35,7 +36,7 @@ class NewStudyForm:
         self.source_list = QListWidget()
         self.source_list.setMaximumHeight(90)
         self.source_list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.source_list.setToolTip("ParaVision studies, NIfTI, DICOM, OME-Zarr, or CSV tables; folders are searched.")
+        self.source_list.setToolTip(f"{names_of_formats()}, or CSV tables; folders are searched.")
         self.add_folder = button("Add folder…", "Look for scans in a folder and all folders below.")
         self.add_files = button("Add files…", "Add single scans, or a table subject,region,plane,lr,hr (CSV).")
         self.remove = button("Remove", "Take the selected lines off the list.")
