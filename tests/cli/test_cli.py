@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
-INFO_KEYS = "name shape axes voxel_size_mm dtype subject region plane protocol averages b_values noise snr".split()
+INFO_KEYS = (
+    "name shape axes voxel_size_mm dtype subject region plane protocol averages b_values warnings noise snr".split()
+)
 
 
 @pytest.fixture
