@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 import zarr
 
 from napari_micromri.plugin.reader import read_layers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 
 def test_a_warning_of_a_reader_becomes_a_notification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
