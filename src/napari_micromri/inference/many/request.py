@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_micromri.errors import InputError, ReadError, StudyError
-from napari_micromri.io.opening import STUDY_ENDING
+from napari_micromri.io.formats import STUDY_ENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
