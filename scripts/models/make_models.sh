@@ -6,8 +6,7 @@
 # Usage: scripts/models/make_models.sh FOLDER [EPOCHS]   (the scans are at MICROMRI_DATA)
 #
 # FOLDER takes the study and the runs. An interrupted script continues where it was. Without START the networks begin
-# from scratch; START=shipped begins with the models that are in the repository, as the present ones did (see
-# docs/training.md).
+# from scratch; START=shipped begins with the models that are in the repository.
 set -euo pipefail
 folder=$1 epochs=${2:-15}
 here=$(cd "$(dirname "$0")" && pwd)

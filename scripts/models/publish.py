@@ -42,7 +42,10 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     options = parser.parse_args()
     spec, _ = read_spec(options.model)
-    settings = spec.provenance["training"]["simulated"]
+    training = spec.provenance["training"]
+    settings = training["simulated"]
+    # Of the model that training began with the name is enough: where it lay says something of this computer only.
+    training = training | {"init_from": training["init_from"] and Path(training["init_from"]).name}
     card = ModelCard(
         summary=SUMMARIES[spec.kind],
         intended_use=INTENDED_USE,
@@ -54,7 +57,8 @@ def main() -> None:
         "name": options.name,
         "card": card,
         "config": spec.config | ({"steps": PATH_STEPS} if spec.kind == "apddm" else {}),
-        "provenance": spec.provenance | {"snr_range": [settings["snr_low"], settings["snr_high"]]},
+        "provenance": spec.provenance
+        | {"training": training, "snr_range": [settings["snr_low"], settings["snr_high"]]},
     }
     save_checkpoint(options.output, load_file(options.model), spec.model_copy(update=changed), overwrite=True)
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB")

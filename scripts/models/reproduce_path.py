@@ -7,7 +7,7 @@ beta, by ``beta^2`` and from chains, with the largest beta for which the chain c
 The formulas take draws whose mean is zero at every pixel. Gaussian ones have that; a bank of one animal's 30 slices has
 not, since its outlines lie in the same places in all of them and add up over the steps. Both are shown.
 
-Usage: ``python scripts/apddm_default/reproduce.py [--output docs/images]``; it prints the largest deviations.
+Usage: ``python scripts/models/reproduce_path.py [--output docs/images]``; it prints the largest deviations.
 """
 
 from __future__ import annotations
