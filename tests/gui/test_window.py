@@ -54,6 +54,16 @@ def gone() -> bool:
     return not background._alive and QThreadPool.globalInstance().activeThreadCount() == 0
 
 
+def test_our_docks_open_as_tabs_of_one_area(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    window = viewer.window._qt_window
+    names = ("Study and slice curation", DOCK, "Measure CNR", "Training and tuning", "IVIM maps")
+    docks = [viewer.window.add_plugin_dock_widget(PLUGIN, name)[0] for name in names]
+    qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == len(names) - 1)
+    qtbot.waitUntil(lambda: docks[-1].isVisible() and not docks[-1].visibleRegion().isEmpty())
+    assert sum(not dock.visibleRegion().isEmpty() for dock in docks) == 1
+
+
 def test_from_a_layer_to_its_denoised_layer(viewer, layer, qtbot):
     assert "unet-default" in [entry.name for entry in available_models()]
     _, dock = open_dock(viewer)

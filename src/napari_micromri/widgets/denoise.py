@@ -27,6 +27,7 @@ from napari_micromri.widgets.denoise_model import (
 from napari_micromri.widgets.layer_chooser import LayerChooser
 from napari_micromri.widgets.model_chooser import ModelChooser
 from napari_micromri.widgets.results import add_result, has_preview, remove_previews, show_preview
+from napari_micromri.widgets.tabs import open_as_tab
 from napari_micromri.widgets.torch_loading import with_torch
 from napari_micromri.widgets.verdict import VerdictView
 
@@ -46,6 +47,7 @@ class DenoiseWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        open_as_tab(self)
         self.viewer = napari_viewer
         self.form = DenoiseForm()
         self._job: BackgroundJob | None = None

@@ -24,6 +24,7 @@ from napari_micromri.widgets.ivim.model import (
 )
 from napari_micromri.widgets.layer_chooser import LayerChooser
 from napari_micromri.widgets.results import RESULT_KEY
+from napari_micromri.widgets.tabs import open_as_tab
 from napari_micromri.widgets.torch_loading import with_torch
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class IvimWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        open_as_tab(self)
         self.viewer = napari_viewer
         self.form = IvimForm()
         self.layers = LayerChooser(self.form.layer, napari_viewer)

@@ -22,6 +22,7 @@ from napari_micromri.widgets.measuring.model import MeasureState, bars, explain,
 from napari_micromri.widgets.measuring.place import Place, place_of, time_and_weighting
 from napari_micromri.widgets.measuring.quality_tab import QualityTab
 from napari_micromri.widgets.measuring.rois import RoiLayer
+from napari_micromri.widgets.tabs import open_as_tab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ class MeasureWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        open_as_tab(self)
         self.viewer = napari_viewer
         self.layers = LayerRoles(napari_viewer)
         self.quality = QualityTab(napari_viewer)

@@ -28,6 +28,7 @@ from napari_micromri.widgets.study.split_tab import SplitTab
 from napari_micromri.widgets.study.splitting import SplitControl
 from napari_micromri.widgets.study.suspicious_tab import SuspiciousTab
 from napari_micromri.widgets.study.tree import pair_title
+from napari_micromri.widgets.tabs import open_as_tab
 
 if TYPE_CHECKING:
     import os
@@ -47,6 +48,7 @@ class StudyWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        open_as_tab(self)
         self.viewer = napari_viewer
         self.setMinimumWidth(MINIMUM_WIDTH)
         self.header = Header()

@@ -8,6 +8,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from napari_micromri.widgets.tabs import open_as_tab
 from napari_micromri.widgets.training.compare_tab import CompareTab
 from napari_micromri.widgets.training.remembered import remembered_runs
 from napari_micromri.widgets.training.run_tab import RunTab
@@ -36,6 +37,7 @@ class TrainingWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        open_as_tab(self)
         self.viewer = napari_viewer
         self.setMinimumWidth(MINIMUM_WIDTH)
         self.setup, self.run, self.compare = SetupTab(), RunTab(napari_viewer), CompareTab()
