@@ -125,7 +125,7 @@ def test_a_plain_network_takes_no_channel_for_the_noise(whole: Slices, make_conf
 
 
 def test_a_noise_channel_with_new_weights_changes_nothing() -> None:
-    from napari_micromri.nn.families.apddm.network import starting_weights
+    from napari_micromri.nn.network import starting_weights
 
     plain = UNet(UNetConfig(features_main=(4, 6)))
     for parameter in plain.parameters():
