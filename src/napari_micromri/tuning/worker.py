@@ -92,7 +92,9 @@ class Worker:
             try:
                 if (why := self._patiently(self._why_end)) is not None:
                     return why
-                if self._ask() == "pause":
+                if (wish := self._ask()) == "stop":
+                    continue  # wished since the line above asked: a trial that begins now would only be interrupted
+                if wish == "pause":
                     self._sign.say("waiting", "Paused.")
                     time.sleep(LOOK_SECONDS)
                 elif self._is_enough():
