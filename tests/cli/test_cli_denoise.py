@@ -116,3 +116,20 @@ def test_what_is_no_magnitude_is_refused_unless_asked_for(
     assert not (tmp_path / "out.nii.gz").exists()
     assert main([*arguments, "--anyway"]) == 0
     assert "both sides of zero" in capsys.readouterr().out
+
+
+def test_every_option_reaches_each_of_many_scans() -> None:
+    """One that got lost on the way would change results without a word."""
+    from dataclasses import asdict
+
+    from napari_micromri.cli.denoise import _denoise_options
+    from napari_micromri.cli.denoise_many import _request
+    from napari_micromri.cli.program import build_parser
+    from napari_micromri.inference import DenoiseOptions
+
+    given = ["--slice-axis", "y", "--device", "cpu", "--precision", "float32", "--batch-size", "3", "--noise", "7"]
+    given += ["--strength", "1.5", "--anyway", "--steps", "4", "--draws", "2", "--eta", "0.5", "--seed", "9"]
+    one = asdict(_denoise_options(build_parser().parse_args(["denoise", "a.nii", "b.nii", *given])))
+    many = _request(build_parser().parse_args(["denoise", "a.nii", "--out", "folder", *given])).options
+    assert {**asdict(DenoiseOptions()), **many} == one
+    assert all(value != asdict(DenoiseOptions())[name] for name, value in many.items())

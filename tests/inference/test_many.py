@@ -142,6 +142,19 @@ def test_files_of_others_are_kept(tmp_path: Path, scans: Path, counted: list[Any
         prepare_many(request(scans), scans)
 
 
+def test_results_of_other_options_are_replaced_only_when_asked(tmp_path: Path, scans: Path, counted: list[Any]) -> None:
+    asked = request(scans / "s0.nii.gz", name="{file}")
+    folder = prepare_many(asked, tmp_path / "out")
+    list(run_many(folder, never))
+    other = asked.model_copy(update={"options": {**OPTIONS, "seed": 3}})
+    with pytest.raises(JobError, match="--overwrite"):
+        prepare_many(other, folder.path)
+    assert folder.read_settings()["config"]["options"] == OPTIONS
+    prepare_many(asked.model_copy(update={"options": {**OPTIONS, "batch_size": 1}}), folder.path)  # the same results
+    prepare_many(other, folder.path, overwrite=True)
+    assert folder.read_settings()["config"]["options"]["seed"] == 3
+
+
 def test_results_are_no_inputs(tmp_path: Path, scans: Path, counted: list[Any]) -> None:
     out = scans / "denoised"
     for _ in range(2):

@@ -65,7 +65,7 @@ def add_to(commands: Commands) -> None:
         type=float,
         default=1.0,
         metavar="X",
-        help="times the measured noise that is removed, 0.5 to 2 (default %(default)s); for models told the noise",
+        help="times the measured noise that is removed, 0.25 to 4 (default %(default)s); for models told the noise",
     )
     parser.add_argument(
         "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"

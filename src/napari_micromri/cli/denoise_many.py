@@ -17,7 +17,19 @@ GOOD, FOUND, INTERRUPTED = 0, 1, 130
 ALONE = ("scan", "voxel_size", "slices", "uncertainty")
 """Options that mean one scan."""
 
-OPTIONS = ("slice_axis", "device", "precision", "batch_size", "noise", "strength", "steps", "draws", "eta", "seed")
+OPTIONS = (
+    "slice_axis",
+    "device",
+    "precision",
+    "batch_size",
+    "noise",
+    "strength",
+    "anyway",
+    "steps",
+    "draws",
+    "eta",
+    "seed",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +56,7 @@ def run_many(options: argparse.Namespace) -> int:
     from napari_micromri.inference.many.job import prepare_many
     from napari_micromri.runs.process import start_job
 
-    folder = prepare_many(_request(options), options.out)
+    folder = prepare_many(_request(options), options.out, overwrite=options.overwrite)
     if options.detach:
         start_job(folder)
         print(f"Denoising in the background. Watch it with: micromri watch {options.out}")

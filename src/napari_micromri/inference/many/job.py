@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from napari_micromri.progress import ShouldStop
 
+HOW_COMPUTED = ("device", "precision", "batch_size")
+"""Options that make the same results, but for rounding."""
+
 TABLE = "scans.csv"
 COLUMNS = ("source", "file", "slices", "snr", "verdict", "seconds", "reason")
 LOOK_SECONDS = 0.2
@@ -97,13 +100,18 @@ class ManyReader(JobReader[Many]):
         return {"scans": dict(self._scans)}
 
 
-def prepare_many(request: ManyRequest, path: Path | str) -> ManyFolder:
+def prepare_many(request: ManyRequest, path: Path | str, *, overwrite: bool = False) -> ManyFolder:
     """Make the folder, or use the one that is there for this request: what it holds already will be skipped.
+
+    Parameters
+    ----------
+    overwrite
+        Replace results that were made with another model or other options.
 
     Raises
     ------
     JobError
-        A process is at work on it, or it holds other files.
+        A process is at work on it, or it holds other files, or results that would be replaced.
     ModelError
         There is no such model.
     """
@@ -117,9 +125,25 @@ def prepare_many(request: ManyRequest, path: Path | str) -> ManyFolder:
     if ManyReader(path).read().live:
         raise folder.error(f"Another process is at work on {path}. Wait for it, or stop it first.")
     with folder.hold():
+        if not overwrite and (changed := _changed(folder.read_settings()["config"], config)):
+            raise folder.error(
+                f"{path} holds results of another {changed}, which these would replace. Choose another folder, or "
+                "replace them with --overwrite."
+            )
         folder.change_settings(config=config)
         folder.stop.unlink(missing_ok=True)
     return folder
+
+
+def _changed(before: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Name what would make other results under the same names; empty when nothing would."""
+    if before.get("model") != config["model"] and "{model}" not in config["name"]:
+        return "model"
+    chosen = [
+        {name: value for name, value in one.get("options", {}).items() if name not in HOW_COMPUTED}
+        for one in (before, config)
+    ]
+    return "choice of options" if chosen[0] != chosen[1] else ""
 
 
 def _absolute(request: ManyRequest) -> ManyRequest:
