@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from optuna import Trial, TrialPruned
+from optuna import Trial, TrialPruned, create_study
 from optuna.exceptions import StorageInternalError
-from optuna.storages import fail_stale_trials
+from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import TrialState
 
 from napari_micromri.errors import TrainingError
@@ -20,7 +20,7 @@ from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.tuning import journal, patience
 from napari_micromri.tuning import worker as worker_module
 from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun, Workplace
-from napari_micromri.tuning.patience import Patience
+from napari_micromri.tuning.patience import Patience, be_patient
 from napari_micromri.tuning.process import create_tuning, pause_tuning, read_workers, resume_tuning, stop_tuning
 from napari_micromri.tuning.storage import Tuning, open_tuning
 from napari_micromri.tuning.trials import REASON, RETRIES, RUN, WORKER
@@ -381,3 +381,26 @@ def test_a_journal_that_somebody_holds_is_said_and_waited_for(
     with pytest.raises(TrainingError, match=r"journal\.log\.lock.*suspended"):  # who gives a command waits less
         create_tuning(tuning.folder.path, tuning.config.model_copy(update={"trials": 3}))
     held.release()
+
+
+def test_a_call_that_a_restarting_database_interrupts_is_made_again(tmp_path: Path) -> None:
+    """A connection that is lost in the middle of a call says so in the call, not when connecting."""
+    from sqlalchemy.exc import OperationalError
+
+    storage = RDBStorage(f"sqlite:///{tmp_path / 'trials.db'}")
+    study = create_study(storage=storage)
+    trial = study.ask()
+    call, lost = storage.set_trial_intermediate_value, [True]
+
+    def interrupted(*arguments: Any) -> None:
+        if lost and lost.pop():
+            raise OperationalError("UPDATE", {}, Exception("terminating connection"))
+        call(*arguments)
+
+    storage.set_trial_intermediate_value = interrupted  # type: ignore[method-assign]
+    told: list[str] = []
+    be_patient(storage, Patience(told.append, never))
+    trial.report(0.5, 3)
+    assert study.trials[0].intermediate_values == {3: 0.5}
+    assert [bool(words) for words in told] == [True, False]
+    storage.engine.dispose()

@@ -21,6 +21,17 @@ T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 LIMIT_SECONDS = 30 * 60.0
 
+REPEATABLE = (
+    "get_trial",
+    "get_all_trials",
+    "set_trial_intermediate_value",
+    "set_trial_param",
+    "set_trial_system_attr",
+    "set_trial_user_attr",
+)
+"""Calls of a database that a restart may interrupt on their way, and that do the same when they are made again.
+Beginning and ending a trial are none: whether they got through is for Optuna to find out."""
+
 
 class StorageAwayError(TrainingError):
     """The storage stayed away."""
@@ -86,6 +97,12 @@ def be_patient(storage: BaseStorage, patiently: Patience) -> None:
             return patiently(partial(_connect, dialect, arguments, options))
 
         event.listen(storage.engine, "do_connect", connect)
+        for name in REPEATABLE:
+            setattr(storage, name, partial(_repeated, patiently, getattr(storage, name)))
+
+
+def _repeated(patiently: Patience, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    return patiently(partial(call, *arguments, **named))
 
 
 def _connect(dialect: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
