@@ -21,8 +21,8 @@ leave_out() { # STUDY SOURCES
     [ -d "$1.mri.zarr" ] || cp -r all.mri.zarr "$1.mri.zarr"
     micromri study split "$1.mri.zarr" --set "test=$2"
 }
-leave_out no-trunk mouse_trunk,human_t2tse,human_3t
-leave_out no-rat rat_head,geometric_phantoms,mouse_head
+leave_out no-trunk mouse_trunk,human_t2tse,human_3t,judge_mouse_trunk,judge_human_t2tse,judge_human_3t
+leave_out no-rat rat_head,geometric_phantoms,mouse_head,judge_rat_head,judge_mouse_head
 
 train() { # RUN STUDY START SETTINGS...
     if grep -qs "\"event\": \"done\"" "$1/events.jsonl"; then return; fi

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.tuning.config import TuneConfig
     from napari_micromri.tuning.storage import Tuning
+    from napari_micromri.tuning.workers import WorkerRow
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 
@@ -99,12 +100,14 @@ def test_the_tuning_outlives_its_starter_and_a_worker(
     starter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         tuning = open_tuning(folder.path)
-        wait(lambda: sum(bool(trial.intermediate_values) for trial in tuning.optuna.trials) == 2)
+        wait(lambda: len(read_workers(folder.path)) == 2)
+        wait(lambda: halt_one(tuning) is not None)
     finally:
         starter.kill()
         starter.communicate()
     try:
-        victim = next(row for row in read_workers(folder.path) if row.state == "working")
+        victim = halt_one(tuning)
+        assert victim is not None
         os.kill(victim.pid, signal.SIGKILL)
         wait(lambda: all(row.state in ("ended", "died") for row in read_workers(folder.path)))
     finally:
@@ -118,6 +121,21 @@ def test_the_tuning_outlives_its_starter_and_a_worker(
     assert retried.user_attrs["run"] == failed.user_attrs["run"]
     events = (folder.path / retried.user_attrs["run"] / "events.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in events].count("resumed") == 1
+
+
+def halt_one(tuning: Tuning) -> WorkerRow | None:
+    """Halt a worker in the midst of a trial, so that it can't end before it is killed; None when there is none now."""
+    for row in read_workers(tuning.folder.path):
+        if row.state == "working":
+            os.kill(row.pid, signal.SIGSTOP)
+            time.sleep(0.05)  # until it has halted
+            trials = {trial.number: trial for trial in tuning.optuna.get_trials()}
+            trial = trials.get(row.trial) if row.trial is not None else None
+            if row in read_workers(tuning.folder.path) and trial is not None:
+                if trial.state.name == "RUNNING" and trial.intermediate_values:
+                    return row
+            os.kill(row.pid, signal.SIGCONT)
+    return None
 
 
 def wait(happens: Callable[[], bool]) -> None:

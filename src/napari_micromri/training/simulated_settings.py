@@ -25,13 +25,13 @@ class SimulatedSettings(BaseModel):
         description="part of the fast scans with the noise of a filtered, zero-filled or interpolated reconstruction",
     )
     own_noise: float = Field(
-        default=0.7,
+        default=0.5,
         ge=0,
         le=1,
         description="part of the good scans that get some noise of their own, as real ones have",
     )
-    own_snr_low: float = Field(default=15.0, gt=0, le=1e6, description="lowest SNR of a good scan with such noise")
-    own_snr_high: float = Field(default=80.0, gt=0, le=1e6, description="highest SNR of a good scan with such noise")
+    own_snr_low: float = Field(default=20.0, gt=0, le=1e6, description="lowest SNR of a good scan with such noise")
+    own_snr_high: float = Field(default=100.0, gt=0, le=1e6, description="highest SNR of a good scan with such noise")
     gamma: float = Field(
         default=0.4, ge=0, le=1, description="part of the slices whose contrast is changed by a power of 0.6 to 1.7"
     )
