@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 
 PATIENCE = 120.0
+
+T = TypeVar("T")
 
 
 def check_that_all_is_done(tuning: Tuning, trials: int, *, most: int) -> None:
@@ -101,13 +103,11 @@ def test_the_tuning_outlives_its_starter_and_a_worker(
     try:
         tuning = open_tuning(folder.path)
         wait(lambda: len(read_workers(folder.path)) == 2)
-        wait(lambda: halt_one(tuning) is not None)
+        victim = wait(lambda: halt_one(tuning))
     finally:
         starter.kill()
         starter.communicate()
     try:
-        victim = halt_one(tuning)
-        assert victim is not None
         os.kill(victim.pid, signal.SIGKILL)
         wait(lambda: all(row.state in ("ended", "died") for row in read_workers(folder.path)))
     finally:
@@ -138,8 +138,10 @@ def halt_one(tuning: Tuning) -> WorkerRow | None:
     return None
 
 
-def wait(happens: Callable[[], bool]) -> None:
+def wait(happens: Callable[[], T | None]) -> T:
+    """Wait until something is true, and give what it is."""
     until = time.monotonic() + PATIENCE
-    while not happens():
+    while not (found := happens()):
         assert time.monotonic() < until, "it never happened"
         time.sleep(0.1)
+    return found
