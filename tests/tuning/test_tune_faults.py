@@ -51,6 +51,7 @@ from pathlib import Path
 from napari_micromri.progress import never
 from napari_micromri.tuning import worker
 from napari_micromri.tuning.objective import Workplace
+from napari_micromri.tuning.process import read_workers
 from napari_micromri.tuning.storage import open_tuning
 import napari_micromri.training.engine.loop  # before the forks, which then take no time
 
@@ -66,10 +67,29 @@ def start(name):
         os._exit(0)
     return child
 
+def is_at_work(child):
+    with open_tuning(where) as tuning:
+        running = {trial.number for trial in tuning.optuna.get_trials() if trial.state.name == "RUNNING"}
+    return any(row.pid == child and row.state == "working" and row.trial in running for row in read_workers(where))
+
+def halt_one():
+    while True:
+        for child in children:
+            os.kill(child, signal.SIGSTOP)
+            time.sleep(0.02)
+            if is_at_work(child):
+                return child
+            os.kill(child, signal.SIGCONT)
+        time.sleep(0.02)
+
 children = [start("first"), start("second")]
 for number in range(kills):
-    time.sleep(chance.uniform(0.05, 0.6))
-    victim = children.pop(chance.randrange(2))
+    if number == 0:  # one kill hits a trial, however fast this machine is
+        victim = halt_one()
+    else:
+        time.sleep(chance.uniform(0.05, 0.6))
+        victim = chance.choice(children)
+    children.remove(victim)
     os.kill(victim, signal.SIGKILL)
     os.waitpid(victim, 0)
     children.append(start(f"worker {number}"))
