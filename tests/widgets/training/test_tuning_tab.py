@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
-from http.client import HTTPConnection
 from pathlib import Path
-from types import ModuleType
-from urllib.parse import urlsplit
 
 import pytest
 from qtpy.QtCore import Qt
@@ -18,6 +14,7 @@ from napari_micromri.errors import TrainingError
 from napari_micromri.runs.events import to_content
 from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.training.folder import RunFolder
+from napari_micromri.tuning import process
 from napari_micromri.tuning.space import default_space
 from napari_micromri.tuning.space_file import read_space
 from napari_micromri.tuning.workers import Doing
@@ -27,7 +24,7 @@ from napari_micromri.widgets.training.remembered import (
     remembered_tunings,
     remembered_workers,
 )
-from napari_micromri.widgets.training.tuning import dashboard, starting, watch_page
+from napari_micromri.widgets.training.tuning import starting, watch_page
 from napari_micromri.widgets.training.tuning.new_form import IN_DATABASE
 from napari_micromri.widgets.training.tuning.new_model import AS_SET_UP
 from tuning_samples import make_full_tuning, make_tuning
@@ -60,8 +57,8 @@ def sample(tmp_path):
 def calls(monkeypatch):
     """Note what would be done to workers."""
     noted = []
-    for name in ("add_workers", "pause", "go_on", "stop"):
-        monkeypatch.setattr(starting, name, lambda *given, name=name, **how: noted.append((name, *given[1:], how)))
+    for name in ("start_workers", "pause_tuning", "resume_tuning", "stop_tuning"):
+        monkeypatch.setattr(process, name, lambda *given, name=name, **how: noted.append((name, *given[1:], how)))
     return noted
 
 
@@ -376,11 +373,11 @@ def test_workers_are_paused_stopped_and_added(tab, qtbot, sample, calls):
     qtbot.waitUntil(form.stop.isEnabled, timeout=PATIENCE)
     click(qtbot, form.stop)
     qtbot.waitUntil(lambda: len(calls) == 3)
-    assert calls == [("pause", {}), ("add_workers", 1, {}), ("stop", {"kill": False})]
+    assert calls == [("pause_tuning", {}), ("start_workers", {}), ("stop_tuning", {"kill": False})]
     sample.folder.stop.touch()
     qtbot.waitUntil(lambda: form.stop.text() == "End at once", timeout=PATIENCE)
     click(qtbot, form.stop)
-    qtbot.waitUntil(lambda: calls[-1] == ("stop", {"kill": True}))
+    qtbot.waitUntil(lambda: calls[-1] == ("stop_tuning", {"kill": True}))
 
 
 def test_a_tuning_goes_on_with_its_workers_or_with_new_ones(tab, qtbot, sample, calls):
@@ -391,49 +388,24 @@ def test_a_tuning_goes_on_with_its_workers_or_with_new_ones(tab, qtbot, sample, 
     assert form.state.text() == "Paused"
     assert form.pause.text() == "Go on"
     click(qtbot, form.pause)
-    qtbot.waitUntil(lambda: calls == [("go_on", 0, {})])
+    qtbot.waitUntil(lambda: calls == [("resume_tuning", {})])
     put_worker(sample, "ended", None)
     qtbot.waitUntil(lambda: form.state.text() == "Stopped", timeout=PATIENCE)
     click(qtbot, form.pause)
-    qtbot.waitUntil(lambda: calls == [("go_on", 0, {}), ("go_on", 3, {})])
+    qtbot.waitUntil(lambda: calls[1:] == [("resume_tuning", {}), ("start_workers", 3, {})])
 
 
 def test_what_is_refused_is_told_and_can_be_tried_again(tab, qtbot, sample, monkeypatch, shown):
     def refuse(*_, **__):
         raise TrainingError("The disk is gone.")
 
-    monkeypatch.setattr(starting, "pause", refuse)
+    monkeypatch.setattr(process, "pause_tuning", refuse)
     put_worker(sample)
     form = opened(qtbot, tab, sample).form
     click(qtbot, form.pause)
     qtbot.waitUntil(lambda: bool(shown))
     assert [record.message for record in shown] == ["The disk is gone."]
     qtbot.waitUntil(form.pause.isEnabled, timeout=PATIENCE)
-
-
-def test_steering_reaches_the_engine(monkeypatch, tmp_path):
-    noted = []
-    for name in ("create_tuning", "start_workers", "stop_tuning", "pause_tuning", "resume_tuning"):
-        monkeypatch.setattr(
-            f"napari_micromri.tuning.process.{name}",
-            lambda *given, name=name, **how: noted.append((name, given[1:], how)),
-        )
-    assert starting.begin(tmp_path, "config", 2, "grpc://server") == tmp_path
-    starting.pause(tmp_path)
-    starting.go_on(tmp_path, 0)
-    starting.go_on(tmp_path, 2)
-    starting.add_workers(tmp_path, 1)
-    starting.stop(tmp_path, kill=True)
-    assert noted == [
-        ("create_tuning", ("config",), {"storage": "grpc://server"}),
-        ("start_workers", (2,), {}),
-        ("pause_tuning", (), {}),
-        ("resume_tuning", (), {}),
-        ("resume_tuning", (), {}),
-        ("start_workers", (2,), {}),
-        ("start_workers", (1,), {}),
-        ("stop_tuning", (), {"kill": True}),
-    ]
 
 
 # Using
@@ -550,7 +522,7 @@ def test_numbers_of_workers_are_remembered_and_nonsense_is_not():
     assert remembered_workers() in (1, 2)
 
 
-# Report and optuna-dashboard
+# Report
 
 
 def test_the_report_opens_in_the_browser(tab, qtbot, sample, monkeypatch):
@@ -563,71 +535,6 @@ def test_the_report_opens_in_the_browser(tab, qtbot, sample, monkeypatch):
     qtbot.waitUntil(lambda: bool(seen), timeout=30_000)
     assert seen == [sample.folder.path / "report.html"]
     assert "blobs" in seen[0].read_text(encoding="utf-8")
-
-
-def test_without_optuna_dashboard_the_button_says_how_to_get_it(make_dock, monkeypatch):
-    monkeypatch.setattr("napari_micromri.widgets.training.tuning.watch_form.is_installed", lambda: False)
-    dock = make_dock()
-    button = dock.tune.watch.form.dashboard
-    assert not button.isEnabled()
-    assert "pip install optuna-dashboard" in button.toolTip()
-
-
-SERVER = """
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(str(self.server.trials).encode())
-
-def run_server(storage, host, port):
-    server = HTTPServer((host, port), Handler)
-    server.trials = len(storage.get_all_trials(storage.get_all_studies()[0]._study_id))
-    server.serve_forever()
-"""
-
-
-def test_the_dashboard_serves_the_tuning_and_ends_with_us(sample, tmp_path, monkeypatch, qtbot):
-    (tmp_path / "library").mkdir()
-    (tmp_path / "library" / "optuna_dashboard.py").write_text(SERVER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "library"))
-    served = dashboard.Dashboard(sample.folder.path)
-    url = served.open()
-    process = served._process
-    answer = HTTPConnection(urlsplit(url).netloc)
-    answer.request("GET", "/")
-    assert int(answer.getresponse().read()) == len(sample.study.trials)
-    answer.close()
-    assert served.open() == url
-    served.close()
-    qtbot.waitUntil(lambda: process.poll() is not None, timeout=PATIENCE)
-
-
-def test_a_dashboard_that_ends_at_once_is_told(sample, tmp_path, monkeypatch):
-    (tmp_path / "optuna_dashboard.py").write_text("raise SystemExit(1)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(TrainingError, match="couldn't be started"):
-        dashboard.Dashboard(sample.folder.path).open()
-
-
-def test_the_dashboard_opens_in_the_browser(make_dock, qtbot, sample, monkeypatch):
-    seen = []
-    monkeypatch.setitem(sys.modules, "optuna_dashboard", ModuleType("optuna_dashboard"))
-    for module in ("watch_form", "watch_page"):
-        monkeypatch.setattr(f"napari_micromri.widgets.training.tuning.{module}.is_installed", lambda: True)
-    monkeypatch.setattr(dashboard.Dashboard, "open", lambda self: "http://127.0.0.1:1/")
-    monkeypatch.setattr(
-        "napari_micromri.widgets.training.tuning.watch_page.QDesktopServices.openUrl",
-        lambda url: seen.append(url.toString()),
-    )
-    dock = make_dock()
-    dock.tabs.setCurrentWidget(dock.tune)
-    watch = opened(qtbot, dock.tune, sample)
-    click(qtbot, watch.form.dashboard)
-    qtbot.waitUntil(lambda: bool(seen))
-    assert seen == ["http://127.0.0.1:1/"]
 
 
 # The window

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_micromri.tuning import process
 from napari_micromri.widgets.training.tuning.new_model import with_password
 
 if TYPE_CHECKING:
@@ -26,41 +27,16 @@ def begin(path: Path, config: TuneConfig, workers: int, storage: str | None) -> 
     MicroMRIError
         The folder is taken, the storage can't be reached, a worker can't be started.
     """
-    from napari_micromri.tuning import process
-
     process.create_tuning(path, config, storage=storage)
     process.start_workers(path, workers)
     return path
 
 
-def add_workers(path: Path, count: int) -> None:
-    """Start more workers on this computer."""
-    from napari_micromri.tuning import process
-
-    process.start_workers(path, count)
-
-
-def pause(path: Path) -> None:
-    """Let the workers finish their trials and begin no other."""
-    from napari_micromri.tuning import process
-
-    process.pause_tuning(path)
-
-
 def go_on(path: Path, workers: int) -> None:
     """Go on after a pause or a stop; ``workers`` is how many to start, 0 when they are there and wait."""
-    from napari_micromri.tuning import process
-
     process.resume_tuning(path)
     if workers:
         process.start_workers(path, workers)
-
-
-def stop(path: Path, *, kill: bool = False) -> None:
-    """Ask the workers to end; with ``kill`` end them at once."""
-    from napari_micromri.tuning import process
-
-    process.stop_tuning(path, kill=kill)
 
 
 def write_report(state: TuneState, path: Path) -> Path:

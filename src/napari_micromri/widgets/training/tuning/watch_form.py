@@ -20,7 +20,6 @@ from napari_micromri.widgets.study.parts import button, column, row, text_line
 from napari_micromri.widgets.training.curves import SMALL, CurvePlot
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.run_model import PER_MILLE
-from napari_micromri.widgets.training.tuning.dashboard import is_installed
 from napari_micromri.widgets.training.tuning.plots import ImportancePlot, ScatterPlot
 from napari_micromri.widgets.training.tuning.theme import readable
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
@@ -64,10 +63,6 @@ class WatchForm(QWidget):
         )
         self.folder = button("Folder", "Show the tuning's files.")
         self.report = button("Report", "Write what was found into a page, report.html, and open it in the browser.")
-        self.dashboard = button("Dashboard", "Open optuna-dashboard on this tuning, in the browser.")
-        if not is_installed():
-            self.dashboard.setEnabled(False)
-            self.dashboard.setToolTip("optuna-dashboard isn't installed: pip install optuna-dashboard")
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.password.setPlaceholderText("Password of the database")
@@ -178,7 +173,7 @@ class WatchForm(QWidget):
             self.workers,
             row(self.pause, self.stop, self.add),
             row(self.use, self.retrain),
-            row(self.folder, self.report, self.dashboard),
+            row(self.folder, self.report),
         )
         inside = column(
             self.goal,

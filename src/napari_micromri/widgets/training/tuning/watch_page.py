@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer, QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_micromri.tuning import process
 from napari_micromri.widgets.training.looking import Looking
 from napari_micromri.widgets.training.remembered import remembered_workers
 from napari_micromri.widgets.training.tuning import starting
-from napari_micromri.widgets.training.tuning.dashboard import Dashboard, is_installed
 from napari_micromri.widgets.training.tuning.looks import TuneWatch, has_storage, model_of
 from napari_micromri.widgets.training.tuning.retraining import retraining
 from napari_micromri.widgets.training.tuning.status import best_row, best_sentence, loss_sentence
@@ -55,7 +55,6 @@ class WatchPage(QWidget):
         self._chosen: int | None = None
         self._looking: Looking | None = None
         self._doing: Looking | None = None
-        self._dashboard: Dashboard | None = None
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(PAUSE_MS)
@@ -75,7 +74,6 @@ class WatchPage(QWidget):
         form.retrain.clicked.connect(lambda: self._retrain(self.best))
         form.folder.clicked.connect(self._open_folder)
         form.report.clicked.connect(self._open_report)
-        form.dashboard.clicked.connect(self._open_dashboard)
         form.password.returnPressed.connect(self._take_password)
         form.give_password.clicked.connect(self._take_password)
         form.filter.currentIndexChanged.connect(self._filter)
@@ -114,9 +112,6 @@ class WatchPage(QWidget):
             self._looking.stop()
             self._looking.deleteLater()
             self._looking = None
-        if self._dashboard is not None:
-            self._dashboard.close()
-            self._dashboard = None
         self._soon.stop()
         self.details.show(None, None)
         self.plots.forget()
@@ -175,21 +170,21 @@ class WatchPage(QWidget):
         if self.path is None or self.look is None:
             return
         if self.look.status.can_pause:
-            self._do(partial(starting.pause, self.path))
+            self._do(partial(process.pause_tuning, self.path))
         elif self.look.status.can_go_on:
             self._do(partial(starting.go_on, self.path, 0 if self.look.status.live else remembered_workers()))
 
     def stop(self) -> None:
         """Ask the workers to end; those that were asked already are ended at once."""
         if self.path is not None and self.look is not None:
-            self._do(partial(starting.stop, self.path, kill=self.look.status.can_kill))
+            self._do(partial(process.stop_tuning, self.path, kill=self.look.status.can_kill))
 
     def add_worker(self) -> None:
         """Start one worker more."""
         if self.path is not None:
-            self._do(partial(starting.add_workers, self.path, 1))
+            self._do(partial(process.start_workers, self.path))
 
-    def _do(self, work: Callable[[], object]) -> None:
+    def _do(self, work: Callable[[], object], then: Callable[[Any], None] | None = None) -> None:
         """Do something to the tuning in a thread, and look at what became of it."""
         if self._doing is not None:
             if self._doing.busy:
@@ -197,6 +192,8 @@ class WatchPage(QWidget):
             self._doing.deleteLater()
         self._doing = Looking(work, self)
         self._doing.failed.connect(show_error)
+        if then is not None:
+            self._doing.seen.connect(then)
         self._doing.seen.connect(self._look_now)
         self._doing.failed.connect(self._look_now)
         self._doing.look()
@@ -232,22 +229,8 @@ class WatchPage(QWidget):
 
     def _open_report(self) -> None:
         if self.path is not None and self.look is not None:
-            self._open_when_there(partial(starting.write_report, self.look.state, self.path))
-
-    def _open_dashboard(self) -> None:
-        if self.path is not None and is_installed():
-            self._dashboard = self._dashboard or Dashboard(self.path)
-            self._open_when_there(self._dashboard.open)
-
-    def _open_when_there(self, work: Callable[[], object]) -> None:
-        """Open in the browser what ``work`` makes in a thread: a file, or an address."""
-        opening = Looking(work, self)
-        opening.seen.connect(_browse)
-        opening.failed.connect(show_error)
-        opening.seen.connect(opening.deleteLater)
-        opening.failed.connect(opening.deleteLater)
-        opening.look()
+            self._do(partial(starting.write_report, self.look.state, self.path), _browse)
 
 
-def _browse(found: Path | str) -> None:
-    QDesktopServices.openUrl(QUrl(found) if isinstance(found, str) else QUrl.fromLocalFile(str(found)))
+def _browse(page: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
