@@ -95,8 +95,8 @@ def denoiser(monkeypatch):
     monkeypatch.setattr("napari_micromri.inference.denoise_to_file", fake.denoise_to_file)
     monkeypatch.setattr("napari_micromri.inference.denoise_with_uncertainty", fake.denoise_with_uncertainty)
     monkeypatch.setattr("napari_micromri.inference.available_devices", lambda: ["cpu", "cuda:0"])
-    monkeypatch.setattr("napari_micromri.widgets.torch_loading.load_torch", lambda: None)
-    monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: [Entry()])
+    monkeypatch.setattr("napari_micromri.widgets.shared.torch_loading.load_torch", lambda: None)
+    monkeypatch.setattr("napari_micromri.widgets.shared.model_chooser.available_models", lambda: [Entry()])
     yield fake
     fake.go_on()
 

@@ -137,7 +137,7 @@ def test_the_dock_follows_the_selected_layer(viewer, dock, make_scan):
 @pytest.fixture
 def apddm(monkeypatch, make_entry, denoiser):
     entries = [make_entry(), make_entry("apddm-default", "apddm", most_steps=50)]
-    monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: entries)
+    monkeypatch.setattr("napari_micromri.widgets.shared.model_chooser.available_models", lambda: entries)
 
 
 def test_texture_and_draws_are_offered_only_for_diffusion_models(apddm, viewer, dock, denoiser, qtbot, make_scan):
@@ -165,7 +165,7 @@ def test_the_strength_is_offered_to_models_told_the_noise_and_the_preview_follow
     monkeypatch, make_entry, viewer, denoiser, qtbot, make_scan
 ):
     entries = [make_entry(), make_entry("told", takes_noise=True)]
-    monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: entries)
+    monkeypatch.setattr("napari_micromri.widgets.shared.model_chooser.available_models", lambda: entries)
     dock = DenoiseWidget(viewer)
     qtbot.addWidget(dock, before_close_func=lambda widget: widget.shut_down())
     dock.show()
@@ -424,7 +424,7 @@ def test_model_files_are_added_to_the_list(viewer, dock, denoiser, qtbot, make_s
     path = Path("/models/mine.safetensors")
     add(viewer, make_scan())
     monkeypatch.setattr(
-        "napari_micromri.widgets.model_chooser.describe_model", lambda path: make_entry("mine", path=path)
+        "napari_micromri.widgets.shared.model_chooser.describe_model", lambda path: make_entry("mine", path=path)
     )
     monkeypatch.setattr(dock.form, "ask_model", lambda: path)
     for _ in range(2):

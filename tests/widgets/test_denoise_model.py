@@ -7,18 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_micromri.errors import InputError
-from napari_micromri.widgets.denoise_model import (
-    DockState,
-    Pace,
-    Slices,
-    describe_texture,
-    duration,
-    model_choices,
-    selection,
-    slice_count,
-    step_choices,
-    steps_taken,
-)
+from napari_micromri.widgets.denoise_model import DockState, Slices, selection, slice_count
+from napari_micromri.widgets.shared.models import describe_texture, model_choices, step_choices, steps_taken
+from napari_micromri.widgets.shared.pace import Pace, duration
 
 READY = {"has_layers": True, "has_model": True}
 

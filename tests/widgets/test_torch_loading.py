@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from napari_micromri.widgets import torch_loading
+from napari_micromri.widgets.shared import torch_loading
 
 SCRIPT = """
 import gc, sys, threading
-from napari_micromri.widgets.torch_loading import load_torch, preload_libraries
+from napari_micromri.widgets.shared.torch_loading import load_torch, preload_libraries
 assert "torch" not in sys.modules
 if sys.platform == "linux":
     assert preload_libraries() >= 1

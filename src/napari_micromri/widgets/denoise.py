@@ -19,16 +19,16 @@ from napari_micromri.widgets.denoise_form import DenoiseForm
 from napari_micromri.widgets.denoise_model import (
     AXIS_LABELS,
     DockState,
-    Pace,
     Slices,
     selection,
     slice_count,
 )
-from napari_micromri.widgets.layer_chooser import LayerChooser
-from napari_micromri.widgets.model_chooser import ModelChooser
 from napari_micromri.widgets.results import add_result, has_preview, remove_previews, show_preview
-from napari_micromri.widgets.tabs import open_as_tab
-from napari_micromri.widgets.torch_loading import with_torch
+from napari_micromri.widgets.shared.layer_chooser import LayerChooser
+from napari_micromri.widgets.shared.model_chooser import ModelChooser
+from napari_micromri.widgets.shared.pace import Pace
+from napari_micromri.widgets.shared.tabs import open_as_tab
+from napari_micromri.widgets.shared.torch_loading import with_torch
 from napari_micromri.widgets.verdict import VerdictView
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.plugin.denoising import DenoiseRequest, DenoiseResult
     from napari_micromri.scan import Scan
-    from napari_micromri.widgets.denoise_model import ModelChoice
+    from napari_micromri.widgets.shared.models import ModelChoice
 
 
 class DenoiseWidget(QWidget):

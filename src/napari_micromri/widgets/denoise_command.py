@@ -53,7 +53,7 @@ def start_denoising(viewer: ViewerModel, model: str = DEFAULT_MODEL) -> Backgrou
     from napari_micromri.plugin.denoising import request_of_layer, run_request
     from napari_micromri.widgets.background import BackgroundJob
     from napari_micromri.widgets.results import ResultAdder
-    from napari_micromri.widgets.torch_loading import with_torch
+    from napari_micromri.widgets.shared.torch_loading import with_torch
 
     layer = viewer.layers.selection.active
     request = replace(request_of_layer(layer), model=model, model_name=model)

@@ -24,9 +24,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.widgets.denoise_model import Slices
-from napari_micromri.widgets.device_chooser import DeviceChooser
-from napari_micromri.widgets.sampling_form import SamplingForm
-from napari_micromri.widgets.strength_field import StrengthField
+from napari_micromri.widgets.shared.device_chooser import DeviceChooser
+from napari_micromri.widgets.shared.sampling_form import SamplingForm
+from napari_micromri.widgets.shared.strength_field import StrengthField
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

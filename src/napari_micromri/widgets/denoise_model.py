@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError
-from napari_micromri.nn.families import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from napari_micromri.nn.registry import ModelEntry
     from napari_micromri.scan import Scan
-
-STEPS = (1, 2, 3, 5, 10, 20, 30, 50)
-"""Steps from the left end of the slider to the right."""
 
 AXIS_LABELS = {"z": "z (as acquired)", "y": "y", "x": "x"}
 
@@ -29,18 +22,6 @@ class Slices(Enum):
     ALL = "all"
     CURRENT = "the one shown"
     RANGE = "from … to …"
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """One line of the model chooser."""
-
-    label: str
-    name: str
-    model: str | Path
-    tooltip: str
-    most_steps: int = 1
-    takes_noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,37 +81,6 @@ class DockState:
         return "Try one slice with Preview slice; then Denoise."
 
 
-def model_choices(entries: Iterable[ModelEntry], files: Iterable[ModelEntry] = ()) -> list[ModelChoice]:
-    """List the models of the registry, which go by their names, and the files that the person added."""
-    listed = [ModelChoice(_label(e), e.name, e.name, _about(e), e.most_steps, e.takes_noise) for e in entries]
-    added = [
-        ModelChoice(f"{_label(e)}, file", e.name, e.path, f"{e.path}\n{_about(e)}", e.most_steps, e.takes_noise)
-        for e in files
-    ]
-    return listed + added
-
-
-def step_choices(most_steps: int) -> tuple[int, ...]:
-    """List the numbers of steps that the slider offers, from faithful to textured."""
-    return tuple(steps for steps in STEPS if steps < most_steps) + ((most_steps,) if most_steps <= STEPS[-1] else ())
-
-
-def steps_taken(steps: int, draws: int) -> int:
-    """Give the steps that a run takes: in one step several draws would all be alike."""
-    return max(steps, 2) if draws > 1 else steps
-
-
-def describe_texture(steps: int, draws: int, *, some_noise: bool = False) -> str:
-    """Put the position of the slider in words."""
-    if draws > 1:
-        return f"{steps_taken(steps, draws)} steps; the mean of {draws} draws is smoother than each."
-    if steps == 1:
-        return "1 step: the most faithful, smooth image."
-    if some_noise:
-        return f"{steps} steps and a little noise: the most texture, a part of it invented."
-    return f"{steps} steps: more texture, a part of it invented."
-
-
 def selection(
     scan: Scan,
     slices: Slices,
@@ -169,41 +119,3 @@ def selection(
 def slice_count(scan: Scan, slice_axis: str) -> int:
     """Count the slices along an axis."""
     return scan.shape[scan.info.axes.index(slice_axis)] if slice_axis in scan.info.axes else 1
-
-
-class Pace:
-    """Says how far the work is and how long it will still take, from the times at which steps were done."""
-
-    def __init__(self) -> None:
-        self._start: tuple[int, float] | None = None
-
-    def describe(self, done: int, total: int, now: float) -> str:
-        """Take note of ``done`` of ``total`` slices at ``now`` (seconds) and put it in words."""
-        if self._start is None:
-            self._start = (done, now)
-        if done == 0:
-            return f"Denoising {total} slice{'s' * (total != 1)}…"
-        text = f"Slice {done} of {total}"
-        steps, seconds = done - self._start[0], now - self._start[1]
-        if steps <= 0 or seconds <= 0 or done >= total:
-            return text
-        return f"{text}, {duration(seconds / steps * (total - done))} left"
-
-
-def duration(seconds: float) -> str:
-    """Say a time as a person would: "about 40 s", "about 3 min", "about 1 h 20 min"."""
-    if seconds < 60:
-        return f"about {max(1, math.ceil(seconds))} s"
-    minutes = math.ceil(seconds / 60)
-    if minutes < 60:
-        return f"about {minutes} min"
-    return f"about {minutes // 60} h {minutes % 60} min"
-
-
-def _label(entry: ModelEntry) -> str:
-    family = FAMILIES.get(entry.kind)
-    return f"{entry.name} ({family.label if family is not None else entry.kind})"
-
-
-def _about(entry: ModelEntry) -> str:
-    return f"{entry.summary} ({entry.parameters / 1e6:.2f} million parameters, {entry.factor}x finer grid)"

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QAbstractButton, QLabel
 from napari_micromri.errors import TrainingError
 from napari_micromri.runs.events import Failed
 from napari_micromri.training.run import read_run
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.remembered import remember_run, remembered_runs, remembered_study
 
 

@@ -22,10 +22,10 @@ from napari_micromri.widgets.ivim.model import (
     summary,
     voxel_curves,
 )
-from napari_micromri.widgets.layer_chooser import LayerChooser
 from napari_micromri.widgets.results import RESULT_KEY
-from napari_micromri.widgets.tabs import open_as_tab
-from napari_micromri.widgets.torch_loading import with_torch
+from napari_micromri.widgets.shared.layer_chooser import LayerChooser
+from napari_micromri.widgets.shared.tabs import open_as_tab
+from napari_micromri.widgets.shared.torch_loading import with_torch
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_micromri.widgets.ivim.model import VoxelCurves
-from napari_micromri.widgets.training.lazy_plot import LazyPlot
+from napari_micromri.widgets.shared.lazy_plot import LazyPlot
 
 HEIGHT = 190
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00")

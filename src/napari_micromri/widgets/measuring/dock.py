@@ -22,7 +22,7 @@ from napari_micromri.widgets.measuring.model import MeasureState, bars, explain,
 from napari_micromri.widgets.measuring.place import Place, place_of, time_and_weighting
 from napari_micromri.widgets.measuring.quality_tab import QualityTab
 from napari_micromri.widgets.measuring.rois import RoiLayer
-from napari_micromri.widgets.tabs import open_as_tab
+from napari_micromri.widgets.shared.tabs import open_as_tab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,17 +22,17 @@ from qtpy.QtWidgets import (
 from napari_micromri.measure.evaluation.summary import DEFINITIONS, heading
 from napari_micromri.measure.metrics import METRICS
 from napari_micromri.study.model import SETS
-from napari_micromri.widgets.device_chooser import DeviceChooser
 from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
-from napari_micromri.widgets.sampling_form import SamplingForm
-from napari_micromri.widgets.study.parts import ElidedLabel
+from napari_micromri.widgets.shared.device_chooser import DeviceChooser
+from napari_micromri.widgets.shared.parts import ElidedLabel
+from napari_micromri.widgets.shared.sampling_form import SamplingForm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_micromri.study.model import Set
-    from napari_micromri.widgets.denoise_model import ModelChoice
     from napari_micromri.widgets.measuring.evaluate_model import EvaluateState, Result, StudyLook
+    from napari_micromri.widgets.shared.models import ModelChoice
 
 MODEL_LINES = 4
 

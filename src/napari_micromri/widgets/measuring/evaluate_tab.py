@@ -15,7 +15,6 @@ from napari_micromri.errors import MicroMRIError, ModelError
 from napari_micromri.inference.denoise import DEFAULT_MODEL
 from napari_micromri.nn.registry import available_models, describe_model
 from napari_micromri.widgets.background import BackgroundJob
-from napari_micromri.widgets.denoise_model import Pace, model_choices
 from napari_micromri.widgets.measuring.evaluate_form import EvaluateForm
 from napari_micromri.widgets.measuring.evaluate_model import (
     EvaluateState,
@@ -26,16 +25,18 @@ from napari_micromri.widgets.measuring.evaluate_model import (
     proposed_folder,
     run_request,
 )
-from napari_micromri.widgets.study.recent import recent, remember
-from napari_micromri.widgets.torch_loading import with_torch
+from napari_micromri.widgets.shared.models import model_choices
+from napari_micromri.widgets.shared.pace import Pace
+from napari_micromri.widgets.shared.recent import recent, remember
+from napari_micromri.widgets.shared.torch_loading import with_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from napari_micromri.nn.registry import ModelEntry
-    from napari_micromri.widgets.denoise_model import ModelChoice
     from napari_micromri.widgets.measuring.evaluate_model import Result, StudyLook
+    from napari_micromri.widgets.shared.models import ModelChoice
 
 
 class EvaluateTab(QWidget):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.study.parts import Chooser, button, row, text_line
+from napari_micromri.widgets.shared.parts import Chooser, button, row, text_line
 from napari_micromri.widgets.study.report import crop_text
 
 if TYPE_CHECKING:

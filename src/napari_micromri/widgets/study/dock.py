@@ -11,6 +11,9 @@ from qtpy.QtWidgets import QCheckBox, QTabWidget, QVBoxLayout, QWidget
 
 from napari_micromri.study.model import REASONS
 from napari_micromri.widgets.background import BackgroundJob
+from napari_micromri.widgets.shared.parts import row, text_line
+from napari_micromri.widgets.shared.recent import recent, remember
+from napari_micromri.widgets.shared.tabs import open_as_tab
 from napari_micromri.widgets.study.crop_tab import CropTab
 from napari_micromri.widgets.study.cropping import CropControl
 from napari_micromri.widgets.study.curator import Curator
@@ -19,8 +22,6 @@ from napari_micromri.widgets.study.hints import Situation
 from napari_micromri.widgets.study.keys import Keys
 from napari_micromri.widgets.study.marks import MarksControl
 from napari_micromri.widgets.study.pairs_tab import PairsTab
-from napari_micromri.widgets.study.parts import row, text_line
-from napari_micromri.widgets.study.recent import recent, remember
 from napari_micromri.widgets.study.session import open_session
 from napari_micromri.widgets.study.slices import slice_rows
 from napari_micromri.widgets.study.slices_tab import SlicesTab
@@ -28,7 +29,6 @@ from napari_micromri.widgets.study.split_tab import SplitTab
 from napari_micromri.widgets.study.splitting import SplitControl
 from napari_micromri.widgets.study.suspicious_tab import SuspiciousTab
 from napari_micromri.widgets.study.tree import pair_title
-from napari_micromri.widgets.tabs import open_as_tab
 
 if TYPE_CHECKING:
     import os

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QMenu, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.study.parts import ElidedLabel, button, row, small_button, text_line
+from napari_micromri.widgets.shared.parts import ElidedLabel, button, row, small_button, text_line
 
 MARKS = "Marks of a study (*.json)"
 

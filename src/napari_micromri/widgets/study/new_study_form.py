@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_micromri.io.formats import names_of_formats
 from napari_micromri.study.plan import Simulation
-from napari_micromri.widgets.study.parts import button, column, row, small_button, text_line
+from napari_micromri.widgets.shared.parts import button, column, row, small_button, text_line
 from napari_micromri.widgets.study.table import Cell, Table
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_micromri.study.model import SETS
-from napari_micromri.widgets.study.parts import Chooser, pass_on_text, row, text_line
+from napari_micromri.widgets.shared.parts import Chooser, pass_on_text, row, text_line
 from napari_micromri.widgets.study.report import report_lines
 from napari_micromri.widgets.study.table import AMBER, RED
 from napari_micromri.widgets.study.tree import Filter
@@ -138,13 +139,12 @@ class PairTree(QTreeWidget):
         """List subjects; what was unfolded and selected stays so."""
         listed = [pair.key for subject in subjects for region in subject.regions for pair in region.pairs]
         selected = self.current_key
-        self.blockSignals(True)
-        if listed != self._listed:
-            self._list(subjects, unfold=len(listed) <= UNFOLD_UP_TO)
-            self._listed = listed
-        for subject in subjects:
-            self._fill(subject)
-        self.blockSignals(False)
+        with signals_blocked(self):
+            if listed != self._listed:
+                self._list(subjects, unfold=len(listed) <= UNFOLD_UP_TO)
+                self._listed = listed
+            for subject in subjects:
+                self._fill(subject)
         if selected is not None and self.current_key != selected:
             self.select(selected)
         self.viewport().update()
@@ -158,10 +158,9 @@ class PairTree(QTreeWidget):
     def select(self, key: str) -> None:
         """Select a pair and unfold what is around it."""
         if (item := self.leaves.get(key)) is not None:
-            self.blockSignals(True)
-            self.setCurrentItem(item)
-            self.scrollToItem(item)
-            self.blockSignals(False)
+            with signals_blocked(self):
+                self.setCurrentItem(item)
+                self.scrollToItem(item)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Leave letters and digits to the curation keys."""

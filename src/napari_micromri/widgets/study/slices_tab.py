@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.study.model import REASON_WORDS, REASONS
-from napari_micromri.widgets.study.parts import Chooser, ElidedLabel, button, full_text_line, row
+from napari_micromri.widgets.shared.parts import Chooser, ElidedLabel, button, full_text_line, row
 from napari_micromri.widgets.study.table import RED, Cell, Table
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.study.model import SETS
-from napari_micromri.widgets.study.parts import Chooser, button, row, text_line
+from napari_micromri.widgets.shared.parts import Chooser, button, row, text_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

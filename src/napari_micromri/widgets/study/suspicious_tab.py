@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.study.model import REASON_WORDS
-from napari_micromri.widgets.study.parts import full_text_line, text_line
+from napari_micromri.widgets.shared.parts import full_text_line, text_line
 from napari_micromri.widgets.study.table import RED, Cell, Table
 from napari_micromri.widgets.study.tree import pair_title
 

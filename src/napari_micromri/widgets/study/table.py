@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_micromri.widgets.study.parts import pass_on_text
+from napari_micromri.widgets.shared.parts import pass_on_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

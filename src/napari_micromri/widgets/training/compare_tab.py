@@ -16,14 +16,15 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_micromri.training.figures import FIGURES
-from napari_micromri.widgets.study.parts import button, text_line
+from napari_micromri.widgets.shared.looking import Looking
+from napari_micromri.widgets.shared.parts import button, text_line
 from napari_micromri.widgets.training.compare_model import COLUMNS, RunsLook, cells
 from napari_micromri.widgets.training.curve_lines import compared
 from napari_micromri.widgets.training.curves import CurvePlot
 from napari_micromri.widgets.training.fields import Choice
-from napari_micromri.widgets.training.looking import Looking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,16 +119,15 @@ class CompareTab(QWidget):
 
     def _show(self, runs: list[Run]) -> None:
         self._runs = {run.path: run for run in runs}
-        self.table.blockSignals(True)
-        known = dict(self._items())
-        for path in known.keys() - self._runs.keys():
-            self.table.takeTopLevelItem(self.table.indexOfTopLevelItem(known[path]))
-        for place, run in enumerate(runs):
-            item = known.get(run.path) or self._new_item(run, place)
-            for column, text in enumerate(cells(run)):
-                if item.text(column) != text:
-                    item.setText(column, text)
-        self.table.blockSignals(False)
+        with signals_blocked(self.table):
+            known = dict(self._items())
+            for path in known.keys() - self._runs.keys():
+                self.table.takeTopLevelItem(self.table.indexOfTopLevelItem(known[path]))
+            for place, run in enumerate(runs):
+                item = known.get(run.path) or self._new_item(run, place)
+                for column, text in enumerate(cells(run)):
+                    if item.text(column) != text:
+                        item.setText(column, text)
         self._draw()
 
     def _new_item(self, run: Run, place: int) -> QTreeWidgetItem:
@@ -141,11 +141,10 @@ class CompareTab(QWidget):
     def _draw(self) -> None:
         figure = FIGURES[max(0, self.figure.currentIndex())]
         lines = compared([self._runs[path] for path in self.ticked if path in self._runs], figure.name)
-        self.table.blockSignals(True)
-        colours = dict(zip(self.ticked, (line.colour for line in lines), strict=False))
-        for path, item in self._items():
-            item.setForeground(0, QColor(colours[path]) if path in colours else self.palette().text().color())
-        self.table.blockSignals(False)
+        with signals_blocked(self.table):
+            colours = dict(zip(self.ticked, (line.colour for line in lines), strict=False))
+            for path, item in self._items():
+                item.setForeground(0, QColor(colours[path]) if path in colours else self.palette().text().color())
         self.plot.set_title(figure.label)
         self.plot.show_lines(lines, logarithmic=figure.logarithmic)
         self.note.setText(self._hint())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qtpy.QtCore import Qt
 
-from napari_micromri.widgets.training.lazy_plot import LazyPlot
+from napari_micromri.widgets.shared.lazy_plot import LazyPlot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

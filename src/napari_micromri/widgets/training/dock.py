@@ -8,7 +8,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.tabs import open_as_tab
+from napari_micromri.widgets.shared.tabs import open_as_tab
 from napari_micromri.widgets.training.compare_tab import CompareTab
 from napari_micromri.widgets.training.remembered import remembered_runs
 from napari_micromri.widgets.training.run_tab import RunTab

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, cast
 
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QWidget
+from superqt.utils import signals_blocked
 
-from napari_micromri.widgets.study.parts import Chooser
+from napari_micromri.widgets.shared.parts import Chooser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +42,11 @@ class Choice(Chooser):
 
     def set_text(self, text: str) -> None:
         """Show a value; tells nobody."""
-        self.blockSignals(True)
-        if self.isEditable():
-            self.setEditText(text)
-        else:
-            self.setCurrentText(text)
-        self.blockSignals(False)
+        with signals_blocked(self):
+            if self.isEditable():
+                self.setEditText(text)
+            else:
+                self.setCurrentText(text)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave it to the form."""
@@ -62,9 +62,8 @@ class Switch(QCheckBox):
 
     def set_text(self, text: str) -> None:
         """Show a value; tells nobody."""
-        self.blockSignals(True)
-        self.setChecked(text == "true")
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self.setChecked(text == "true")
 
 
 class Text(QLineEdit):
@@ -72,10 +71,9 @@ class Text(QLineEdit):
 
     def set_text(self, text: str) -> None:
         """Show a value; tells nobody."""
-        self.blockSignals(True)
-        self.setText(text)
-        self.setCursorPosition(0)
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self.setText(text)
+            self.setCursorPosition(0)
 
 
 def make_field(setting: Setting, changed: Callable[[], None]) -> QWidget:

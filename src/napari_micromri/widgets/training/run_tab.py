@@ -9,9 +9,10 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
+from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.curve_lines import loss_lines, quality_lines, rate_lines
-from napari_micromri.widgets.training.looking import Looking
 from napari_micromri.widgets.training.remembered import remember_run, remembered_runs
 from napari_micromri.widgets.training.run_form import RunForm
 from napari_micromri.widgets.training.run_model import choice_label, describe_run
@@ -125,13 +126,12 @@ class RunTab(QWidget):
 
     def _fill(self, labels: list[str]) -> None:
         box = self.form.runs
-        box.blockSignals(True)
-        box.clear()
-        box.addItems(labels)
-        for number, path in enumerate(self._runs):
-            box.setItemData(number, str(path), 3)  # Qt.ItemDataRole.ToolTipRole
-        box.setCurrentIndex(self._runs.index(self.path) if self.path in self._runs else -1)
-        box.blockSignals(False)
+        with signals_blocked(box):
+            box.clear()
+            box.addItems(labels)
+            for number, path in enumerate(self._runs):
+                box.setItemData(number, str(path), 3)  # Qt.ItemDataRole.ToolTipRole
+            box.setCurrentIndex(self._runs.index(self.path) if self.path in self._runs else -1)
 
     def _run_chosen(self, index: int) -> None:
         self.open_run(self._runs[index])
@@ -184,11 +184,10 @@ class RunTab(QWidget):
         follows = slider.value() == slider.maximum()
         if epochs != self._epochs:
             self._epochs = epochs
-            slider.blockSignals(True)
-            slider.setRange(0, max(0, len(epochs) - 1))
-            if follows:
-                slider.setValue(slider.maximum())
-            slider.blockSignals(False)
+            with signals_blocked(slider):
+                slider.setRange(0, max(0, len(epochs) - 1))
+                if follows:
+                    slider.setValue(slider.maximum())
         if shown:
             self._scrub(slider.value())
 

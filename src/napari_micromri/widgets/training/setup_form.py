@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QLineEdit, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.study.parts import button, row, small_button, text_line
+from napari_micromri.widgets.shared.parts import button, row, small_button, text_line
 from napari_micromri.widgets.training.fields import Choice
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_micromri.errors import InputError
 from napari_micromri.nn.families import FAMILIES
 from napari_micromri.training.presets import PRESETS
 from napari_micromri.training.process import start_run
 from napari_micromri.widgets.background import BackgroundJob
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.new_folder import RUN
 from napari_micromri.widgets.training.remembered import remember_study
 from napari_micromri.widgets.training.settings import Setting, settings_of_kind
@@ -109,10 +110,9 @@ class SetupTab(QWidget):
         form.show_settings(self.fields)
         form.family.setToolTip(family.about)
         self.start_from.list_models(family)
-        form.preset.blockSignals(True)
-        form.preset.clear()
-        form.preset.addItems(list(family.presets))
-        form.preset.blockSignals(False)
+        with signals_blocked(form.preset):
+            form.preset.clear()
+            form.preset.addItems(list(family.presets))
         self._use_preset()
 
     def _use_preset(self) -> None:

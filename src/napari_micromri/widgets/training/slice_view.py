@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.plugin.run_layers import ROLES, RUN_KEY, RunSlice, load_run_slice
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

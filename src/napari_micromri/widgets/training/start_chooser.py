@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt
+from superqt.utils import signals_blocked
 
 from napari_micromri.errors import ModelError
 from napari_micromri.nn.families import FAMILIES
@@ -44,14 +45,13 @@ class StartChooser(QObject):
 
     def list_models(self, family: Family) -> None:
         """Offer the shipped models that fit."""
-        self._box.blockSignals(True)
-        self._box.clear()
-        self._models = []
-        self._add(None, SCRATCH, "A new network that knows nothing yet.")
-        for entry in available_models():
-            if entry.kind in family.starts_from:
-                self._add(Start(entry.name, entry.kind), entry.name, entry.summary)
-        self._box.blockSignals(False)
+        with signals_blocked(self._box):
+            self._box.clear()
+            self._models = []
+            self._add(None, SCRATCH, "A new network that knows nothing yet.")
+            for entry in available_models():
+                if entry.kind in family.starts_from:
+                    self._add(Start(entry.name, entry.kind), entry.name, entry.summary)
 
     def choose(self, model: str | None) -> None:
         """Choose a model that is offered; scratch if it isn't."""

@@ -6,9 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from superqt.utils import signals_blocked
 
-from napari_micromri.widgets.study.recent import recent
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
+from napari_micromri.widgets.shared.recent import recent
 from napari_micromri.widgets.training.remembered import remembered_study
 from napari_micromri.widgets.training.setup_model import look_at_study
 
@@ -65,13 +66,12 @@ class StudyChooser(QObject):
     def _list(self, paths: list[Path], wanted: Path | None) -> None:
         before, box = self.current, self._box
         self.paths = list(dict.fromkeys(paths))
-        box.blockSignals(True)
-        box.clear()
-        for number, path in enumerate(self.paths):
-            box.addItem(path.name.removesuffix(".mri.zarr"))
-            box.setItemData(number, str(path), Qt.ItemDataRole.ToolTipRole)
-        box.setCurrentIndex(self.paths.index(wanted) if wanted is not None else -1)
-        box.blockSignals(False)
+        with signals_blocked(box):
+            box.clear()
+            for number, path in enumerate(self.paths):
+                box.addItem(path.name.removesuffix(".mri.zarr"))
+                box.setItemData(number, str(path), Qt.ItemDataRole.ToolTipRole)
+            box.setCurrentIndex(self.paths.index(wanted) if wanted is not None else -1)
         if wanted != before:
             self._take_choice()
 

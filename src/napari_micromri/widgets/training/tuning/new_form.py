@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.tuning.objectives import OBJECTIVES
-from napari_micromri.widgets.study.parts import button, column, row, small_button, text_line
+from napari_micromri.widgets.shared.parts import button, column, row, small_button, text_line
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.setup_form import TITLE_WIDTH, WARNING, StudyChoice
 from napari_micromri.widgets.training.tuning.new_model import (

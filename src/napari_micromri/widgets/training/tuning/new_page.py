@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.errors import InputError
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.new_folder import TUNING
 from napari_micromri.widgets.training.remembered import remember_study, remember_workers, remembered_workers
 from napari_micromri.widgets.training.study_chooser import StudyChooser

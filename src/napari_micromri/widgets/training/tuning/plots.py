@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 
-from napari_micromri.widgets.training.lazy_plot import LazyPlot
+from napari_micromri.widgets.shared.lazy_plot import LazyPlot
 from napari_micromri.widgets.training.tuning.points import Scatter
 from napari_micromri.widgets.training.tuning.words import COLOURS, setting_label
 

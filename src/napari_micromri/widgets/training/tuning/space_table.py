@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem
 
 from napari_micromri.errors import InputError
-from napari_micromri.widgets.study.parts import pass_on_text
+from napari_micromri.widgets.shared.parts import pass_on_text
 from napari_micromri.widgets.training.tuning.space_rows import HOW, change_row, parameter_of
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QFileDialog, QStackedWidget, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.study.parts import button, row
+from napari_micromri.widgets.shared.looking import Looking
+from napari_micromri.widgets.shared.parts import button, row
 from napari_micromri.widgets.training.fields import Choice
-from napari_micromri.widgets.training.looking import Looking
 from napari_micromri.widgets.training.remembered import remember_tuning, remembered_tunings
 from napari_micromri.widgets.training.tuning.looks import which_live
 from napari_micromri.widgets.training.tuning.new_page import NewPage

@@ -11,7 +11,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.tuning import process
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.remembered import remembered_workers
 from napari_micromri.widgets.training.tuning import starting
 from napari_micromri.widgets.training.tuning.looks import TuneWatch, has_storage, model_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.tuning.points import against, front, history
 from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, setting_label
 

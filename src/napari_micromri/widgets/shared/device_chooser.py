@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QComboBox
 
 from napari_micromri.widgets.background import BackgroundJob
-from napari_micromri.widgets.torch_loading import with_torch
+from napari_micromri.widgets.shared.torch_loading import with_torch
 
 if TYPE_CHECKING:
     from napari_micromri.progress import Progress, ShouldStop

@@ -1,11 +1,10 @@
-"""Small widgets that the tabs of the study dock are made of."""
+"""Small widgets that docks are made of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeyEvent, QPainter, QPaintEvent
 from qtpy.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -17,16 +16,18 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qtpy.QtGui import QKeyEvent
 
-INDENT = 5
-"""Pixels that napari's style leaves before the text of a label."""
+PADDING = 12
+"""Pixels around a label's text in napari's style, which the width of a label doesn't tell."""
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(QElidingLabel):
     """One line that loses its middle rather than widening the dock; all of it stands in the tooltip."""
 
     def __init__(self, placeholder: str = "") -> None:
@@ -34,20 +35,14 @@ class ElidedLabel(QLabel):
         self._placeholder = placeholder
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setEllipsesWidth(PADDING)
+        self.setText("")
 
     def setText(self, text: str) -> None:
-        """Show a line."""
-        super().setText(text)
+        """Show a line, or the placeholder."""
+        super().setText(text or self._placeholder)
         self.setToolTip(text)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw as much as there is room for."""
-        painter = QPainter(self)
-        text = self.text() or self._placeholder
-        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, self.width() - INDENT)
-        painter.drawText(
-            self.rect().adjusted(INDENT, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown
-        )
 
 
 class Chooser(QComboBox):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QSpinBox, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_micromri.inference.sampling import ETA_FOR_TEXTURE
-from napari_micromri.widgets.denoise_model import describe_texture, step_choices, steps_taken
+from napari_micromri.widgets.shared.models import describe_texture, step_choices, steps_taken
 
 MOST_DRAWS = 64
 DRAWS_FOR_A_MAP = 8
@@ -65,9 +66,8 @@ class SamplingForm(QWidget):
         choices = step_choices(most_steps)
         if choices != self._choices:
             self._choices = choices
-            self.slider.blockSignals(True)
-            self.slider.setRange(0, len(choices) - 1)
-            self.slider.blockSignals(False)
+            with signals_blocked(self.slider):
+                self.slider.setRange(0, len(choices) - 1)
         self._describe()
 
     @property
@@ -80,10 +80,9 @@ class SamplingForm(QWidget):
 
     def _toggle_map(self, wanted: bool) -> None:
         """Take several draws for a map; without it one is the usual."""
-        self.number.blockSignals(True)
-        self.number.setMinimum(2 if wanted else 1)
-        self.number.setValue(max(DRAWS_FOR_A_MAP, self.number.value()) if wanted else 1)
-        self.number.blockSignals(False)
+        with signals_blocked(self.number):
+            self.number.setMinimum(2 if wanted else 1)
+            self.number.setValue(max(DRAWS_FOR_A_MAP, self.number.value()) if wanted else 1)
         self._update()
 
     def _update(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from superqt.utils import signals_blocked
 
 from napari_micromri.widgets.results import is_preview, is_result
 
@@ -57,13 +58,14 @@ class LayerChooser(QObject):
         if chosen not in self.layers:
             active = self._viewer.layers.selection.active
             chosen = active if active in self.layers else next(reversed(self.layers), None)
-        self._box.blockSignals(True)
-        self._box.clear()
-        for k, one in enumerate(self.layers):
-            self._box.addItem(one.name)
-            self._box.setItemData(k, one.name, Qt.ItemDataRole.ToolTipRole)  # the dock may be too narrow for the name
-        self._box.setCurrentIndex(self.layers.index(chosen) if chosen is not None else -1)
-        self._box.blockSignals(False)
+        with signals_blocked(self._box):
+            self._box.clear()
+            for k, one in enumerate(self.layers):
+                self._box.addItem(one.name)
+                self._box.setItemData(
+                    k, one.name, Qt.ItemDataRole.ToolTipRole
+                )  # the dock may be too narrow for the name
+            self._box.setCurrentIndex(self.layers.index(chosen) if chosen is not None else -1)
         self.changed.emit()
 
     def _follow(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_micromri.widgets.training.looking import Looking
+from napari_micromri.widgets.shared.looking import Looking
 
 AXIS_WIDTH = 46
 

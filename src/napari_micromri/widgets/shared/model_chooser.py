@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject
+from superqt.utils import signals_blocked
 
 from napari_micromri.errors import ModelError
 from napari_micromri.inference import DEFAULT_MODEL
 from napari_micromri.nn.registry import ModelEntry, available_models, describe_model
-from napari_micromri.widgets.denoise_model import ModelChoice, model_choices
+from napari_micromri.widgets.shared.models import ModelChoice, model_choices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,10 +50,9 @@ class ModelChooser(QObject):
     def _list(self, chosen: str | Path) -> None:
         self.models = model_choices(available_models(), self._files)
         keys = [choice.model for choice in self.models]
-        self._box.blockSignals(True)
-        self._box.clear()
-        self._box.addItems([choice.label for choice in self.models])
-        self._box.blockSignals(False)
+        with signals_blocked(self._box):
+            self._box.clear()
+            self._box.addItems([choice.label for choice in self.models])
         self._box.setCurrentIndex(keys.index(chosen) if chosen in keys else min(0, len(keys) - 1))
         self._explain()
 
