@@ -55,7 +55,7 @@ class ScanInfo:
     b_directions
         Of the diffusion gradients in RAS+ coordinates, one unit vector per index of the ``b`` axis, zeros for none.
     time_step
-        In s, along the ``t`` axis.
+        In s, from one volume to the next along the ``t`` axis, or along ``b`` where there is no ``t``.
     repetition_time, echo_time
         In ms.
     provenance

@@ -14,12 +14,11 @@ from test_zarr import EVERYTHING
 from napari_micromri.errors import OutputExistsError, ReadError
 from napari_micromri.io import can_read, open_scan, save_scan
 from napari_micromri.io.geometry import affine_of
+from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from napari_micromri.scan import Scan
 
 VOXELS = np.arange(5 * 4 * 3, dtype=np.int16).reshape(5, 4, 3)
 AFFINE = np.array([[0, 0, 0.6, 1], [0, -0.1, 0, 2], [0.1, 0, 0, 3], [0, 0, 0, 1]], float)
@@ -70,6 +69,9 @@ class TestRealFiles:
         scan = open_one(tmp_path / "dwi.nii.gz")
         assert (scan.info.axes, scan.shape) == ("bzyx", (11, 6, 134, 128))
         assert scan.info.b_values == (5, 10, 20, 30, 50, 75, 150, 250, 600, 700, 800)
+        # The time from volume to volume that the scanner wrote is kept.
+        saved = nib.load(save_scan(Scan(scan.data[:, :1], scan.info), tmp_path / "out.nii"))
+        assert saved.header.get_zooms()[3] == nib.load(tmp_path / "dwi.nii.gz").header.get_zooms()[3] == 0.5
 
 
 class TestForeignFiles:
@@ -102,14 +104,27 @@ class TestForeignFiles:
         assert_allclose(open_one(tmp_path / "a.nii").info.voxel_size, (4 * scale, 3 * scale, 2 * scale), rtol=1e-6)
 
     @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
-    def test_slope_and_intercept(self, tmp_path: Path, ending: str) -> None:
-        image = nib.Nifti1Image(VOXELS.astype(np.int16), AFFINE)
-        image.header.set_slope_inter(0.5, -3)
+    @pytest.mark.parametrize(("slope", "intercept"), [(0.5, -3), (-2, 0), (1, 1000), (1e-6, 0.25)])
+    def test_slope_and_intercept(self, tmp_path: Path, ending: str, slope: float, intercept: float) -> None:
+        image = nib.Nifti1Image(VOXELS, AFFINE)
+        image.header.set_slope_inter(slope, intercept)
         nib.save(image, tmp_path / f"a{ending}")
-        reference = np.asarray(nib.load(tmp_path / f"a{ending}").dataobj).T
         scan = open_one(tmp_path / f"a{ending}")
         assert scan.dtype == np.float32
-        assert_allclose(scan.read(), reference)
+        stored = VOXELS if (slope, intercept) == (1, 0) else nib.load(tmp_path / f"a{ending}").dataobj.get_unscaled()
+        assert_allclose(scan.read(), stored.T * slope + intercept, rtol=1e-6)
+
+    @pytest.mark.parametrize(("slope", "scaled"), [(0, False), (np.nan, False), (1, False), (2, True)])
+    def test_a_slope_of_zero_or_none_is_no_scaling(self, tmp_path: Path, slope: float, scaled: bool) -> None:
+        path = edit(write(tmp_path / "a.nii"), {112: np.array([slope, 0], "<f4").tobytes()})
+        scan = open_one(path)
+        assert scan.dtype == (np.float32 if scaled else np.int16)
+        assert_array_equal(scan.read(), VOXELS.T * (2 if scaled else 1))
+
+    def test_scaling_without_meaning_is_refused(self, tmp_path: Path) -> None:
+        path = edit(write(tmp_path / "a.nii"), {112: np.array([2, np.inf], "<f4").tobytes()})
+        with pytest.raises(ReadError, match="damaged"):
+            open_scan(path)
 
     def test_big_endian(self, tmp_path: Path) -> None:
         image = nib.Nifti1Image(VOXELS, AFFINE, header=nib.Nifti1Header(endianness=">"), dtype=np.int16)
@@ -131,9 +146,100 @@ class TestForeignFiles:
         assert scan.info.direction is None
         assert_allclose(scan.info.voxel_size, (0.6, 0.1, 0.1), rtol=1e-6)
 
-    def test_wrong_number_of_b_values_is_not_used(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("text", ["0 100 200", "0 x", "0 nan", "0 -5"])
+    def test_b_values_that_do_not_fit_are_left_out_and_told(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "a.bval").write_text(text)
+        info = open_one(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 2), "f4"))).info
+        assert (info.axes, info.b_values) == ("tzyx", None)
+        assert "a.bval" in info.warnings[0]
+
+    @pytest.mark.parametrize(
+        ("unit", "value", "seconds"), [("sec", 3, 3), ("msec", 2500, 2.5), ("usec", 5e5, 0.5), ("hz", 3, None)]
+    )
+    @pytest.mark.parametrize("b", [True, False])
+    def test_time_per_volume(self, tmp_path: Path, unit: str, value: float, seconds: float | None, b: bool) -> None:
+        image = nib.Nifti1Image(np.zeros((4, 4, 4, 2), "f4"), AFFINE)
+        image.header.set_xyzt_units("mm", unit)
+        image.header["pixdim"][4] = value
+        nib.save(image, tmp_path / "a.nii")
+        if b:
+            (tmp_path / "a.bval").write_text("0 100\n")
+        info = open_one(tmp_path / "a.nii").info
+        assert (info.time_step, info.warnings) == (seconds, ())
+        saved = nib.load(save_scan(open_one(tmp_path / "a.nii"), tmp_path / "b.nii")).header
+        assert saved.get_xyzt_units() == ("mm", "sec" if seconds else "unknown")
+        assert not seconds or saved.get_zooms()[3] == seconds
+
+    @pytest.mark.parametrize(("value", "seconds"), [(0, None), (1, None), (2.2, 2.2)])
+    def test_time_without_a_unit(self, tmp_path: Path, value: float, seconds: float | None) -> None:
+        path = edit(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 2), "f4")), {92: np.array(value, "<f4").tobytes()})
+        info = open_one(path).info
+        assert info.time_step == seconds
+        assert ("unit" in " ".join(info.warnings)) == (seconds is not None)
+
+    def test_a_fifth_dimension_is_b_where_b_values_say_so(self, tmp_path: Path) -> None:
+        voxels = np.random.default_rng(0).normal(size=(5, 4, 3, 2, 3)).astype("f4")
         (tmp_path / "a.bval").write_text("0 100 200\n")
-        assert open_one(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 2), "f4"))).info.axes == "tzyx"
+        scan = open_one(write(tmp_path / "a.nii", voxels))
+        assert (scan.info.axes, scan.info.b_values) == ("tbzyx", (0, 100, 200))
+        assert_array_equal(scan.read(), voxels.transpose(3, 4, 2, 1, 0))
+        scan = open_one(write(tmp_path / "a.nii", voxels[..., :1, :]))
+        assert scan.info.axes == "bzyx"
+        assert_array_equal(scan.read(), voxels[..., 0, :].transpose(3, 2, 1, 0))
+
+
+# FSL's directions 1 0 0, 0 1 0 and 0 0 1 in RAS+ for three sets of axes. FSL counts along the voxel axes, the first one
+# reversed where they are right-handed, as in the last two.
+FSL = (
+    (np.diag([-2.0, 2, 2, 1]), [-1, 0, 0], [0, 1, 0], [0, 0, 1]),
+    (np.diag([2.0, 2, 2, 1]), [-1, 0, 0], [0, 1, 0], [0, 0, 1]),
+    # i to the head, j to the back, k to the right
+    (np.array([[0, 0, 2, 0], [0, -2, 0, 0], [2, 0, 0, 0], [0, 0, 0, 1.0]]), [0, 0, -1], [0, -1, 0], [1, 0, 0]),
+)
+
+
+class TestDirections:
+    @pytest.mark.parametrize(("affine", "first", "second", "third"), FSL)
+    @pytest.mark.parametrize("columns", [False, True])
+    def test_read(
+        self, tmp_path: Path, affine: np.ndarray, first: list[int], second: list[int], third: list[int], columns: bool
+    ) -> None:
+        table = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0, 0.8]])
+        np.savetxt(tmp_path / "a.bvec", table if columns else table.T)
+        (tmp_path / "a.bval").write_text("0 100 100 100 100\n")
+        info = open_one(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 5), "f4"), affine)).info
+        mixed = 0.6 * np.array(first) + 0.8 * np.array(third)
+        assert_allclose(info.b_directions, [[0, 0, 0], first, second, third, mixed], atol=1e-7)
+
+    @pytest.mark.parametrize("affine", [one[0] for one in FSL])
+    def test_written_beside_and_read_again(self, tmp_path: Path, affine: np.ndarray) -> None:
+        rng = np.random.default_rng(1)
+        table = rng.normal(size=(4, 3))
+        table = table / np.linalg.norm(table, axis=1)[:, None] * [[0], [1], [1], [1]]
+        np.savetxt(tmp_path / "a.bvec", table.T)
+        (tmp_path / "a.bval").write_text("0 1 20000.5 3\n")
+        scan = open_one(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 4), "f4"), affine))
+        path = save_scan(scan, tmp_path / "b.nii")
+        assert open_one(path).info.b_directions == scan.info.b_directions
+        # Other programs see the same, since the voxel axes are the same.
+        assert_array_equal(nib.load(path).affine, affine)
+        assert_allclose(np.loadtxt(tmp_path / "b.bvec"), table.T, atol=1e-7)
+        assert_array_equal(np.loadtxt(tmp_path / "b.bval"), [0, 1, 20000.5, 3])
+
+    @pytest.mark.parametrize(("text", "fact"), [("1 0\n0 1", "three"), ("x", "three"), ("9 0\n0 1\n0 0", "unit")])
+    def test_directions_that_do_not_fit_are_told(self, tmp_path: Path, text: str, fact: str) -> None:
+        (tmp_path / "a.bval").write_text("0 100")
+        (tmp_path / "a.bvec").write_text(text)
+        info = open_one(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 2), "f4"), np.diag([-1.0, 1, 1, 1]))).info
+        assert info.b_values == (0, 100)
+        assert info.b_directions == (((-1, 0, 0), (0, 1, 0)) if fact == "unit" else None)
+        assert fact in info.warnings[0] and "a.bvec" in info.warnings[0]
+
+    def test_directions_without_an_orientation_are_told(self, tmp_path: Path) -> None:
+        (tmp_path / "a.bval").write_text("0 100")
+        np.savetxt(tmp_path / "a.bvec", np.eye(3)[:, :2])
+        info = open_one(edit(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 2), "f4")), NO_CODES)).info
+        assert info.b_directions is None and "axes" in info.warnings[0]
 
     def test_compressed_is_read_when_looked_at_and_once(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.nii.gz")
@@ -164,6 +270,8 @@ class TestRoundTrip:
             "origin": tuple(EVERYTHING["origin"][k] for k in spatial),
             "direction": tuple(EVERYTHING["direction"][k] for k in spatial),
             "b_values": (0.0, 100.0, 800.5) if "b" in axes else None,
+            "b_directions": ((0.0, 0.0, 0.0), (0.6, 0.0, 0.8), (0.0, 1.0, 0.0)) if "b" in axes else None,
+            "time_step": 2.5 if set(axes) & set("tb") else None,
         }
         scan = make_scan(shape, axes, **described)
         path = save_scan(scan, tmp_path / f"out{ending}")
@@ -171,7 +279,7 @@ class TestRoundTrip:
         assert again.info == scan.info
         assert again.dtype == scan.dtype
         assert_array_equal(again.read(), scan.read())
-        assert (tmp_path / "out.bval").exists() == ("b" in axes)
+        assert (tmp_path / "out.bval").exists() == (tmp_path / "out.bvec").exists() == ("b" in axes)
 
     def test_single_time_point(self, tmp_path: Path, make_scan: Callable[..., Scan]) -> None:
         scan = make_scan((1, 2, 6, 6), "tzyx")
@@ -179,8 +287,6 @@ class TestRoundTrip:
 
     @pytest.mark.parametrize("dtype", ["bool", "u1", "i2", "i4", "i8", "f2", "f4", "f8"])
     def test_types(self, tmp_path: Path, make_scan: Callable[..., Scan], dtype: str) -> None:
-        from napari_micromri.scan import Scan
-
         scan = Scan((make_scan().read() / 8).astype(dtype), make_scan().info)
         assert_array_equal(open_one(save_scan(scan, tmp_path / "a.nii")).read(), scan.read())
 
@@ -198,13 +304,15 @@ class TestRoundTrip:
         scan = open_one(tmp_path / "b.nii")
         assert_allclose(scan.info.voxel_size, (0.6, 0.1, 0.2), rtol=1e-5)
 
-    def test_b_values_beside_it_are_not_overwritten_unasked(
-        self, tmp_path: Path, make_scan: Callable[..., Scan]
+    @pytest.mark.parametrize("name", ["a.bval", "a.bvec"])
+    def test_what_lies_beside_it_is_not_overwritten_unasked(
+        self, tmp_path: Path, make_scan: Callable[..., Scan], name: str
     ) -> None:
-        (tmp_path / "a.bval").write_text("keep")
-        with pytest.raises(OutputExistsError, match=r"a\.bval"):
-            save_scan(make_scan((2, 3, 6, 6), "bzyx", b_values=(0, 1)), tmp_path / "a.nii")
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bval"]
+        (tmp_path / name).write_text("keep")
+        weighted = {"b_values": (0, 1), "b_directions": ((0, 0, 0), (0, 0, 1))}
+        with pytest.raises(OutputExistsError, match=name):
+            save_scan(make_scan((2, 3, 6, 6), "bzyx", **weighted), tmp_path / "a.nii")
+        assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 class TestBadInput:
@@ -242,7 +350,7 @@ class TestBadInput:
         rgb = np.zeros((3, 3, 3), [("R", "u1"), ("G", "u1"), ("B", "u1")])
         self.refused(write(tmp_path / "a.nii", rgb), "not numbers")
 
-    @pytest.mark.parametrize("shape", [(7,), (2, 2, 2, 2, 2)])
+    @pytest.mark.parametrize("shape", [(7,), (2, 2, 2, 2, 2), (2, 2, 2, 1, 3), (2, 2, 2, 2, 2, 2)])
     def test_dimensions(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
         self.refused(write(tmp_path / "a.nii", np.zeros(shape, "f4")), "dimensions")
 

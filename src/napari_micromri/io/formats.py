@@ -150,7 +150,7 @@ FORMATS = (
     ),
     Format(
         name="NIfTI",
-        what="`.nii`, `.nii.gz`; b-values from a `.bval` file beside it",
+        what="`.nii`, `.nii.gz`; b-values and directions from `.bval` and `.bvec` beside it",
         reader="nifti:read_nifti",
         patterns=("*.nii", "*.nii.gz"),
         saved=(".nii.gz", ".nii"),

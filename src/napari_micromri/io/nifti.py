@@ -9,6 +9,7 @@ import math
 import warnings
 import zlib
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_micromri.io.describe import KEY, info_from_json
 from napari_micromri.io.geometry import Geometry, geometry_from_steps, plane_of, slices_first
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
 from napari_micromri.io.naming import plane_in, region_in
+from napari_micromri.io.nifti_sidecars import Weightings, read_weightings, stem_of
 from napari_micromri.io.nifti_volume import Volume, check_length
 from napari_micromri.scan import Scan, ScanInfo
 
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ENDINGS = (".nii.gz", ".nii")
 _HEADER_1, _HEADER_2, _LONGEST_HEADER = 348, 540, 2**26
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
+_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 
 
 def read_nifti(path: Path) -> list[Scan]:
@@ -37,8 +39,9 @@ def read_nifti(path: Path) -> list[Scan]:
 
     The array axes i, j, k and time become ``t z y x`` (reversed). Where the voxels are longest along i or j, that axis
     becomes z, since it is the direction in which the slices were acquired; geometry and what is saved stay right. A
-    ``.bval`` file beside it with one number per volume turns time into b. A compressed file can't be read in part: it
-    is read as a whole when its first slice is looked at, and kept.
+    ``.bval`` file beside it with one number per volume turns time into b, and ``.bvec`` gives the directions; with
+    five dimensions the fifth is b. A compressed file can't be read in part: it is read as a whole when its first slice
+    is looked at, and kept.
 
     Raises
     ------
@@ -137,39 +140,67 @@ def _describe(header: Any, path: Path) -> tuple[ScanInfo, list[int], tuple[int, 
     """Describe the scan, and tell for each of its axes which axis of the file it is; also the shape in the file."""
     shape = tuple(int(n) for n in header.get_data_shape())
     if not 2 <= len(shape) <= 7:
-        raise ReadError(f"{path} has {len(shape)} dimensions, and a scan has two to four.")
+        raise ReadError(f"{path} has {len(shape)} dimensions, and a scan has two to five.")
     geometry, known = _geometry(header, min(len(shape), 3), path)
+    step, notes = _time_step(header, path) if len(shape) > 3 else (None, ())
     own = _own_info(_own_extension(header), geometry, shape)
     if own is not None:
         later = iter(range(3, len(shape)))
+        own = replace(own, time_step=step or own.time_step)
         return own, ["xyz".index(a) if a in "xyz" else next(later) for a in own.axes], shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    return _describe_foreign(geometry, known, shape, path)
+    info, file_axes = _describe_foreign(geometry, known, shape, path)
+    if set(info.axes) & set("tb"):
+        info = replace(info, time_step=step).with_warnings(notes)
+    return info, file_axes, shape
 
 
 def _describe_foreign(
     geometry: Geometry, known: bool, shape: tuple[int, ...], path: Path
-) -> tuple[ScanInfo, list[int], tuple[int, ...]]:
+) -> tuple[ScanInfo, list[int]]:
     spatial = min(len(shape), 3)
-    if len(shape) > 4:
-        raise ReadError(f"{path} has {len(shape)} dimensions, and a scan has two to four.")
+    outer, weightings = _outer_axes(shape, geometry.direction[::-1] if known and geometry.direction else None, path)
     order = slices_first(geometry.voxel_size)
     direction = tuple(geometry.direction[k] for k in order) if known and geometry.direction else None
-    b_values = _b_values(path, shape[3]) if len(shape) == 4 else None
     name = stem_of(path)
     info = ScanInfo(
         name=name,
-        axes={2: "yx", 3: "zyx", 4: "bzyx" if b_values else "tzyx"}[len(shape)],
+        axes="".join(outer) + "zyx"[-spatial:],
         voxel_size=tuple(geometry.voxel_size[k] for k in order),
         origin=tuple(geometry.origin[k] for k in order),
         direction=direction,
         plane=plane_in([name]) or plane_of(direction),
         region=region_in([name]),
-        b_values=b_values,
+        b_values=weightings.b_values,
+        b_directions=weightings.b_directions,
         source=str(path),
     )
-    return info, [*range(3, len(shape)), *(spatial - 1 - k for k in order)], shape
+    return info.with_warnings(weightings.notes), [*outer.values(), *(spatial - 1 - k for k in order)]
+
+
+def _outer_axes(shape: tuple[int, ...], axes: Any, path: Path) -> tuple[dict[str, int], Weightings]:
+    """Name the axes of the file after the third, with what is known of their volumes."""
+    if len(shape) <= 3:
+        return {}, Weightings()
+    weightings = read_weightings(path, shape[-1], axes)
+    if len(shape) == 4:
+        return {"b" if weightings.b_values else "t": 3}, weightings
+    if len(shape) > 5 or not weightings.b_values:
+        raise ReadError(
+            f"{path} has {len(shape)} dimensions ({' x '.join(map(str, shape))}), and nothing says what those after "
+            "the fourth are. Save what it holds as files of up to four dimensions."
+        )
+    return {"t": 3, "b": 4} if shape[3] > 1 else {"b": 4}, weightings
+
+
+def _time_step(header: Any, path: Path) -> tuple[float | None, tuple[str, ...]]:
+    """Time in s from one volume to the next, and what was guessed."""
+    unit, value = header.get_xyzt_units()[1], float(header["pixdim"][4])
+    if unit not in _SECONDS or not 0 < value < math.inf or (unit == "unknown" and value == 1):
+        return None, ()  # 1 without a unit is what programs write that know nothing
+    guessed = f"{path} gives {value:g} as the time per volume, without a unit; seconds are taken."
+    return float(f"{value * _SECONDS[unit]:.7g}"), (guessed,) if unit == "unknown" else ()
 
 
 def _geometry(header: Any, spatial: int, path: Path) -> tuple[Geometry, bool]:
@@ -207,29 +238,6 @@ def _own_info(document: dict[str, Any] | None, found: Geometry, shape: tuple[int
     return info
 
 
-def _b_values(path: Path, count: int) -> tuple[float, ...] | None:
-    sidecar = sidecar_of(path)
-    try:
-        values = tuple(float(word) for word in sidecar.read_text().split()) if sidecar.is_file() else ()
-    except (OSError, ValueError):
-        return None
-    return values if len(values) == count and all(math.isfinite(v) for v in values) else None
-
-
-def sidecar_of(path: Path) -> Path:
-    """Path of the b-values that belong to a NIfTI file, in FSL's convention."""
-    return path.with_name(stem_of(path) + ".bval")
-
-
 def file_dimensions(info: ScanInfo) -> int:
     """Give the number of dimensions in a NIfTI file; x, y, z come first, only a single slice goes without z."""
     return 2 if info.axes == "yx" else 3 + len(info.axes) - len(info.spatial)
-
-
-def stem_of(path: Path) -> str:
-    """Name of a file without its NIfTI ending."""
-    name = path.name
-    for ending in ENDINGS:
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return name

@@ -12,7 +12,8 @@ from napari_micromri.errors import OutputExistsError, WriteError
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.io.describe import KEY, info_to_json
 from napari_micromri.io.geometry import affine_of
-from napari_micromri.io.nifti import file_dimensions, sidecar_of
+from napari_micromri.io.nifti import file_dimensions
+from napari_micromri.io.nifti_sidecars import sidecar_texts, sidecars_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ _MAX_NIFTI1 = 32767
 
 
 def write_nifti(scan: Scan, path: Path, *, overwrite: bool, progress: Progress) -> Path:
-    """Write a scan as NIfTI, with a ``.bval`` file beside it when it has b-values.
+    """Write a scan as NIfTI, with ``.bval`` and ``.bvec`` beside it when it has b-values and directions.
 
     The axes ``t b z y x`` become i = x, j = y, k = z, time, b. The description of the scan and its provenance stand as
     JSON in a header extension of the comment type.
@@ -37,16 +38,17 @@ def write_nifti(scan: Scan, path: Path, *, overwrite: bool, progress: Progress) 
     OutputExistsError, WriteError
         See `save_scan`.
     """
-    sidecar = sidecar_of(path)
-    if scan.info.b_values is not None and sidecar.exists() and not overwrite:
-        raise OutputExistsError(sidecar)
+    texts = sidecar_texts(scan.info, affine_of(scan.info))
+    beside = [(file, text) for file, text in zip(sidecars_of(path), texts, strict=True) if text is not None]
+    for sidecar, _ in beside:
+        if sidecar.exists() and not overwrite:
+            raise OutputExistsError(sidecar)
     total = scan.shape[0] if scan.data.ndim > 2 else 1
-    with ExitStack() as stack:  # both files or none
+    with ExitStack() as stack:  # all files or none
         temporary = stack.enter_context(atomic_output(path, overwrite=overwrite))
         _nifti_image(scan, _read(scan, total, progress)).to_filename(temporary)
-        if scan.info.b_values is not None:
-            temporary = stack.enter_context(atomic_output(sidecar, overwrite=overwrite))
-            temporary.write_text(" ".join(f"{b:g}" for b in scan.info.b_values) + "\n", encoding="ascii")
+        for sidecar, text in beside:
+            stack.enter_context(atomic_output(sidecar, overwrite=overwrite)).write_text(text, encoding="ascii")
     progress(total, total)
     return path
 
@@ -88,7 +90,9 @@ def _nifti_image(scan: Scan, values: NDArray[Any]) -> Any:
     code = 1 if info.direction is not None else 2  # 1: scanner coordinates, 2: only relative to each other
     image.set_sform(affine_of(info), code=code)
     image.set_qform(affine_of(info), code=code)
-    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_xyzt_units("mm", "sec" if info.time_step else None)
+    if values.ndim > 3 and info.time_step:
+        image.header["pixdim"][4] = info.time_step
     image.header["descrip"] = info.name.encode("ascii", "replace")[:79]
     document = json.dumps({KEY: info_to_json(info)}, ensure_ascii=True).encode()
     extension: Any = nibabel.nifti1.Nifti1Extension

@@ -24,8 +24,8 @@ def save_scan(
     """Save a scan in the format that the ending of ``path`` says.
 
     ``.ome.zarr`` and ``.zarr`` give OME-Zarr 0.5, written slice by slice; ``.nii`` and ``.nii.gz`` NIfTI, through
-    memory, with a ``.bval`` file for b-values. Geometry, all other fields of the `ScanInfo` and the provenance are
-    kept, and `open_scan` restores them. Either all is written or nothing.
+    memory, with ``.bval`` and ``.bvec`` for b-values and directions. Geometry, all other fields of the `ScanInfo` and
+    the provenance are kept, and `open_scan` restores them. Either all is written or nothing.
 
     Parameters
     ----------

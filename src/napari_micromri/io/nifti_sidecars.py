@@ -1,0 +1,109 @@
+"""b-values and diffusion directions in FSL's text files beside a NIfTI file, ``.bval`` and ``.bvec``.
+
+The directions of ``.bvec`` run along the voxel axes of the file, the first of them reversed where the axes are
+right-handed (FSL's "radiological" convention); a `ScanInfo` has them in RAS+ scanner coordinates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_micromri.io.small_files import read_small
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_micromri.scan import ScanInfo
+
+ENDINGS = (".nii.gz", ".nii", ".hdr", ".img")
+_LARGEST = 2**22
+_UNIT = 0.05
+
+
+class Weightings(NamedTuple):
+    """What a `ScanInfo` says of its b axis, and what could not be used."""
+
+    b_values: tuple[float, ...] | None = None
+    b_directions: tuple[tuple[float, float, float], ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def stem_of(path: Path) -> str:
+    """Name of a file without its NIfTI ending."""
+    name = path.name
+    return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
+
+
+def sidecars_of(path: Path) -> tuple[Path, Path]:
+    """Paths of the b-values and of the directions that belong to a NIfTI file, in FSL's convention."""
+    return path.with_name(stem_of(path) + ".bval"), path.with_name(stem_of(path) + ".bvec")
+
+
+def sidecar_texts(info: ScanInfo, affine: NDArray[np.float64]) -> tuple[str | None, str | None]:
+    """Give what stands in both files for a scan that is written with this affine; None where nothing is known."""
+    values = None if info.b_values is None else " ".join(f"{b:.10g}" for b in info.b_values) + "\n"
+    if info.b_directions is None:
+        return values, None
+    rows = (np.asarray(info.b_directions) @ _fsl_axes(affine[:3, :3].T).T).T
+    return values, "\n".join(" ".join(f"{v + 0.0:.8f}" for v in row) for row in rows) + "\n"
+
+
+def read_weightings(path: Path, count: int, axes: ArrayLike | None) -> Weightings:
+    """Read what stands beside a file of ``count`` volumes.
+
+    Parameters
+    ----------
+    axes
+        (3, 3): for each voxel axis i, j, k of the file its direction in RAS+; None where it is unknown.
+    """
+    bval, bvec = sidecars_of(path)
+    values = _numbers(bval)
+    if values is None:
+        return Weightings()
+    flat = [value for row in values for value in row]
+    if len(flat) != count or not np.isfinite(flat).all() or min(flat) < 0:
+        return Weightings(notes=(f"{bval} was left out: it is no list of {count} b-values, one for each volume.",))
+    directions, notes = _directions(bvec, count, axes)
+    return Weightings(tuple(flat), directions, notes)
+
+
+def _directions(
+    bvec: Path, count: int, axes: ArrayLike | None
+) -> tuple[tuple[tuple[float, float, float], ...] | None, tuple[str, ...]]:
+    rows = _numbers(bvec)
+    if rows is None:
+        return None, ()
+    if {len(row) for row in rows} == {3} and len(rows) == count != 3:
+        rows = [list(column) for column in zip(*rows, strict=True)]
+    if len(rows) != 3 or any(len(row) != count for row in rows):
+        return None, (f"{bvec} was left out: it doesn't hold three numbers for each of the {count} volumes.",)
+    if axes is None:
+        return None, (f"{bvec} was left out: {bvec.stem} doesn't say how its axes lie in the scanner.",)
+    found = np.nan_to_num(np.asarray(rows).T, posinf=0, neginf=0) @ _fsl_axes(np.asarray(axes))
+    length = np.linalg.norm(found, axis=1)
+    long = (np.abs(length[length > 0] - 1) > _UNIT).any()
+    notes = (f"{bvec} has directions that are no unit vectors; only where they point is taken.",) if long else ()
+    unit = found / np.where(length > 0, length, 1)[:, None] + 0.0
+    return tuple((float(x), float(y), float(z)) for x, y, z in unit), notes
+
+
+def _fsl_axes(axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn the voxel axes i, j, k, in rows, into unit vectors along which FSL counts."""
+    rows = axes / np.linalg.norm(axes, axis=1)[:, None]
+    return np.asarray(rows * [[-1.0 if np.linalg.det(rows) > 0 else 1.0], [1.0], [1.0]])
+
+
+def _numbers(file: Path) -> Sequence[Sequence[float]] | None:
+    """Read the lines of a text file of numbers; None when it isn't there, nothing when it holds something else."""
+    try:
+        lines = read_small(file, _LARGEST).decode("ascii").replace(",", " ").splitlines()
+        return [[float(word) for word in line.split()] for line in lines if line.strip()]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return []
