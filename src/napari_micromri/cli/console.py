@@ -107,11 +107,11 @@ def check_output(output: str, source: str, *, overwrite: bool) -> Path:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Progress]:
+def progress_bar(label: str, unit: str = "slice") -> Iterator[Progress]:
     """Give a progress callback that draws a bar on standard error when that is a terminal."""
     from tqdm import tqdm
 
-    with tqdm(desc=label, unit="slice", file=sys.stderr, disable=None, leave=False) as bar:
+    with tqdm(desc=label, unit=unit, file=sys.stderr, disable=None, leave=False) as bar:
 
         def show(done: int, total: int, /) -> None:
             bar.total = total

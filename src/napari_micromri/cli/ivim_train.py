@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from napari_micromri.cli.console import Commands
+    from napari_micromri.ivim.simulation import Simulated
     from napari_micromri.ivim.training_job import IvimTrainingFolder
 
 
@@ -49,13 +50,27 @@ def add_to(commands: Commands) -> None:
         epilog="Example:\n  micromri ivim-simulate phantom/ --snr 15 --noise rician",
     )
     simulate.add_argument("output", metavar="OUT", help="new folder for noisy.nii.gz, clean.nii.gz, D.nii.gz, ...")
-    simulate.add_argument("--snr", type=float, default=15, help="S0 over sigma (default %(default)s)")
-    simulate.add_argument("--mouse", action="store_true", help="a digital mouse with a tumour instead")
-    simulate.add_argument("--slices", type=int, default=8, help="default %(default)s")
-    simulate.add_argument("--size", type=int, default=48, help="rows and columns (default %(default)s)")
-    simulate.add_argument("--noise", choices=("rician", "gaussian"), default="rician", help="default %(default)s")
-    simulate.add_argument("--seed", type=int, default=0, help="default %(default)s")
+    add_phantom(simulate, size=48, noise="rician")
     simulate.set_defaults(run=run_simulate)
+
+
+def add_phantom(parser: argparse.ArgumentParser, *, size: int, noise: str) -> None:
+    """Add what is simulated."""
+    parser.add_argument("--snr", type=float, default=15, help="S0 over sigma (default %(default)s)")
+    parser.add_argument("--mouse", action="store_true", help="a digital mouse with a tumour instead of random regions")
+    parser.add_argument("--slices", type=int, default=8, help="default %(default)s")
+    parser.add_argument("--size", type=int, default=size, help="rows and columns (default %(default)s)")
+    parser.add_argument("--noise", choices=("rician", "gaussian"), default=noise, help="default %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
+
+
+def make_phantom(options: argparse.Namespace) -> Simulated:
+    """Simulate it."""
+    from napari_micromri.ivim.mouse import mouse
+    from napari_micromri.ivim.simulation import phantoms
+
+    simulated = mouse if options.mouse else phantoms
+    return simulated(options.slices, options.snr, size=options.size, noise=options.noise, seed=options.seed)
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -96,12 +111,9 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Simulate and save."""
     from napari_micromri.io import save_scan
     from napari_micromri.io.atomic import atomic_output
-    from napari_micromri.ivim.mouse import mouse
-    from napari_micromri.ivim.simulation import phantoms
     from napari_micromri.scan import Scan, ScanInfo
 
-    simulated = mouse if options.mouse else phantoms
-    made = simulated(options.slices, options.snr, size=options.size, noise=options.noise, seed=options.seed)
+    made = make_phantom(options)
     info = ScanInfo(name="IVIM phantom", axes="bzyx", voxel_size=(1.0, 0.2, 0.2), b_values=made.b_values)
     plain = ScanInfo(name="true map", axes="zyx", voxel_size=info.voxel_size)
     with atomic_output(options.output) as temporary:

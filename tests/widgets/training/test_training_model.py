@@ -14,10 +14,10 @@ from napari_micromri.training.config import TrainConfig
 from napari_micromri.training.events import Resumed
 from napari_micromri.training.forecast import Forecast
 from napari_micromri.training.run import read_run
+from napari_micromri.widgets.shared.ticks import logarithmic_ticks
 from napari_micromri.widgets.training.compare_model import COLUMNS, RunsLook, cells
 from napari_micromri.widgets.training.curve_lines import (
     compared,
-    logarithmic_ticks,
     loss_lines,
     quality_lines,
     rate_lines,

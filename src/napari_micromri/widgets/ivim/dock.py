@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.plugin.layers import layer_to_scan
@@ -22,8 +22,10 @@ from napari_micromri.widgets.ivim.model import (
     summary,
     voxel_curves,
 )
+from napari_micromri.widgets.ivim.signal_tab import SignalTab
 from napari_micromri.widgets.results import RESULT_KEY
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
+from napari_micromri.widgets.shared.parts import scrolled
 from napari_micromri.widgets.shared.tabs import open_as_tab
 from napari_micromri.widgets.shared.torch_loading import with_torch
 
@@ -48,9 +50,14 @@ class IvimWidget(QWidget):
         self._fitted: Request | None = None
         self._source: Image | None = None
         self._job: BackgroundJob | None = None
+        self.signals = SignalTab()
+        self.tabs = QTabWidget()
+        self.tabs.setMinimumWidth(310)
+        self.tabs.addTab(scrolled(self.form), "Maps")
+        self.tabs.addTab(scrolled(self.signals), "Signal quality")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
+        layout.addWidget(self.tabs)
         self.layers.changed.connect(self._layers_changed)
         self.form.changed.connect(self._update)
         self.form.load.clicked.connect(self._load_b_values)
@@ -70,6 +77,7 @@ class IvimWidget(QWidget):
         """Stop the fit, and listen to the viewer no more."""
         self._stop()
         self.form.plot.stop()
+        self.signals.shut_down()
         self.layers.disconnect_viewer()
         if self._clicked in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._clicked)

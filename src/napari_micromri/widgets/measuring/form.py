@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QAbstractItemView, QLabel, QTabWidget, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.measuring.parts import button, chooser, column, row, scrolled, table_view, text
+from napari_micromri.widgets.measuring.parts import button, chooser, column, row, table_view, text
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.measuring.tables import FiguresModel, RegionsModel
+from napari_micromri.widgets.shared.parts import scrolled
 
 if TYPE_CHECKING:
     from napari_micromri.widgets.measuring.layers import LayerRoles

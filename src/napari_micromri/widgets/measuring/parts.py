@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QTableView,
     QTableWidget,
@@ -90,16 +89,6 @@ def figures_table(columns: Iterable[tuple[str, str]]) -> QTableWidget:
     table.setMinimumHeight(92)
     table.setMaximumHeight(120)
     return table
-
-
-def scrolled(widget: QWidget) -> QScrollArea:
-    """Let a tall widget be scrolled where the window is low, e.g. with two docks below each other."""
-    area = QScrollArea()
-    area.setWidget(widget)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QScrollArea.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    return area
 
 
 def row(*widgets: QWidget) -> QWidget:

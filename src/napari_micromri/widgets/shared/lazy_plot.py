@@ -106,6 +106,8 @@ class LazyPlot(QWidget, Generic[T]):
         plot.setMouseEnabled(x=False, y=False)
         plot.hideButtons()
         plot.setMenuEnabled(False)
+        # pyqtgraph lets the label below reach out of the plot, where it would be cut off.
+        plot.getPlotItem().layout.setContentsMargins(1, 1, 1, 6)
         plot.showGrid(y=True, alpha=0.2)
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -116,6 +117,16 @@ def column(*widgets: QWidget, stretch: Sequence[int] = ()) -> QWidget:
     parent = QWidget()
     _fill(QVBoxLayout(parent), widgets, stretch or [0] * len(widgets))
     return parent
+
+
+def scrolled(widget: QWidget) -> QScrollArea:
+    """Let a tall widget be scrolled where the window is low, e.g. with two docks below each other."""
+    area = QScrollArea()
+    area.setWidget(widget)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area
 
 
 def _fill(layout: QBoxLayout, widgets: Sequence[QWidget], stretch: Sequence[int]) -> None:

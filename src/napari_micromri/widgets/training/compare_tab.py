@@ -19,11 +19,11 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_micromri.training.figures import FIGURES
+from napari_micromri.widgets.shared.curves import CurvePlot
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.shared.parts import button, text_line
 from napari_micromri.widgets.training.compare_model import COLUMNS, RunsLook, cells
 from napari_micromri.widgets.training.curve_lines import compared
-from napari_micromri.widgets.training.curves import CurvePlot
 from napari_micromri.widgets.training.fields import Choice
 
 if TYPE_CHECKING:

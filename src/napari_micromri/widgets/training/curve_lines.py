@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_micromri.curves import Line
 from napari_micromri.training.figures import BY_NAME
 
 if TYPE_CHECKING:
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 
 TRAINING, VALIDATION, INPUT, RATE = "#8da0cb", "#fc8d62", "#a8a8a8", "#ffd92f"
 MANY = ("#fc8d62", "#66c2a5", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#e5c494", "#b3b3b3")
-
-
-@dataclass(frozen=True)
-class Line:
-    """A curve over the epochs; ``star`` is the place of the best epoch."""
-
-    label: str
-    colour: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    dashed: bool = False
-    star: tuple[float, float] | None = None
 
 
 def loss_lines(run: Run) -> list[Line]:
@@ -92,27 +80,3 @@ def _line(
 
 def _with_points(*lines: Line) -> list[Line]:
     return [line for line in lines if line.x]
-
-
-def logarithmic_ticks(low: float, high: float, most: int) -> list[float]:
-    """Choose round figures between two powers of ten, given and returned as exponents; at most ``most`` of them."""
-    for steps in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
-        decades = range(math.floor(low), math.ceil(high) + 1)
-        ticks = [tick for k in decades for step in steps if low <= (tick := k + math.log10(step)) <= high]
-        if 3 <= len(ticks) <= most:
-            return ticks
-    decades = range(math.ceil(low), math.floor(high) + 1)
-    if len(decades) >= 2:
-        return [float(k) for k in decades[:: -(-len(decades) // most)]]
-    return _linear_ticks(low, high, most)
-
-
-def _linear_ticks(low: float, high: float, most: int) -> list[float]:
-    """Choose ticks for less than a decade, where a linear scale does as well."""
-    first, last = 10.0**low, 10.0**high
-    if not last > first:
-        return []
-    raw = (last - first) / most
-    size = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * size for factor in (1, 2, 5, 10) if factor * size >= raw)
-    return [math.log10(k * step) for k in range(math.ceil(first / step), math.floor(last / step) + 1)]

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_micromri.widgets.shared.curves import SMALL, CurvePlot
 from napari_micromri.widgets.shared.parts import button, column, row, text_line
-from napari_micromri.widgets.training.curves import SMALL, CurvePlot
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.run_model import PER_MILLE
 

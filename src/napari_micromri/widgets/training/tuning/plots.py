@@ -118,7 +118,7 @@ class ScatterPlot(LazyPlot[Scatter]):
             self.clicked.emit(points[0].data().trial)
 
     def _axes(self) -> dict[str, Any]:
-        from napari_micromri.widgets.training.axes import EpochAxis, FigureAxis
+        from napari_micromri.widgets.shared.axes import EpochAxis, FigureAxis
 
         return {"bottom": EpochAxis("bottom") if self._whole else FigureAxis("bottom"), "left": FigureAxis("left")}
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
+from napari_micromri.curves import Line
 from napari_micromri.tuning.objectives import OBJECTIVES
 from napari_micromri.widgets.shared.looking import Looking
-from napari_micromri.widgets.training.curve_lines import VALIDATION, Line, loss_lines
+from napari_micromri.widgets.training.curve_lines import VALIDATION, loss_lines
 from napari_micromri.widgets.training.tuning.looks import model_of
 from napari_micromri.widgets.training.tuning.status import trial_sentence
 from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, setting_label, value_text

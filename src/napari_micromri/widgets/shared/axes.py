@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyqtgraph import AxisItem
 
-from napari_micromri.widgets.training.curve_lines import logarithmic_ticks
+from napari_micromri.widgets.shared.ticks import logarithmic_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

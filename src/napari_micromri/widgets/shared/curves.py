@@ -11,13 +11,14 @@ from napari_micromri.widgets.shared.lazy_plot import LazyPlot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_micromri.widgets.training.curve_lines import Line
+    from napari_micromri.curves import Chart, Line
 
 LARGE, SMALL = 190, 125
 DOTS_UP_TO = 3
 """A curve of so few points is shown as dots, too."""
 
-Lines: TypeAlias = "tuple[tuple[Line, ...], bool]"
+Lines: TypeAlias = "tuple[tuple[Line, ...], bool, tuple[str, str]]"
+"""Curves, whether the scale is logarithmic, and labels of the axes across and up."""
 
 
 class CurvePlot(LazyPlot[Lines]):
@@ -27,13 +28,22 @@ class CurvePlot(LazyPlot[Lines]):
     ----------
     named
         Name the curves in the title, in their colours.
+    epochs
+        The axis across counts epochs.
     """
 
     def __init__(
-        self, title: str, tooltip: str, *, height: int = LARGE, named: bool = False, after_ms: int = 0
+        self,
+        title: str,
+        tooltip: str,
+        *,
+        height: int = LARGE,
+        named: bool = False,
+        epochs: bool = True,
+        after_ms: int = 0,
     ) -> None:
         super().__init__(title, tooltip, height=height, after_ms=after_ms)
-        self._named = named
+        self._named, self._epochs = named, epochs
         self._curves: dict[str, Any] = {}
         self._stars: dict[str, Any] = {}
 
@@ -42,22 +52,31 @@ class CurvePlot(LazyPlot[Lines]):
         """The curves that are shown."""
         return list(self._curves)
 
-    def show_lines(self, lines: Sequence[Line], *, logarithmic: bool = True) -> None:
+    def show_lines(
+        self, lines: Sequence[Line], *, logarithmic: bool = True, labels: tuple[str, str] = ("", "")
+    ) -> None:
         """Show these curves and no others; without any, nothing at all."""
         self.setVisible(bool(lines))
         if lines or self._plot is not None:
-            self._show((tuple(lines), logarithmic))
+            self._show((tuple(lines), logarithmic, labels))
         else:
             self._wanted = None
 
+    def show_chart(self, chart: Chart) -> None:
+        """Show a chart with the labels of its axes."""
+        self.show_lines(chart.lines, logarithmic=chart.log, labels=(chart.x_label, chart.y_label))
+
     def _draw(self, before: Lines | None, content: Lines) -> None:
-        lines, logarithmic = content
+        lines, logarithmic, labels = content
         for label in set(self._curves) - {line.label for line in lines}:
             self._remove(label)
         if before is None or before[1] != logarithmic:
             self._plot.setLogMode(y=logarithmic)
+        if labels != (before[2] if before is not None else ("", "")):
+            for side, label in zip(("bottom", "left"), labels, strict=True):
+                self._plot.setLabel(side, label)
         if before is None or [line.label for line in before[0]] != [line.label for line in lines]:
-            self._plot.setTitle(self._heading(), size="9pt")
+            self._plot.setTitle(self._heading() or None, size="9pt")
         for line in lines:
             self._draw_line(line)
 
@@ -92,10 +111,15 @@ class CurvePlot(LazyPlot[Lines]):
     def _heading(self) -> str:
         """Name the curves in their colours, above the plot, where they hide nothing."""
         lines = self._wanted[0] if self._named and self._wanted is not None else ()
-        names = [f'<span style="color: {line.colour}">{line.label}</span>' for line in lines]
+        first = {line.colour: line.label for line in reversed(lines)}
+        names = [
+            f'<span style="color: {line.colour}">{first.pop(line.colour)}</span>'
+            for line in lines
+            if line.colour in first
+        ]
         return ": ".join(part for part in (self._title, " ".join(names)) if part)
 
     def _axes(self) -> dict[str, Any]:
-        from napari_micromri.widgets.training.axes import EpochAxis, FigureAxis
+        from napari_micromri.widgets.shared.axes import EpochAxis, FigureAxis
 
-        return {"bottom": EpochAxis("bottom"), "left": FigureAxis("left")}
+        return {"left": FigureAxis("left")} | ({"bottom": EpochAxis("bottom")} if self._epochs else {})

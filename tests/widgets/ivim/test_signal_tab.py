@@ -1,0 +1,49 @@
+"""The tab "Signal quality" of the dock "IVIM maps"."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_micromri.widgets.ivim.signal_tab import SignalTab
+
+
+@pytest.fixture
+def tab(qtbot):
+    widget = SignalTab()
+    widget.extent = (1, 8)
+    widget.epochs.setValue(10)
+    qtbot.addWidget(widget, before_close_func=lambda widget: widget.shut_down())
+    widget.show()
+    return widget
+
+
+def idle(tab, qtbot):
+    qtbot.waitUntil(lambda: tab._job is None, timeout=60_000)
+
+
+def test_a_training_fills_the_plots_and_can_be_saved(tab, qtbot, tmp_path):
+    assert not tab.save.isEnabled()
+    tab.train.click()
+    assert not tab.train.isEnabled()
+    idle(tab, qtbot)
+    assert [look.epoch for look in tab.looks] == [5, 10]
+    assert "Phenomenon 1" in tab.status.text()
+    qtbot.waitUntil(lambda: all(plot.labels for plot in tab.plots))
+    assert "training signals" in tab.plots[2].labels
+    tab.save_to(str(tmp_path / "out"))
+    idle(tab, qtbot)
+    assert (tmp_path / "out" / "plots.png").exists()
+    tab.save_to(str(tmp_path / "out"))
+    idle(tab, qtbot)
+    assert "out" in tab.status.text()  # it is there already
+
+
+def test_what_was_seen_before_a_stop_stays(tab, qtbot):
+    tab.epochs.setValue(2000)
+    tab.train.click()
+    qtbot.waitUntil(lambda: bool(tab.looks), timeout=60_000)
+    tab.cancel.click()
+    idle(tab, qtbot)
+    assert tab.looks[-1].epoch < 2000
+    assert tab.status.text().startswith("Stopped")
+    assert tab.save.isEnabled()
