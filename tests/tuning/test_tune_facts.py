@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_micromri.errors import InputError, OutputExistsError
-from napari_micromri.runs.events import to_line
 from napari_micromri.training.config import make_config, parse_config
-from napari_micromri.training.events import Epoch, Metrics
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.tuning.reading import read_tuning
-from napari_micromri.tuning.report.facts import Facts, baseline
+from napari_micromri.tuning.report.facts import Facts
 from napari_micromri.tuning.report.settings_file import settings_of, write_settings
 from napari_micromri.tuning.report.table import write_table
 from napari_micromri.tuning.report.text import as_text, summarise
-from napari_micromri.tuning.report.words import figure, parameter, settings
 from napari_micromri.tuning.space import Choice, Float, Int
+from napari_micromri.tuning.words import figure, parameter, setting
 from tuning_samples import Sample, make_full_tuning, make_tuning
 
 if TYPE_CHECKING:
@@ -132,20 +130,6 @@ def test_settings_of_a_trial_that_says_nothing_come_from_its_run_or_the_space(tm
     assert (found["seed"], found["learning_rate"]) == (0, state.trials[1].parameters["learning_rate"])
 
 
-def test_what_the_input_itself_scores_comes_from_the_run(tmp_path: Path) -> None:
-    sample = make_tuning(tmp_path / "tuning")
-    sample.add()
-    state = read_tuning(tmp_path / "tuning")
-    assert baseline(state.trials[0]) == {}
-    run = RunFolder(sample.folder.run_of(0))
-    run.create({"study": "study", "config": {"epochs": 1}})
-    given = Metrics(loss=0.5, mse=0.09, mae=0.1, psnr=20.0, ssim=0.7)
-    reached = Metrics(loss=0.4, mse=0.05, mae=0.1, psnr=22.0, ssim=0.8)
-    epoch = Epoch(epoch=1, train_loss=0.4, validation=reached, baseline=given, learning_rate=0.1, seconds=2, best=True)
-    run.events.write_text(f"{to_line(epoch)}\n", encoding="utf-8")
-    assert baseline(state.trials[0]) == {"mse": 0.09, "ssim": 0.7}
-
-
 def test_the_table_has_all_trials_in_full_precision(tmp_path: Path) -> None:
     make_full_tuning(tmp_path / "tuning", trials=12)
     state = read_tuning(tmp_path / "tuning")
@@ -197,7 +181,8 @@ def test_a_study_of_somebody_else_has_no_settings(tmp_path: Path) -> None:
         ("mse", 0.0123456, "0.01235"),
         ("ssim", 0.98765, "0.9877"),
         ("latency", 0.01234, "12.3 ms"),
-        ("parameters", 1234567.0, "1 234 567"),
+        ("parameters", 1234567.0, "1.23 M"),
+        ("parameters", 4321.0, "4321"),
         ("mse", float("inf"), "–"),
         ("mse", None, "–"),
     ],
@@ -207,13 +192,8 @@ def test_figures_in_words(objective: str, value: float | None, text: str) -> Non
 
 
 def test_settings_in_words() -> None:
-    values: dict[str, Value] = {
-        "learning_rate": 0.000123456,
-        "network.residual": False,
-        "optimizer": "adam",
-        "crop": None,
-    }
-    assert settings(values) == "learning_rate 0.0001235, network.residual false, optimizer adam, crop null"
+    values: list[Value] = [0.000123456, False, "adam", None, 64]
+    assert list(map(setting, values)) == ["0.0001235", "false", "adam", "none", "64"]
     assert parameter(Choice(values=(True, 3, "adam", (8, 16)))) == "true | 3 | adam | [8, 16]"
     assert parameter(Float(low=1e-5, high=0.01, log=True)) == "1e-05 to 0.01, logarithmic"
     assert parameter(Int(low=8, high=64, step=8)) == "8 to 64, in steps of 8"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.errors import TrainingError
 from napari_micromri.tuning.importance import Importances, importances
-from napari_micromri.tuning.report.looks import useful_range
-from napari_micromri.tuning.report.words import figure, heading, percent
+from napari_micromri.tuning.words import figure, heading, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_micromri.tuning.state import Direction, TrialRow, TuneState
 
@@ -130,31 +127,9 @@ class Facts:
             return _ordered(self.state, 0)
         return [*self.state.best_rows, *(row for row in self.state.done() if row.number not in self.state.best)]
 
-    def shown(self, place: int) -> tuple[float, float] | None:
-        """Give the range of an objective in which trials that are done can be told apart; None for all of it."""
-        values = [row.values[place] for row in self.state.done() if row.values is not None]
-        return useful_range([value for value in values if math.isfinite(value)], self.state.directions[place])
-
     def top(self) -> list[TrialRow]:
         """List the best trials: the first ten, or the Pareto front."""
         return self.ranked()[: TOP if len(self.state.objectives) == 1 else len(self.state.best)]
-
-
-def baseline(row: TrialRow) -> Mapping[str, float]:
-    """Give MSE and SSIM of the input itself, as the trial or else its run has them; empty when neither has."""
-    from napari_micromri.training.run import read_run
-
-    if row.baseline:
-        return row.baseline
-    if row.run is None or not Path(row.run).is_dir():
-        return {}
-    try:
-        best = read_run(row.run).best
-    except TrainingError:  # a damaged run must not hide the tuning
-        return {}
-    if best is None:
-        return {}
-    return {"mse": best.baseline.mse, "ssim": best.baseline.ssim}
 
 
 def _standing(state: TuneState, place: int) -> Standing:

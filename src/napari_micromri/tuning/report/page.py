@@ -1,35 +1,30 @@
-"""The page of a tuning: one HTML file with its plots in it, which needs no network.
-
-The plots can be zoomed and asked with the mouse; plotly's script, which does that, makes up nearly all of the 5 MB. Its
-smaller builds would have to be fetched from elsewhere, so the one that comes with the Python package is taken whole.
-"""
+"""The page of a tuning: one HTML file with its plots in it, which needs no network and runs no script."""
 
 from __future__ import annotations
 
 import json
 import platform
-import secrets
 import shlex
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri import __version__
+from napari_micromri.charts import our_style, svg_source
 from napari_micromri.errors import InputError
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.runs.words import duration
-from napari_micromri.tuning.report.facts import Facts, baseline
-from napari_micromri.tuning.report.looks import short_names
-from napari_micromri.tuning.report.optuna_plots import parallel_coordinates, pareto_front, slices
-from napari_micromri.tuning.report.plots import curves, history, importance_bars
+from napari_micromri.tuning.report.facts import Facts
+from napari_micromri.tuning.report.plots import curves, fronts, histories, importance_bars, slices
 from napari_micromri.tuning.report.settings_file import settings_of
 from napari_micromri.tuning.report.table import parameter_names
-from napari_micromri.tuning.report.words import ORIGINS, figure, heading, parameter, percent, setting
+from napari_micromri.tuning.words import ORIGINS, figure, heading, parameter, percent, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.tuning.report.looks import Plot
+    from matplotlib.figure import Figure
+
     from napari_micromri.tuning.state import TrialRow, TuneState
 
 
@@ -48,9 +43,8 @@ def write_page(path: Path, state: TuneState, *, overwrite: bool = False) -> None
 def render(state: TuneState) -> str:
     """Give the page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from plotly.offline import get_plotlyjs
 
-    # Names come from files of others: everything is escaped, and no script runs but those that carry this page's word.
+    # Names come from files of others: everything is escaped.
     environment = Environment(
         loader=PackageLoader("napari_micromri.tuning.report", "."),
         autoescape=True,
@@ -68,15 +62,12 @@ def render(state: TuneState) -> str:
         "origin": ORIGINS.__getitem__,
     }
     environment.globals["figure"] = figure
-    content = _content(Facts(state)) | {"plotly": get_plotlyjs(), "nonce": secrets.token_urlsafe(16)}
-    return environment.get_template("page.html.jinja").render(content)
+    return environment.get_template("page.html.jinja").render(_content(Facts(state)))
 
 
 def _content(facts: Facts) -> dict[str, Any]:
     state = facts.state
     best = state.best_rows[0] if state.best else None
-    names = parameter_names(state)
-    short = short_names(names)
     return {
         "facts": facts,
         "state": state,
@@ -84,11 +75,10 @@ def _content(facts: Facts) -> dict[str, Any]:
         "best": best,
         "top": facts.top(),
         "alone": len(state.objectives) == 1,
-        "names": {name: short[name] for name in names},
-        "far": any(facts.shown(place) is not None for place in range(len(facts.standings))),
+        "names": parameter_names(state),
         "settings": _settings_text(state, best),
         "command": _command(state),
-        "baseline": baseline(best) if best is not None else {},
+        "baseline": [state.baseline(place) for place in range(len(facts.standings))],
         "notes": _notes(facts),
         "plots": _plots(facts),
         "made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
@@ -102,20 +92,19 @@ def _notes(facts: Facts) -> list[str]:
     return list(dict.fromkeys(sentence for sentence in said if sentence))
 
 
-def _plots(facts: Facts) -> dict[str, list[Plot]]:
-    """Draw the plots by the part of the page that they stand in."""
+def _plots(facts: Facts) -> dict[str, list[str]]:
+    """Draw the plots, as addresses of pictures by the part of the page that they stand in."""
     if not facts.standings:
         return {}
-    places = range(len(facts.state.objectives))
-    drawn: dict[str, list[Plot | None]] = {
-        "pareto": [pareto_front(facts)] if len(places) > 1 else [],
-        "history": [history(facts, place) for place in places],
-        "importances": [importance_bars(facts)],
-        "parallel": [parallel_coordinates(facts)],
-        "slices": [plot for place in places for plot in slices(facts, place)],
-        "curves": [curves(facts)],
-    }
-    return {part: [plot for plot in plots if plot is not None] for part, plots in drawn.items()}
+    with our_style():
+        drawn: dict[str, list[Figure | None]] = {
+            "pareto": [fronts(facts)],
+            "history": [histories(facts)],
+            "importances": [importance_bars(facts)],
+            "slices": [slices(facts, place) for place in range(len(facts.standings))],
+            "curves": [curves(facts)],
+        }
+        return {part: [svg_source(plot) for plot in plots if plot is not None] for part, plots in drawn.items()}
 
 
 def _settings_text(state: TuneState, row: TrialRow | None) -> str:

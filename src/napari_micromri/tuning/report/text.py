@@ -10,7 +10,7 @@ from napari_micromri.runs.words import duration
 from napari_micromri.tuning.report.facts import TOP, Facts
 from napari_micromri.tuning.report.settings_file import settings_of
 from napari_micromri.tuning.report.table import moment
-from napari_micromri.tuning.report.words import figure, figures, heading, percent, setting
+from napari_micromri.tuning.words import figure, figures, heading, percent, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

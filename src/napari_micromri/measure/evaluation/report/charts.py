@@ -1,195 +1,89 @@
-"""Charts as numbers: where lines, marks and ticks stand. The page's template draws them as SVG.
-
-Drawn here rather than by a plotting library: two simple kinds of chart are needed, and a library would be a large
-dependency, with fonts, for them. SVG made of text and lines stays sharp, small and readable by screen readers.
-"""
+"""The charts of an evaluation's page."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from napari_micromri.charts import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, SAND, SKY, new_figure, use_logarithm
+from napari_micromri.measure.evaluation.slices import FREQUENCIES
+from napari_micromri.measure.evaluation.summary import heading
+from napari_micromri.measure.evaluation.tables import mean_curves, subject_means
+from napari_micromri.measure.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-WIDTH, HEIGHT = 420, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 24, 44
-TICKS = 5
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from napari_micromri.measure.evaluation.rows import Evaluation
+
+WIDTH, COLUMNS = 11.5, 3
 MOST_NAMES = 14
-"""From this number of names on the horizontal axis they are numbered instead."""
+"""From this number of subjects on they are numbered instead of named."""
 
-COLOURS = ("#7a7a7a", "#56b4e9", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#b8860b", "#000000")
-"""Okabe and Ito's, which most colour-blind people tell apart; the first two are for the baselines."""
+POWER_RANGE, RING_RANGE = (0.02, 10.0), (-0.2, 1.0)
 
-DASHES = ("2 3", "6 3", "", "8 2 2 2", "1 2", "10 3", "4 4", "3 1")
-MARKS = ("circle", "square", "triangle", "diamond", "plus", "cross", "ring", "bar")
+COLOURS = (GREY, SKY, ORANGE, BLUE, GREEN, PINK, SAND, BLACK)
+"""The first two are for the baselines."""
 
-
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis: where, in pixels, and its text."""
-
-    at: float
-    text: str
+DASHES, MARKS = (":", "--", "-", "-.", (0, (1, 1)), (0, (8, 2)), (0, (4, 4)), (0, (3, 1))), "os^DPX1_"
 
 
-@dataclass(frozen=True)
-class Line:
-    """One method: its look, and its points in pixels; a gap in the values begins a new part."""
-
-    label: str
-    colour: str
-    dash: str
-    mark: str
-    parts: tuple[tuple[tuple[float, float], ...], ...]
-
-    @property
-    def points(self) -> tuple[tuple[float, float], ...]:
-        """All points."""
-        return tuple(point for part in self.parts for point in part)
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Everything that the template draws, in pixels from the top left."""
-
-    title: str
-    x_label: str
-    y_label: str
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    lines: tuple[Line, ...]
-    reference: float | None = None
-    """Height of a line that shows what would be perfect."""
-
-    connected: bool = True
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    bottom: int = HEIGHT - BOTTOM
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A range of values, linear or logarithmic, on a range of pixels."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    log: bool = False
-
-    def at(self, value: float) -> float:
-        """Give the pixel of a value."""
-        low, high = self.low, self.high
-        if self.log:
-            low, high, value = math.log(low), math.log(high), math.log(value)
-        return round(self.start + (value - low) / (high - low) * (self.end - self.start), 2)
-
-    def holds(self, value: float) -> bool:
-        """Tell whether a value is on the axis; NaN isn't."""
-        return self.low <= value <= self.high
-
-    def ticks(self) -> tuple[Tick, ...]:
-        """Choose round values."""
-        values = _log_ticks(self.low, self.high) if self.log else nice_ticks(self.low, self.high)
-        return tuple(Tick(self.at(value), f"{value:.10g}".replace("-", "−")) for value in values)
-
-
-def curve_chart(
-    title: str,
-    x: Sequence[float],
-    curves: Mapping[str, Sequence[float]],
-    *,
-    y_label: str,
-    y_range: tuple[float, float],
-    log: bool = False,
-    reference: float | None = None,
-) -> Chart:
-    """Chart values against spatial frequency; NaN and what is out of range leave a gap."""
-    across = Axis(0, 0.5, LEFT, WIDTH - RIGHT)
-    up = Axis(*y_range, HEIGHT - BOTTOM, TOP, log)
-    lines = []
-    for k, (label, values) in enumerate(curves.items()):
-        pixels = [(across.at(f), up.at(v)) if up.holds(v) else None for f, v in zip(x, values, strict=True)]
-        lines.append(_line(k, label, pixels))
-    return Chart(
-        title,
-        "cycles per HR pixel",
-        y_label,
-        across.ticks(),
-        up.ticks(),
-        tuple(lines),
-        None if reference is None else up.at(reference),
-    )
-
-
-def subject_chart(
-    title: str, subjects: Sequence[str], values: Mapping[str, Mapping[str, float]], *, reference: float | None = None
-) -> Chart:
-    """Chart a mark per subject and method; ``values`` is method -> subject -> value."""
-    known = [v for mine in values.values() for v in mine.values() if math.isfinite(v)]
-    known += [reference] if reference is not None and known else []
-    up = Axis(*_padded(known), HEIGHT - BOTTOM, TOP)
-    step = (WIDTH - RIGHT - LEFT) / max(len(subjects), 1)
-    middles = [LEFT + (k + 0.5) * step for k in range(len(subjects))]
-    spread = min(0.6 * step, 14.0 * len(values)) / max(len(values), 1)
-    lines = []
-    for k, (label, mine) in enumerate(values.items()):
-        offset = (k - (len(values) - 1) / 2) * spread
-        found = [mine.get(subject, math.nan) for subject in subjects]
-        pixels = [
-            (round(at + offset, 2), up.at(v)) if math.isfinite(v) else None
-            for at, v in zip(middles, found, strict=True)
-        ]
-        lines.append(_line(k, label, pixels))
+def subject_charts(evaluation: Evaluation) -> Figure:
+    """Draw a chart per metric: a mark per subject and method, and what would be perfect."""
+    rows = -(-len(METRICS) // COLUMNS)
+    figure, panels = new_figure(WIDTH, 0.4 + 2.4 * rows, columns=COLUMNS, rows=rows)
+    subjects = evaluation.subjects
     many = len(subjects) > MOST_NAMES
-    names = [str(k) if many else _short(name) for k, name in enumerate(subjects, 1)]
-    return Chart(
-        title,
-        "subject, in the order of the table" if many else "subject",
-        "",
-        tuple(Tick(round(at, 2), name) for at, name in zip(middles, names, strict=True)),
-        up.ticks(),
-        tuple(lines),
-        None if reference is None else up.at(reference),
-        connected=False,
-    )
+    names = [str(number) if many else _short(name) for number, name in enumerate(subjects, 1)]
+    for axes, metric in zip(panels, METRICS, strict=False):
+        means = subject_means(evaluation.rows, metric)
+        for number, (method, mine) in enumerate(means.items()):
+            places = [k + (number - (len(means) - 1) / 2) * 0.6 / len(means) for k in range(len(subjects))]
+            values = [metric.factor * mine.get(subject, math.nan) for subject in subjects]
+            axes.scatter(places, values, s=28, marker=_of(MARKS, number), color=_of(COLOURS, number), label=method)
+        if metric.better == "nearer":
+            _show_perfect(axes, metric.target * metric.factor)
+        axes.set_title(heading(metric))
+        axes.set_xticks(range(len(subjects)), names)
+        axes.set_xlim(-0.5, len(subjects) - 0.5)
+    for axes in panels[len(METRICS) :]:
+        axes.remove()
+    if many:
+        figure.supxlabel("subject, in the order of the table")
+    return _with_key(figure, panels[0])
 
 
-def nice_ticks(low: float, high: float, count: int = TICKS) -> list[float]:
-    """Choose about ``count`` values of the form 1, 2 or 5 times a power of ten within a range."""
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [float(f"{k * step:.10g}") for k in range(first, last + 1)]
+def curve_charts(evaluation: Evaluation) -> Figure:
+    """Draw how much detail there is at each frequency, and how much of it is true."""
+    figure, [power, ring] = new_figure(WIDTH, 3.4, columns=2)
+    for number, (method, curves) in enumerate(mean_curves(evaluation.rows).items()):
+        for axes, which in ((power, "power"), (ring, "ring")):
+            look = {"color": _of(COLOURS, number), "linestyle": _of(DASHES, number)}
+            axes.plot(FREQUENCIES, curves[which], label=method, **look)
+    power.set(title="Power relative to HR", ylabel="ratio", ylim=POWER_RANGE)
+    use_logarithm(power, "y")
+    _show_perfect(power, 1.0)
+    ring.set(title="Fourier ring correlation with HR", ylabel="correlation", ylim=RING_RANGE)
+    for axes in (power, ring):
+        axes.set(xlabel="cycles per HR pixel", xlim=(0, 0.5))
+    return _with_key(figure, power)
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    values = [float(f"{factor}e{power}") for power in powers for factor in (1, 2, 5)]
-    return [value for value in values if low <= value <= high]
+def _of(looks: Sequence[Any], number: int) -> Any:
+    return looks[number % len(looks)]
 
 
-def _padded(values: Sequence[float]) -> tuple[float, float]:
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
-    return low - margin, high + margin
+def _show_perfect(axes: Axes, value: float) -> None:
+    axes.axhline(value, color=BLACK, linewidth=0.8, linestyle=":")
 
 
-def _line(k: int, label: str, pixels: Sequence[tuple[float, float] | None]) -> Line:
-    parts: list[list[tuple[float, float]]] = [[]]
-    for pixel in pixels:
-        if pixel is None:
-            parts.append([])
-        else:
-            parts[-1].append(pixel)
-    kept = tuple(tuple(part) for part in parts if part)
-    return Line(label, COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)], MARKS[k % len(MARKS)], kept)
+def _with_key(figure: Figure, axes: Axes) -> Figure:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=4)
+    return figure
 
 
 def _short(name: str) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from napari_micromri.charts import our_style, svg_source
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.measure.evaluation.report.charts import curve_chart, subject_chart
-from napari_micromri.measure.evaluation.slices import FREQUENCIES
+from napari_micromri.measure.evaluation.report.charts import curve_charts, subject_charts
 from napari_micromri.measure.evaluation.summary import (
     DEFINITIONS,
     HOW,
@@ -23,10 +23,8 @@ from napari_micromri.measure.evaluation.summary import (
 from napari_micromri.measure.evaluation.tables import (
     by_part,
     differences,
-    mean_curves,
     over_subjects,
     overall,
-    subject_means,
 )
 from napari_micromri.measure.metrics import METRICS
 
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from napari_micromri.measure.evaluation.report.charts import Chart
     from napari_micromri.measure.evaluation.report.pictures import Strip
     from napari_micromri.measure.evaluation.rows import Evaluation
     from napari_micromri.measure.evaluation.tables import Estimate
@@ -43,8 +40,6 @@ if TYPE_CHECKING:
 
 TABLE_METRICS = ("mse", "ssim", "psnr")
 """What stands in the table per subject, as in the report's Table 3."""
-
-POWER_RANGE, RING_RANGE = (0.02, 10.0), (-0.2, 1.0)
 
 
 @dataclass(frozen=True)
@@ -128,8 +123,7 @@ def _content(
         "by_plane": part_table(evaluation, "plane"),
         "rois": [(title, heads, lines) for title, heads, lines in roi_tables(evaluation.rois) if lines],
         "roi_cautions": roi_cautions(evaluation.rois),
-        "subject_charts": subject_charts(evaluation),
-        "curve_charts": curve_charts(evaluation),
+        **_charts(evaluation),
         "strips": strips,
         "specs": specs,
         "definitions": [(heading(metric), DEFINITIONS[metric.name]) for metric in METRICS],
@@ -185,27 +179,12 @@ def part_table(evaluation: Evaluation, part: str) -> Table:
     return Table(2, (part, "method", *(heading(metric) for metric in METRICS)), tuple(lines))
 
 
-def subject_charts(evaluation: Evaluation) -> list[Chart]:
-    """One chart per metric: a mark per subject and method."""
-    charts = []
-    for metric in METRICS:
-        means = subject_means(evaluation.rows, metric)
-        values = {name: {s: metric.factor * v for s, v in mine.items()} for name, mine in means.items()}
-        reference = metric.target * metric.factor if metric.better == "nearer" else None
-        charts.append(subject_chart(heading(metric), evaluation.subjects, values, reference=reference))
-    return charts
-
-
-def curve_charts(evaluation: Evaluation) -> list[Chart]:
-    """How much detail there is at each frequency, and how much of it is true."""
-    found = mean_curves(evaluation.rows)
-    power, ring = ({name: curves[which] for name, curves in found.items()} for which in ("power", "ring"))
-    return [
-        curve_chart(
-            "Power relative to HR", FREQUENCIES, power, y_label="ratio", y_range=POWER_RANGE, log=True, reference=1.0
-        ),
-        curve_chart("Fourier ring correlation with HR", FREQUENCIES, ring, y_label="correlation", y_range=RING_RANGE),
-    ]
+def _charts(evaluation: Evaluation) -> dict[str, str]:
+    with our_style():
+        return {
+            "subject_charts": svg_source(subject_charts(evaluation)),
+            "curve_charts": svg_source(curve_charts(evaluation)),
+        }
 
 
 def _estimated(metric: Metric, estimate: Estimate) -> Cell:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_micromri.errors import TrainingError
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.tuning.folder import TuneFolder
-from napari_micromri.widgets.training.tuning.points import searched
+from napari_micromri.tuning.points import searched
 from napari_micromri.widgets.training.tuning.status import AT_WORK, TuneStatus, describe_tuning
 from napari_micromri.widgets.training.tuning.trial_rows import Table, make_table
 

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_micromri.tuning.objectives import OBJECTIVES
+from napari_micromri.tuning.objectives import OBJECTIVES, at_length
 from napari_micromri.widgets.shared.parts import button, column, row, small_button, text_line
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.setup_form import TITLE_WIDTH, WARNING, StudyChoice
@@ -35,7 +35,6 @@ from napari_micromri.widgets.training.tuning.new_model import (
     presets,
 )
 from napari_micromri.widgets.training.tuning.space_table import SpaceTable
-from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,9 +98,7 @@ class NewForm(QWidget):
         self.usual = button("Reset", "Search what the method's report searched.")
 
     def _make_search(self) -> None:
-        self.objectives = {
-            name: QCheckBox(words.removeprefix("Validation ")) for name, words in OBJECTIVES_AT_LENGTH.items()
-        }
+        self.objectives = {name: QCheckBox(at_length(name).removeprefix("Validation ")) for name in OBJECTIVES}
         for name, box in self.objectives.items():
             box.setToolTip(f"{OBJECTIVES[name].goal} With several goals there are several best trials.")
         self.objectives["mse"].setChecked(True)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 
+from napari_micromri.tuning.points import Scatter
 from napari_micromri.widgets.shared.lazy_plot import LazyPlot
-from napari_micromri.widgets.training.tuning.points import Scatter
 from napari_micromri.widgets.training.tuning.words import COLOURS, setting_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_micromri.widgets.training.tuning.points import Dot, Look
+    from napari_micromri.tuning.points import Dot, Look
 
 HEIGHT = 190
 BAR_HEIGHT = 20
@@ -24,7 +24,9 @@ SYMBOLS: Mapping[Look, tuple[str, int, str, bool]] = {
     "below": ("t", 10, COLOURS["done"], True),
     "pruned": ("x", 9, COLOURS["pruned"], True),
     "running": ("o", 9, COLOURS["running"], False),
-    "done": ("o", 9, COLOURS["done"], True),
+    "random": ("o", 9, COLOURS["done"], False),
+    "suggested": ("o", 9, COLOURS["done"], True),
+    "given": ("d", 12, COLOURS["done"], True),
     "best": ("star", 15, BEST, True),
 }
 """Symbol, size, colour and whether it is filled; later ones lie on top."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError
+from napari_micromri.tuning.words import setting as value_text
 from napari_micromri.widgets.training.settings import settings_of_kind, to_text
 from napari_micromri.widgets.training.settings_words import GROUPS, ONLY_WITH
-from napari_micromri.widgets.training.tuning.words import setting_label, short, value_text
+from napari_micromri.widgets.training.tuning.words import setting_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -201,4 +202,4 @@ def _value(text: str) -> Any:
 
 
 def _part(value: float, factor: float) -> str:
-    return str(max(1, round(value * factor))) if isinstance(value, int) else short(value * factor)
+    return str(max(1, round(value * factor))) if isinstance(value, int) else f"{value * factor:.4g}"

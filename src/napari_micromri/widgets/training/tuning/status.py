@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_micromri.runs.words import duration
+from napari_micromri.tuning.words import figure, figures, heading
 from napari_micromri.widgets.training.run_model import PER_MILLE
-from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, STATE_WORDS, objective_text
+from napari_micromri.widgets.training.tuning.words import STATE_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,33 +127,23 @@ def best_sentence(state: TuneState, objective: int = 0) -> str:
     row = best_row(state, objective)
     if row is None or row.values is None:
         return ""
-    figures = [
-        f"{_at_length(name)} {objective_text(name, value)}"
-        for name, value in zip(state.objectives, row.values, strict=True)
-    ]
+    said = figures(state.objectives, row.values)
     worse = f" {loss_sentence(state, row)}".rstrip()
     if len(state.objectives) == 1:
-        return f"Best: trial {row.number}, {figures[0]}.{worse}"
+        return f"Best: trial {row.number}, {said}.{worse}"
     number = len(state.best)
     others = f" ★: {number} trials that no other one beats in all goals." if number > 1 else ""
-    return (
-        f"Best by {_at_length(state.objectives[objective])}: trial {row.number}, {', '.join(figures)}.{others}{worse}"
-    )
+    return f"Best by {heading(state.objectives[objective])}: trial {row.number}, {said}.{others}{worse}"
 
 
 def loss_sentence(state: TuneState, row: TrialRow) -> str:
     """Warn of a trial that is worse than the input itself; empty for any other."""
     said = [
-        f"{_at_length(name)} {objective_text(name, state.baseline(place) or 0)}"
+        f"{heading(name)} {figure(name, state.baseline(place))}"
         for place, name in enumerate(state.objectives)
         if state.loses(row, place)
     ]
     return f"That is worse than the scan that is not denoised ({', '.join(said)})." if said else ""
-
-
-def _at_length(name: str) -> str:
-    said = OBJECTIVES_AT_LENGTH.get(name, name)
-    return said[:1].lower() + said[1:]
 
 
 def workers_line(state: TuneState) -> str:
@@ -185,8 +176,7 @@ def trial_sentence(state: TuneState, row: TrialRow) -> str:
     """Say how one trial went."""
     parts = [f"Trial {row.number}: {STATE_WORDS[row.state].lower()}"]
     if row.values is not None and row.state == "done":
-        pairs = zip(state.objectives, row.values, strict=True)
-        parts += [f"{_at_length(name)} {objective_text(name, value)}" for name, value in pairs]
+        parts.append(figures(state.objectives, row.values))
     if row.epoch:
         parts.append(f"epoch {row.epoch}" + (f" of {row.epochs_planned}" if row.epochs_planned else ""))
     if row.seconds is not None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_micromri.curves import Line
-from napari_micromri.tuning.objectives import OBJECTIVES
+from napari_micromri.tuning.objectives import OBJECTIVES, at_length
+from napari_micromri.tuning.words import setting
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.curve_lines import VALIDATION, loss_lines
 from napari_micromri.widgets.training.tuning.looks import model_of
 from napari_micromri.widgets.training.tuning.status import trial_sentence
-from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, setting_label, value_text
+from napari_micromri.widgets.training.tuning.words import setting_label
 from napari_micromri.widgets.training.watching import RunLook
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ class TrialDetails(QObject):
             return
         if before is None or before.number != row.number or self._run != row.run:
             self._follow(row.run)
-        parameters = "; ".join(f"{setting_label(key)} {value_text(value)}" for key, value in row.parameters.items())
+        parameters = "; ".join(f"{setting_label(key)} {setting(value)}" for key, value in row.parameters.items())
         form.trial.setText("\n".join(text for text in (trial_sentence(state, row), parameters) if text))
         if not self._known:
-            form.curve.set_title(_figure(state))
+            form.curve.set_title(at_length(state.objectives[0]))
             form.curve.show_lines(_reported(state, row), logarithmic=OBJECTIVES[state.objectives[0]].logarithmic)
         form.use_trial.setEnabled(model_of(row) is not None)
         form.retrain_trial.setEnabled(bool(row.parameters))
@@ -82,13 +83,15 @@ class TrialDetails(QObject):
             self._looking.stop()  # all is known
 
 
-def _figure(state: TuneState) -> str:
-    name = state.objectives[0]
-    return OBJECTIVES_AT_LENGTH.get(name, name)
-
-
 def _reported(state: TuneState, row: TrialRow) -> list[Line]:
     """Draw what a trial reported after each epoch."""
     if not row.curve:
         return []
-    return [Line(_figure(state), VALIDATION, tuple(float(x) for x, _ in row.curve), tuple(y for _, y in row.curve))]
+    return [
+        Line(
+            at_length(state.objectives[0]),
+            VALIDATION,
+            tuple(float(x) for x, _ in row.curve),
+            tuple(y for _, y in row.curve),
+        )
+    ]

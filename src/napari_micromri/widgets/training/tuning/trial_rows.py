@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from napari_micromri.runs.words import duration
-from napari_micromri.tuning.objectives import OBJECTIVES
-from napari_micromri.widgets.training.tuning.points import searched
-from napari_micromri.widgets.training.tuning.words import (
-    OBJECTIVES_AT_LENGTH,
-    STATE_WORDS,
-    objective_text,
-    setting_label,
-    value_text,
-)
+from napari_micromri.tuning.objectives import OBJECTIVES, at_length
+from napari_micromri.tuning.points import searched
+from napari_micromri.tuning.words import figure, setting
+from napari_micromri.widgets.training.tuning.words import STATE_WORDS, setting_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +74,7 @@ def make_table(state: TuneState) -> Table:
     keys = searched(state)
     interrupted = {row.retry_of for row in state.trials}
     heads = [("#", "Number of the trial"), ("State", "Pruned: ended early, since others were better at that epoch")]
-    heads += [(OBJECTIVES[name].head, OBJECTIVES_AT_LENGTH.get(name, name)) for name in state.objectives]
+    heads += [(OBJECTIVES[name].head, at_length(name)) for name in state.objectives]
     heads += [("Took", "How long it has been trained"), *((setting_label(key), f"Setting: {key}") for key in keys)]
     rows = tuple(_row(state, row, keys, row.number in interrupted) for row in state.trials)
     longest = [max((row.cells[place].text for row in rows), key=len, default="") for place in range(len(heads))]
@@ -103,7 +98,7 @@ def _figure(name: str, row: TrialRow, place: int) -> Cell:
         value, sure = row.curve[-1][1], False
     else:
         return Cell("", None)
-    text = objective_text(name, value)
+    text = figure(name, value)
     return Cell(text if sure else f"({text})", value if math.isfinite(value) else None)
 
 
@@ -112,4 +107,4 @@ def _parameter(row: TrialRow, key: str) -> Cell:
         return Cell("–", None)
     value = row.parameters[key]
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(value_text(value), float(value) if number else value_text(value))  # type: ignore[arg-type]
+    return Cell(setting(value), float(value) if number else setting(value))  # type: ignore[arg-type]

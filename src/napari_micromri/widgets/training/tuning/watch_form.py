@@ -89,8 +89,8 @@ class WatchForm(QWidget):
     def _make_plots(self) -> None:
         self.history = ScatterPlot(
             "",
-            "Each trial in its order. ★ best, ● done (▲ far off), ○ running, × pruned; the line is the best so far, "
-            "the dashed one the input itself. A click chooses a trial.",
+            "Each trial in its order. ★ best, ● suggested (○ drawn at random, ◆ given, ▲ far off), × pruned, blue: "
+            "running; the line is the best so far, the dashed one the input itself. A click chooses a trial.",
             whole=True,
             after_ms=PAUSE_MS,
         )

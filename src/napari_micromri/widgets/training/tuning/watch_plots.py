@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
+from napari_micromri.tuning.objectives import at_length
+from napari_micromri.tuning.points import against, front, history
 from napari_micromri.widgets.shared.looking import Looking
-from napari_micromri.widgets.training.tuning.points import against, front, history
-from napari_micromri.widgets.training.tuning.words import OBJECTIVES_AT_LENGTH, setting_label
+from napari_micromri.widgets.training.tuning.words import setting_label
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QComboBox
@@ -68,7 +70,7 @@ class WatchPlots(QObject):
         form.goal.setVisible(len(state.objectives) > 1)
         if state.objectives != self._goals:
             self._goals = state.objectives
-            _refill(form.goal, [f"Judge by: {OBJECTIVES_AT_LENGTH.get(name, name)}" for name in state.objectives])
+            _refill(form.goal, [f"Judge by: {at_length(name)}" for name in state.objectives])
 
     def _list_keys(self, keys: tuple[str, ...]) -> None:
         form = self._form
@@ -94,7 +96,8 @@ class WatchPlots(QObject):
             self._form.slices.hide()
             return
         key = self._keys[max(0, self._form.against.currentIndex())]
-        self._form.slices.show_scatter(against(self._look.state, key, self.objective, self._chosen))
+        shown = against(self._look.state, key, self.objective, self._chosen)
+        self._form.slices.show_scatter(replace(shown, bottom=setting_label(key)))
 
     def _judge(self, state: TuneState, objective: int) -> None:
         """Judge importances anew when another trial is done."""

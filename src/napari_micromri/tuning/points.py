@@ -1,28 +1,28 @@
-"""What the plots of a tuning show, as numbers, without Qt."""
+"""What the plots of a tuning show, as numbers: the dock and the report draw them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from napari_micromri.tuning.objectives import OBJECTIVES
-from napari_micromri.widgets.training.tuning.words import (
-    OBJECTIVES_AT_LENGTH,
-    objective_text,
-    setting_label,
-    value_text,
-)
+from napari_micromri.tuning.objectives import OBJECTIVES, at_length
+from napari_micromri.tuning.words import figure, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from napari_micromri.tuning.state import TrialRow, TuneState, Value
+    from napari_micromri.tuning.state import Direction, TrialRow, TuneState, Value
 
 FEW = 6
 """So many values of a setting, each tried at least twice on average, are shown beside each other."""
 
-Look: TypeAlias = Literal["done", "pruned", "running", "best", "above", "below"]
+FAR, MARGIN = 5, 0.05
+"""So many times the median's distance from the best a value may lie off; part of the range that is left empty."""
+
+Look: TypeAlias = Literal["given", "random", "suggested", "pruned", "running", "best", "above", "below"]
+"""How a trial is drawn: one that is done by where its settings come from, if it is not the best."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def front(state: TuneState, first: int, second: int, chosen: int | None = None) 
         dots,
         bottom=_title(state, first),
         left=_title(state, second),
-        log_x=OBJECTIVES[state.objectives[first]].logarithmic and all(dot.x > 0 for dot in dots),
+        log_x=_is_logarithmic(state.objectives[first]) and all(dot.x > 0 for dot in dots),
         log_y=_logarithmic(state, second, dots),
         chosen=chosen,
     )
@@ -98,7 +98,7 @@ def against(state: TuneState, key: str, objective: int, chosen: int | None = Non
     limits = _limits(state, objective)
     return Scatter(
         _at_edge(dots, limits),
-        bottom=setting_label(key),
+        bottom=key,
         left=_title(state, objective),
         ticks=tuple((number, name) for name, number in place.items()),
         log_x=not place and _spans_decades([dot.x for dot in dots]),
@@ -129,7 +129,9 @@ def _dots(state: TuneState, objective: int, x: Callable[[TrialRow], float], *, p
 def _look(state: TuneState, row: TrialRow) -> Look | None:
     if row.number in state.best:
         return "best"
-    return row.state if row.state in ("done", "pruned", "running") else None
+    if row.state == "done":
+        return row.origin
+    return row.state if row.state in ("pruned", "running") else None
 
 
 def _value(row: TrialRow, objective: int) -> float:
@@ -141,7 +143,7 @@ def _value(row: TrialRow, objective: int) -> float:
 
 def _text(state: TuneState, row: TrialRow, objective: int, value: float) -> str:
     at = "" if row.state == "done" else f" after epoch {row.epoch}, {row.state}"
-    return f"Trial {row.number}: {objective_text(state.objectives[objective], value)}{at}"
+    return f"Trial {row.number}: {figure(state.objectives[objective], value)}{at}"
 
 
 def _best_so_far(state: TuneState, objective: int) -> tuple[tuple[float, float], ...]:
@@ -161,10 +163,27 @@ def _best_so_far(state: TuneState, objective: int) -> tuple[tuple[float, float],
 
 def _limits(state: TuneState, objective: int) -> tuple[float, float] | None:
     """Find the range in which trials can be told apart, where some lie far off; None for all of it."""
-    from napari_micromri.tuning.report.looks import useful_range
-
     values = [_value(row, objective) for row in state.done()]
     return useful_range([value for value in values if math.isfinite(value)], state.directions[objective])
+
+
+def useful_range(values: Sequence[float], direction: Direction) -> tuple[float, float] | None:
+    """Find the range of most values, when some lie so far off that the others could not be told apart.
+
+    A learning rate that is too high gives errors hundreds of times larger than the others. Left out is what lies more
+    than five times as far from the best as the median does; None when nothing lies much farther than that.
+    """
+    if not values:
+        return None
+    sign = 1.0 if direction == "minimize" else -1.0
+    best = sign * min(sign * value for value in values)
+    away = [sign * (value - best) for value in values]
+    reach = FAR * median(away)
+    if reach <= 0 or max(away) < 2 * reach:
+        return None
+    worst = max(distance for distance in away if distance <= reach)
+    low, high = sorted((best - sign * MARGIN * worst, best + sign * (1 + MARGIN) * worst))
+    return low, high
 
 
 def _level(state: TuneState, objective: int, limits: tuple[float, float] | None) -> float | None:
@@ -180,7 +199,7 @@ def _at_edge(dots: tuple[Dot, ...], limits: tuple[float, float] | None) -> tuple
     moved = []
     for dot in dots:
         side = (dot.y > limits[1]) - (dot.y < limits[0])
-        look = looks.get(side, dot.look) if dot.look == "done" else dot.look
+        look = dot.look if dot.look in ("pruned", "running") else looks.get(side, dot.look)
         moved.append(replace(dot, y=_inside(dot.y, limits), look=look))
     return tuple(moved)
 
@@ -191,11 +210,15 @@ def _inside(y: float, limits: tuple[float, float] | None) -> float:
 
 def _title(state: TuneState, objective: int) -> str:
     name = state.objectives[objective]
-    return OBJECTIVES_AT_LENGTH.get(name, name)
+    return f"{at_length(name)} (s)" if name == "latency" else at_length(name)
 
 
 def _logarithmic(state: TuneState, objective: int, dots: tuple[Dot, ...]) -> bool:
-    return OBJECTIVES[state.objectives[objective]].logarithmic and all(dot.y > 0 for dot in dots)
+    return _is_logarithmic(state.objectives[objective]) and all(dot.y > 0 for dot in dots)
+
+
+def _is_logarithmic(objective: str) -> bool:
+    return objective in OBJECTIVES and OBJECTIVES[objective].logarithmic
 
 
 def _is_number(value: Value) -> bool:
@@ -206,13 +229,13 @@ def _names(values: list[Value]) -> list[str]:
     """Name the values in their order where there are few; none where they are many numbers."""
     numbers = [value for value in values if _is_number(value)]
     if len(numbers) < len(values):
-        return sorted({value_text(value) for value in values})
+        return sorted({setting(value) for value in values})
     few = sorted(set(numbers))  # type: ignore[type-var]
-    return [value_text(value) for value in few] if len(few) <= FEW and 2 * len(few) <= len(values) else []
+    return [setting(value) for value in few] if len(few) <= FEW and 2 * len(few) <= len(values) else []
 
 
 def _place(value: Value, places: dict[str, float]) -> float:
-    return places[value_text(value)] if places else float(value)  # type: ignore[arg-type]
+    return places[setting(value)] if places else float(value)  # type: ignore[arg-type]
 
 
 def _spans_decades(values: list[float]) -> bool:

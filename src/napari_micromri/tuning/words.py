@@ -6,11 +6,11 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from napari_micromri.tuning.objectives import at_length
+from napari_micromri.tuning.objectives import OBJECTIVES, at_length
 from napari_micromri.tuning.parameters import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from napari_micromri.tuning.parameters import Parameter, Scalar
     from napari_micromri.tuning.state import Value
@@ -23,30 +23,21 @@ ORIGINS = {
 
 
 def heading(objective: str) -> str:
-    """Name an objective for people."""
-    if objective == "parameters":
-        return "weights of the network"
+    """Name an objective within a sentence."""
     name = at_length(objective)
     return name[:1].lower() + name[1:]
-
-
-def axis(objective: str) -> str:
-    """Name an objective on an axis, with its unit."""
-    return f"{heading(objective)} (s)" if objective == "latency" else heading(objective)
 
 
 def figure(objective: str, value: float | None) -> str:
     """Write a value of an objective with its unit."""
     if value is None or not math.isfinite(value):
         return "–"
-    match objective:
-        case "ssim":
-            return f"{value:.4f}"
-        case "latency":
-            return f"{1000 * value:.3g} ms"
-        case "parameters":
-            return f"{value:,.0f}".replace(",", " ")
-    return f"{value:.4g}"
+    if objective == "latency":
+        return f"{1000 * value:.3g} ms"
+    if objective == "parameters":
+        return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value:.0f}"
+    known = OBJECTIVES.get(objective)
+    return f"{value:.4g}" if known is None or known.decimals is None else f"{value:.{known.decimals}f}"
 
 
 def figures(objectives: Iterable[str], values: Iterable[float]) -> str:
@@ -63,17 +54,12 @@ def percent(part: float | None) -> str:
 
 
 def setting(value: Value | list[Scalar]) -> str:
-    """Write a setting's value as ``--set`` takes it."""
-    if isinstance(value, str):
-        return value
+    """Write a setting's value as ``--set`` takes it, numbers with four digits."""
+    if value is None:
+        return "none"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return json.dumps(value)
-
-
-def settings(parameters: Mapping[str, Value]) -> str:
-    """Write parameters in one line."""
-    return ", ".join(f"{name} {setting(value)}" for name, value in parameters.items())
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def parameter(searched: Parameter) -> str:
