@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 
 from napari_micromri.measure import image_quality
 from napari_micromri.nn.normalisation import Normalisation
@@ -36,7 +37,19 @@ def test_figures_are_those_of_the_reference_on_the_scans_own_units(
         assert found["mse"][k].item() == pytest.approx(np.mean((sample.given - sample.wanted) ** 2), rel=1e-5)
         assert found["mae"][k].item() == pytest.approx(np.mean(np.abs(sample.given - sample.wanted)), rel=1e-5)
         assert found["psnr"][k].item() == pytest.approx(image_quality.psnr(image, reference), abs=1e-3)
-        assert found["ssim"][k].item() == pytest.approx(image_quality.ssim(image, reference), abs=1e-4)
+        assert found["ssim"][k].item() == pytest.approx(image_quality.ssim(image, reference), abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(11, 11), (24, 37)])
+def test_similarity_is_that_of_scikit_image_pixel_by_pixel(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    reference = rng.random(shape)
+    for image in (reference + 0.3 * rng.normal(size=shape), 0.8 * reference, np.full(shape, 0.4), reference):
+        _, expected = structural_similarity(
+            image, reference, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0, full=True
+        )
+        found = losses._similarity(*(torch.from_numpy(part)[None, None] for part in (image, reference)))
+        np.testing.assert_allclose(found[0, 0], expected[5:-5, 5:-5], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "hybrid", "relative", "structural"])
@@ -94,6 +107,19 @@ def test_the_relative_loss_counts_in_errors_of_the_input_and_the_structural_one_
     checked = batch.wanted + 0.1 * (torch.arange(48) % 2 * 2 - 1)
     structural = losses.batch_loss(checked, batch, make_config(loss="structural")).item()
     assert structural == pytest.approx(0.01 / given + 1 - losses.ssim(checked, batch).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("width", "counts"), [(8, 0), (16, 1)])
+def test_the_structural_loss_compares_the_brightness_of_squares_of_16_pixels(
+    make_pair: Callable[..., Slices], make_config: Callable[..., TrainConfig], width: int, counts: int
+) -> None:
+    sample = whole_sample(make_pair((32, 48)), make_config())
+    batch = collate([sample], 1)
+    given = np.mean((sample.given - sample.wanted) ** 2) + losses.LEAST_INPUT_ERROR
+    striped = batch.wanted + 0.1 * (1 - 2 * (torch.arange(48) // width % 2))
+    structural = losses.batch_loss(striped, batch, make_config(loss="structural")).item()
+    ssim = losses.ssim(striped, batch).item()
+    assert structural == pytest.approx((1 + 10 * counts) * 0.01 / given + 1 - ssim, rel=1e-4)
 
 
 def test_slices_too_small_for_windows_have_no_ssim_and_still_a_loss(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from napari_micromri.training.engine.batches import inside
 
@@ -21,8 +20,11 @@ LEAST_INPUT_ERROR = 3e-4
 LOCAL = 16
 """Pixels along a square whose mean brightness ``structural`` compares."""
 
-SSIM_MARGIN = 5
-"""Half of the window: nearer to an edge it would see what is not there."""
+SSIM_MARGIN, SSIM_SIGMA = 5, 1.5
+"""Half of the window, nearer to an edge it would see what is not there, and the width of its weights, in pixels."""
+
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
+"""What keeps the quotients of eq. 8 from 0 / 0, for images with a range of 1."""
 
 
 def slice_losses(prediction: Tensor, batch: Batch, config: TrainConfig) -> Tensor:
@@ -81,16 +83,25 @@ def ssim(prediction: Tensor, batch: Batch) -> Tensor:
     # In units of each slice's own range, and with its true zero, which the comparison of means depends on.
     unit = torch.where(span > 0, span, 1.0)
     zero = batch.offsets / batch.scales
-    _, similarity = structural_similarity_index_measure(
-        (prediction + zero) / unit,
-        (batch.wanted + zero) / unit,
-        sigma=1.5,
-        reduction="none",
-        data_range=1.0,
-        return_full_image=True,
-    )
+    similarity = _similarity((prediction + zero) / unit, (batch.wanted + zero) / unit)
+    counted = counted[..., SSIM_MARGIN:-SSIM_MARGIN, SSIM_MARGIN:-SSIM_MARGIN]
     defined = (pixels > 0) & (span.flatten() > 0)
     return torch.where(defined, (similarity * counted).sum(dim=(1, 2, 3)) / pixels.clamp_min(1), torch.nan)
+
+
+def _similarity(image: Tensor, reference: Tensor) -> Tensor:
+    """SSIM (N, 1, H - 10, W - 10) around each pixel that a whole window surrounds (report eq. 8)."""
+    places = torch.arange(-SSIM_MARGIN, SSIM_MARGIN + 1, device=image.device, dtype=image.dtype)
+    weights = torch.exp(-0.5 * (places / SSIM_SIGMA).square())
+    window = (weights / weights.sum()).view(1, 1, 1, -1)
+    parts = torch.cat([image, reference, image.square(), reference.square(), image * reference])
+    means = functional.conv2d(functional.conv2d(parts, window), window.transpose(2, 3))
+    a, b, aa, bb, ab = means.chunk(5)
+    # Rounding alone can make the variance of an even area less than 0.
+    variances = (aa - a.square()).clamp_min(0) + (bb - b.square()).clamp_min(0)
+    return ((2 * a * b + SSIM_C1) / (a.square() + b.square() + SSIM_C1)) * (
+        (2 * (ab - a * b) + SSIM_C2) / (variances + SSIM_C2)
+    )
 
 
 def _input_error(batch: Batch) -> Tensor:
