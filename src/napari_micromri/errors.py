@@ -68,4 +68,6 @@ def describe_os_error(error: OSError, path: Path | str) -> str:
         errno.ENOENT: f"{path} does not exist.",
         errno.ENAMETOOLONG: f"The name {path} is too long for this disk. Choose a shorter one.",
     }
-    return reasons.get(error.errno or 0, f"{path} can't be used: {error.strerror or error}.")
+    # NumPy has no number for a file that was cut short: "2304 requested and 992 written".
+    cut = error.errno is None and " written" in str(error)
+    return reasons.get(errno.ENOSPC if cut else error.errno or 0, f"{path} can't be used: {error.strerror or error}.")

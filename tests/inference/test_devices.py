@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from napari_micromri.errors import InputError
-from napari_micromri.inference import available_devices
+from napari_micromri.inference import available_devices, devices
 from napari_micromri.inference.devices import batch_memory, is_out_of_memory, resolve_device, resolve_precision
 
 CPU = torch.device("cpu")
@@ -62,6 +64,21 @@ def test_the_cpus_speed_is_measured_once() -> None:
     first = resolve_precision("auto", CPU)
     assert first in (torch.float32, torch.bfloat16)
     assert resolve_precision("auto", CPU) == first
+
+
+def test_a_cpu_without_bfloat16_is_seen_after_two_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bool] = []
+    clock = iter(range(10_000))
+
+    def layer(_: torch.Tensor) -> None:
+        calls.append(torch.is_autocast_enabled("cpu"))
+        for _ in range(10 if calls[-1] else 1):
+            next(clock)
+
+    monkeypatch.setattr(devices, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    monkeypatch.setattr(torch.nn.Conv2d, "__call__", lambda _, image: layer(image))
+    assert not devices._bfloat16_is_faster.__wrapped__()
+    assert calls == [False, True, False, True]
 
 
 def test_a_gpus_batch_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:

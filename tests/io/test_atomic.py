@@ -127,6 +127,15 @@ def test_a_writer_keeps_others_away_and_leaves_nothing_for_ever(tmp_path: Path) 
     assert names(tmp_path) == ["b", "c"]
 
 
+def test_the_same_name_written_again_clears_what_a_killed_writer_left(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    atomic._sibling(path, "partial").mkdir()
+    with atomic_output(path, overwrite=True) as temporary, atomic_output(path, overwrite=True) as nested:
+        temporary.touch()
+        nested.touch()
+    assert names(tmp_path) == ["a"]
+
+
 def test_another_thread_is_another_writer(tmp_path: Path) -> None:
     said: list[str] = []
 

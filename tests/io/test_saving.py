@@ -13,7 +13,7 @@ import pytest
 import zarr
 from numpy.testing import assert_array_equal
 
-from napari_micromri.errors import CancelledError, ReadError, WriteError
+from napari_micromri.errors import CancelledError, ReadError, WriteError, describe_os_error
 from napari_micromri.io import open_scan, save_scan
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.scan import Scan, ScanInfo
@@ -53,6 +53,11 @@ def test_full_disk_and_read_only_folder(
     with pytest.raises(WriteError, match=words[code]):
         save_scan(make_scan(), tmp_path / f"a{ending}")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_array_that_a_full_disk_cut_short_is_told_as_such() -> None:
+    """NumPy raises an error without a number then."""
+    assert "full" in describe_os_error(OSError("2304 requested and 992 written"), "a.npy")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

@@ -40,6 +40,8 @@ SYNCED_AT_ONCE = 8
 
 _OWN = hashlib.sha1(platform.node().encode(), usedforsecurity=False).hexdigest()[:4]
 _LEFTOVER = re.compile(r"\.(?P<host>[0-9a-f]{4})[0-9a-f]{4,8}\.(?P<kind>partial|old)-(?P<name>.+)", re.DOTALL)
+_at_work: set[Path] = set()
+"""Temporary paths of this process, which are no leftovers."""
 
 
 @contextmanager
@@ -68,6 +70,7 @@ def atomic_output(
     """
     path = Path(path)
     temporary = _sibling(path, "partial")
+    _at_work.add(temporary)
     try:
         if _exists(path) and not overwrite:
             raise OutputExistsError(path)
@@ -88,6 +91,8 @@ def atomic_output(
             _remove(temporary)  # what stood there before, where names were exchanged
     except OSError as error:
         raise WriteError(describe_os_error(error, path)) from error
+    finally:
+        _at_work.discard(temporary)
 
 
 @contextmanager
@@ -197,9 +202,9 @@ def _clean(folder: Path) -> None:
 def _settle(leftover: Path, final: Path, kind: str, *, own: bool) -> None:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(_lock_file(final.parent, final.name), is_singleton=True)
-    if lock.is_locked:  # by ourselves: we are at work on it
+    if leftover in _at_work:
         return
+    lock = FileLock(_lock_file(final.parent, final.name), is_singleton=True)  # may be held by this very writer
     with suppress(OSError, Timeout), lock.acquire(timeout=0):
         if kind == "old" and own and not _exists(final):
             leftover.rename(final)
