@@ -58,6 +58,10 @@ class ScanInfo:
         In s, from one volume to the next along the ``t`` axis, or along ``b`` where there is no ``t``.
     repetition_time, echo_time
         In ms.
+    date
+        When it was acquired, by the scanner's clock: ``2013-11-05T11:59:49``, or without the time.
+    quadruped
+        The header says that the subject is an animal, whose directions are called head and feet.
     provenance
         What was done to make this scan, oldest first; each entry is JSON-like.
     """
@@ -75,6 +79,8 @@ class ScanInfo:
     repetition_time: float | None = None
     echo_time: float | None = None
     averages: int | None = None
+    date: str | None = None
+    quadruped: bool = False
     b_values: tuple[float, ...] | None = None
     b_directions: tuple[tuple[float, float, float], ...] | None = None
     time_step: float | None = None

@@ -99,10 +99,10 @@ def test_a_damaged_file_gives_its_sentence(tmp_path):
             reader(str(path))
 
 
-def test_a_paravision_study_opens_as_layers_with_names(data_dir):
-    path = str(data_dir / "bruker" / "pv51_banana" / "bru_banana")
-    layers = io_utils.read([path], stack=False, plugin_name=PLUGIN)
-    names = [attributes["name"] for _, attributes, _ in layers]
-    assert len(layers) == 3
-    assert len(set(names)) == 3
-    assert all(attributes["units"][-2:] == ("millimeter",) * 2 for _, attributes, _ in layers)
+def test_a_paravision_study_opens_as_the_layer_of_its_most_telling_scan(data_dir):
+    """Its three scans have one grid, and the folder beside them holds a localizer of a finer one."""
+    path = str(data_dir / "bruker")
+    [(data, attributes, _)] = io_utils.read([path], stack=False, plugin_name=PLUGIN)
+    assert attributes["name"] == "EPI-SE-FOVsat transaxial"
+    assert data.shape == (5, 64, 80)
+    assert attributes["units"] == ("millimeter",) * 3

@@ -17,7 +17,7 @@ KEY = "micromri"
 FORMAT = 2
 """From 2 on a Zarr array holds all its slices, also empty ones."""
 
-_TEXTS = ("name", "axes", "subject", "session", "region", "plane", "protocol", "source")
+_TEXTS = ("name", "axes", "subject", "session", "region", "plane", "protocol", "date", "source")
 _NUMBERS = ("repetition_time", "echo_time", "time_step")
 _LISTS = ("voxel_size", "origin", "b_values")
 
@@ -25,7 +25,7 @@ _LISTS = ("voxel_size", "origin", "b_values")
 def info_to_json(info: ScanInfo) -> dict[str, Any]:
     """Give everything that is known of a scan as plain JSON; unknown things are left out."""
     values = {f.name: _plain(getattr(info, f.name)) for f in fields(info)}
-    return {"format": FORMAT} | {name: value for name, value in values.items() if value is not None}
+    return {"format": FORMAT} | {name: v for name, v in values.items() if not (v is None or v is False)}
 
 
 def info_from_json(document: Mapping[str, Any]) -> ScanInfo:
@@ -51,6 +51,8 @@ def _known(document: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = float(value)
         elif name == "averages":
             found[name] = _checked(value, int)
+        elif name == "quadruped":
+            found[name] = _checked(value, bool)
         elif name in _LISTS:
             found[name] = tuple(float(v) for v in value)
         elif name in ("direction", "b_directions"):

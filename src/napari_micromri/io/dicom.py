@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
-from napari_micromri.io.dicom_headers import Image, images_in
+from napari_micromri.io.dicom_headers import Image, date_in, images_in
 from napari_micromri.io.dicom_pixels import read_pixels
 from napari_micromri.io.dicom_series import Series, series_in, stacks_of
 from napari_micromri.io.formats import DEEPEST
@@ -181,5 +181,7 @@ def _info(image: Image, axes: str, geometry: Geometry, direction: Direction | No
         repetition_time=image.repetition_time,
         echo_time=image.echo_time,
         averages=int(image.averages) if image.averages and image.averages >= 1 else None,
+        date=date_in(said),
+        quadruped=said["AnatomicalOrientationType"] == "QUADRUPED",
         source=str(where),
     )

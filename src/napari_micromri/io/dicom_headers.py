@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_micromri.errors import ReadError
+from napari_micromri.io.dates import iso_date
 from napari_micromri.io.dicom_pixels import check_pixels, read_header, scaling
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.siemens_mosaic import tiles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -53,6 +54,9 @@ class Image:
     tile: tuple[int, int] | None = None
 
 
+_DATES = (("AcquisitionDateTime", ""), ("AcquisitionDate", "AcquisitionTime"), ("SeriesDate", "SeriesTime"))
+"""Tags of day and time, the most telling first."""
+
 _TEXTS = (
     "ProtocolName",
     "SeriesDescription",
@@ -61,6 +65,8 @@ _TEXTS = (
     "PatientID",
     "PatientName",
     "StudyID",
+    "AnatomicalOrientationType",
+    *(name for pair in _DATES for name in pair if name),
 )
 
 
@@ -100,6 +106,11 @@ def images_in(file: Path, *, sure: bool) -> list[Image]:
     except (struct.error, zlib.error, AssertionError) as error:
         raise ReadError(broken) from error
     return []
+
+
+def date_in(texts: Mapping[str, str | None]) -> str | None:
+    """Tell when an image was acquired, from its ``texts``."""
+    return iso_date(*(f"{texts.get(day) or ''}{texts.get(time) or ''}" for day, time in _DATES))
 
 
 class _Pixels(NamedTuple):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import ReadError, describe_os_error
+from napari_micromri.io.dates import sidecar_date
 from napari_micromri.io.describe import KEY, info_from_json
 from napari_micromri.io.geometry import Geometry, geometry_from_steps, plane_of, slices_first
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
@@ -174,6 +175,7 @@ def _describe_foreign(
         region=region_in([name]),
         b_values=weightings.b_values,
         b_directions=weightings.b_directions,
+        date=sidecar_date(path.with_name(f"{name}.json")),
         source=str(path),
     )
     return info.with_warnings(weightings.notes), [*outer.values(), *(spatial - 1 - k for k in order)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from napari_micromri.errors import ReadError
 from napari_micromri.io.telling import warnings_of
 from napari_micromri.plugin.layers import LayerData, scan_to_layer
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     from napari_micromri.scan import Scan
@@ -16,32 +19,96 @@ if TYPE_CHECKING:
     Paths: TypeAlias = str | os.PathLike[str] | list[str]
 
 _SHOWN = 5
+_MOST_FOLDERS = 100
+NOTHING_YET: list[Any] = [(None,)]
+"""How a reader tells napari that it read the path and there is no layer to add."""
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """Give the function that opens ``path``, or None when it holds no scan of ours."""
     from napari_micromri.io import can_read
 
-    return read_layers if all(can_read(one) for one in _listed(path)) else None
+    return read_layers if all(can_read(one) or _holds_scans(one) for one in _listed(path)) else None
 
 
 def read_layers(path: Paths) -> list[LayerData]:
-    """Open every scan of one path or of several as a layer each."""
+    """Open scans as layers: one of a folder of several, all of files.
+
+    In napari's window a folder is looked through in the background: the layer of its most telling scan comes when it
+    was found, and the dock *Scans* lists the others.
+    """
     from napari_micromri.io import open_scan
 
-    scans = [scan for one in _listed(path) for scan in open_scan(one)]
+    viewer = _window()
+    paths = _listed(path)
+    if len(paths) == 1 and _may_hold_several(Path(paths[0])):
+        folder = os.fspath(paths[0])
+        if viewer is None:
+            return [scan_to_layer(_most_telling(folder))]
+        from napari_micromri.widgets.scans.opening import open_folder
+
+        open_folder(viewer, folder)
+        return NOTHING_YET
+    if viewer is not None:
+        from napari_micromri.plugin.letters import show_letters
+
+        show_letters(viewer)
+    scans = [scan for one in paths for scan in open_scan(one)]
     show_warnings(scans)
     return [scan_to_layer(scan) for scan in scans]
 
 
-def show_warnings(scans: list[Scan]) -> None:
+def show_warnings(scans: list[Scan], *more: str) -> None:
     """Show as one notification what was left out, guessed or repaired; a log alone nobody sees."""
     from napari.utils.notifications import show_warning
 
-    texts = warnings_of(scans)
+    texts = [*warnings_of(scans), *more]
     if texts:
-        more = f"\nAnd {len(texts) - _SHOWN} more; 'micromri info' lists them." if len(texts) > _SHOWN else ""
-        show_warning("\n".join(texts[:_SHOWN]) + more)
+        rest = f"\nAnd {len(texts) - _SHOWN} more; 'micromri info' lists them." if len(texts) > _SHOWN else ""
+        show_warning("\n".join(texts[:_SHOWN]) + rest)
+
+
+def _most_telling(folder: str) -> Scan:
+    from napari_micromri.study.choosing import most_anatomical
+    from napari_micromri.study.discovery import find_scans
+
+    found, left_out = find_scans([folder])
+    best = most_anatomical(found)
+    reasons = [entry.reason for entry in left_out]
+    if best is None:
+        raise ReadError(reasons[0] if reasons else f"{folder} holds no scan that can be read.")
+    show_warnings([best.scan], *reasons)
+    return best.scan
+
+
+def _may_hold_several(path: Path) -> bool:
+    """Tell whether a folder may hold several scans that don't belong together; arrays of a Zarr store do."""
+    from napari_micromri.io.formats import is_zarr
+    from napari_micromri.io.paravision import looks_like_paravision, reconstructions
+
+    if not path.is_dir() or is_zarr(path):
+        return False
+    return not looks_like_paravision(path) or len(reconstructions(path)) > 1
+
+
+def _holds_scans(path: str | os.PathLike[str]) -> bool:
+    """Tell by names alone, since napari asks for every folder, whether studies or NIfTI files lie below a folder."""
+    for number, (current, folders, files) in enumerate(os.walk(path)):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if number >= _MOST_FOLDERS or len(Path(current).relative_to(path).parts) > 3:
+            return False
+        if {"acqp", "method"} <= set(files) or any(name.lower().endswith((".nii", ".nii.gz")) for name in files):
+            return True
+    return False
+
+
+def _window() -> Any:
+    """Give the viewer in whose window a person opens something; None in a script without one."""
+    if "napari.viewer" not in sys.modules:
+        return None
+    from napari import current_viewer
+
+    return current_viewer()
 
 
 def _listed(path: Paths) -> list[str | os.PathLike[str]]:

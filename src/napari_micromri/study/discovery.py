@@ -8,18 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.errors import MicroMRIError, ReadError, StudyError, describe_os_error
+from napari_micromri.errors import CancelledError, MicroMRIError, ReadError, StudyError, describe_os_error
 from napari_micromri.io import can_read, open_scan
 from napari_micromri.io.formats import FORMATS, STUDY_ENDING, format_of, is_voxels_alone, is_zarr
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.paravision import looks_like_paravision, reconstructions
+from napari_micromri.progress import never
 from napari_micromri.study.plan import UNKNOWN, Rejected, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from napari_micromri.progress import ShouldStop
     from napari_micromri.scan import Scan
 
+_SAID = ("subject", "region", "plane")
 _REMOTE = ("http://", "https://", "s3://")
 _BIDS_SUBJECT, _BIDS_SESSION = re.compile(r"(?:^|_)sub-([^_/]+)"), re.compile(r"(?:^|_)ses-([^_/]+)")
 _ENDINGS = sorted(
@@ -65,7 +68,7 @@ def find_scans(
     Parameters
     ----------
     paths
-        Files and folders of any readable format, also mixed.
+        Files and folders of any readable format, also mixed; ``path#scan`` is one of several scans at a path.
     subject, region, plane
         Of all scans, whatever they say; None takes what they say.
 
@@ -78,22 +81,67 @@ def find_scans(
     """
     found: list[Found] = []
     rejected: list[Rejected] = []
+    for entry in each_scan(paths, subject=subject, region=region, plane=plane):
+        if isinstance(entry, Found):
+            found.append(entry)
+        else:
+            rejected.append(entry)
+    return found, rejected
+
+
+def each_scan(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    subject: str | None = None,
+    region: str | None = None,
+    plane: str | None = None,
+    should_stop: ShouldStop = never,
+) -> Iterator[Found | Rejected]:
+    """Give what `find_scans` lists one by one, each as soon as its header was read.
+
+    The first comes at once, however many there are. Only the DICOM files of one folder are read together, since their
+    headers tell which of them make a scan.
+
+    Parameters
+    ----------
+    should_stop
+        Asked before each folder and each scan.
+
+    Raises
+    ------
+    CancelledError
+        It was asked to stop.
+    """
+    said = {key: value for key, value in zip(_SAID, (subject, region, plane), strict=True) if value is not None}
     seen: set[tuple[str, str]] = set()
     for start in [os.fspath(path) for path in paths]:
-        for place in [start] if start.startswith(_REMOTE) else _places(Path(start)):
-            try:
-                scans = open_scan(place)
-            except MicroMRIError as error:
-                rejected.append(Rejected(place, None, str(error)))
-                continue
-            for number, scan in enumerate(scans, 1):
-                entry = _identify(scan, _source(place, scans, number), start)
-                if (key := (os.path.realpath(place), str(number))) not in seen:
+        remote = start.startswith(_REMOTE)
+        asked = Source(start) if remote else Source.parse(start)
+        for place in [start] if remote else _places(Path(asked.path), should_stop):
+            _go_on(should_stop)
+            for mark, entry in _entries(place, asked):
+                if (key := (os.path.realpath(place), mark)) not in seen:
                     seen.add(key)
-                    found.append(entry)
-    unique = {(os.path.realpath(entry.path), entry.reason): entry for entry in rejected}
-    said = {"subject": subject, "region": region, "plane": plane}
-    return [_told(entry, {k: v for k, v in said.items() if v is not None}) for entry in found], list(unique.values())
+                    yield _told(entry, said) if isinstance(entry, Found) else entry
+
+
+def _entries(place: str, asked: Source) -> Iterator[tuple[str, Found | Rejected]]:
+    """Open what lies at a place, with what tells its entries apart; only one of them where its name was given."""
+    try:
+        scans = open_scan(place)
+    except MicroMRIError as error:
+        yield str(error), Rejected(place, None, str(error))
+        return
+    wanted = [number for number, scan in enumerate(scans, 1) if asked.scan in (None, str(number), scan.info.name)]
+    for number in wanted:
+        yield str(number), _identify(scans[number - 1], _source(place, scans, number), asked.path)
+    if not wanted:
+        yield f"#{asked.scan}", Rejected(place, asked.scan, f"{place} holds no scan '{asked.scan}'.")
+
+
+def _go_on(should_stop: ShouldStop) -> None:
+    if should_stop():
+        raise CancelledError("Stopped.")
 
 
 def _told(entry: Found, said: dict[str, str]) -> Found:
@@ -108,20 +156,21 @@ def _source(place: str, scans: list[Scan], number: int) -> Source:
     return Source(place, name if unique else str(number))
 
 
-def _places(start: Path) -> Iterator[str]:
+def _places(start: Path, should_stop: ShouldStop) -> Iterator[str]:
     if not start.exists():
         raise StudyError(f"{start} does not exist. Check the spelling, and that the disk is connected.")
     if start.is_file() or start.name.endswith(STUDY_ENDING):
         yield os.fspath(start)  # open_scan tells what can't be a source
         return
     try:
-        yield from _walk(start, frozenset())
+        yield from _walk(start, frozenset(), should_stop)
     except OSError as error:
         raise ReadError(describe_os_error(error, error.filename or start)) from error
 
 
-def _walk(folder: Path, above: frozenset[str]) -> Iterator[str]:
+def _walk(folder: Path, above: frozenset[str], should_stop: ShouldStop) -> Iterator[str]:
     """Give every path below a folder that `open_scan` should be given; links are followed, but never in a circle."""
+    _go_on(should_stop)
     real = os.path.realpath(folder)
     if real in above or folder.name.endswith(STUDY_ENDING):
         return
@@ -141,7 +190,7 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[str]:
     for child in children:
         # Folders of DICOM files in a folder of DICOM files were read with it.
         if child.is_dir() and not (dicom and any(_is_dicom(file) for file in child.iterdir() if file.is_file())):
-            yield from _walk(child, above | {real})
+            yield from _walk(child, above | {real}, should_stop)
 
 
 def _opens_alone(file: Path, *, dicom: bool) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import ReadError
+from napari_micromri.io.dates import iso_date
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.geometry import LPS_TO_RAS, Geometry, geometry_from_steps, plane_of
 from napari_micromri.io.lazy import check_sizes, lazy_slices, scale_slice
@@ -127,6 +128,8 @@ class _Description:
             repetition_time=_single(visu, "VisuAcqRepetitionTime"),
             echo_time=_single(visu, "VisuAcqEchoTime"),
             averages=int(averages) if averages and 1 <= averages < 1e6 else None,
+            date=iso_date(visu.text("VisuAcqDate"), visu.text("VisuCreationDate")),
+            quadruped=visu.text("VisuSubjectType") == "Quadruped",
             b_values=self.b_values(b_count) if "b" in axes else None,
             source=str(self.folder),
         )

@@ -1,4 +1,4 @@
-"""Which study was open last, remembered between sessions."""
+"""Studies and folders that were open last, remembered between sessions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,36 @@ from pathlib import Path
 
 from qtpy.QtCore import QSettings
 
-KEY = "study/recent"
+STUDY, FOLDERS = "study/recent", "scans/recent"
+MOST_FOLDERS = 10
 
 
 def remember(path: Path) -> None:
     """Note the study that was opened."""
-    QSettings("napari-micromri", "napari-micromri").setValue(KEY, str(path))
+    _settings().setValue(STUDY, str(path))
 
 
 def recent() -> Path | None:
     """Give the study that was open last, if it is still there."""
-    value = QSettings("napari-micromri", "napari-micromri").value(KEY)
-    path = Path(value) if isinstance(value, str) and value else None
-    return path if path is not None and path.is_dir() else None
+    return next((path for path in _kept(STUDY) if path.is_dir()), None)
+
+
+def remember_folder(path: Path) -> None:
+    """Note a folder whose scans were listed."""
+    kept = [path, *(other for other in _kept(FOLDERS) if other != path)]
+    _settings().setValue(FOLDERS, [str(one) for one in kept[:MOST_FOLDERS]])
+
+
+def recent_folders() -> list[Path]:
+    """Give the folders whose scans were listed, the latest first; no disk is asked whether they are still there."""
+    return _kept(FOLDERS)
+
+
+def _kept(key: str) -> list[Path]:
+    value = _settings().value(key)  # a list of one comes back as a text
+    texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [Path(text) for text in texts if isinstance(text, str) and text]
+
+
+def _settings() -> QSettings:
+    return QSettings("napari-micromri", "napari-micromri")

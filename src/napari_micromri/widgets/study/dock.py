@@ -33,6 +33,7 @@ from napari_micromri.widgets.study.tree import pair_title
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari.components import ViewerModel
     from qtpy.QtGui import QKeyEvent
@@ -94,7 +95,7 @@ class StudyWidget(QWidget):
         header, curator = self.header, self.curator
         header.open.clicked.connect(self._ask_study)
         header.reopen.clicked.connect(self._reopen)
-        header.new.clicked.connect(self.ask_new_study)
+        header.new.clicked.connect(lambda: self.ask_new_study())
         header.undo.clicked.connect(curator.undo)
         header.redo.clicked.connect(curator.redo)
         self.pairs.opened.connect(curator.open_pair)
@@ -138,11 +139,12 @@ class StudyWidget(QWidget):
         self.status.setText("Opening the study…")
         job.start()
 
-    def ask_new_study(self) -> None:
-        """Open the window that makes a study."""
+    def ask_new_study(self, *sources: Path) -> None:
+        """Open the window that makes a study, from these scans and folders if there are any."""
         from napari_micromri.widgets.study.new_study import NewStudyDialog
 
         dialog = NewStudyDialog(self)
+        dialog.add_sources(*sources)
         dialog.built.connect(self.open_study)
         dialog.show()
 

@@ -1,0 +1,172 @@
+"""The dock "Scans"."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_micromri.plugin.letters import show_letters
+from napari_micromri.widgets.scans.columns import summary
+from napari_micromri.widgets.scans.finding import Finding
+from napari_micromri.widgets.scans.form import ScansForm
+from napari_micromri.widgets.scans.handing import denoise_many, fit_ivim, make_study
+from napari_micromri.widgets.scans.opening import LayerOpener
+from napari_micromri.widgets.shared.recent import recent_folders, remember_folder
+from napari_micromri.widgets.shared.tabs import open_as_tab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.components import ViewerModel
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent
+
+    from napari_micromri.study.discovery import Found
+
+MINIMUM_WIDTH = 320
+
+
+class ScansWidget(QWidget):
+    """Lists the scans of a folder, a study or files, and brings them into the viewer and the other docks."""
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        open_as_tab(self)
+        self.viewer = napari_viewer
+        self.setMinimumWidth(MINIMUM_WIDTH)
+        self.setAcceptDrops(True)
+        # napari puts a stretch below widgets that don't want to grow.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.form = form = ScansForm()
+        self.finding: Finding | None = None
+        show_letters(napari_viewer)
+        self.opener = LayerOpener(napari_viewer, self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(form)
+        form.open_folder.clicked.connect(self._ask_folder)
+        form.recent.aboutToShow.connect(self._fill_recent)
+        form.stop.clicked.connect(self._stop)
+        form.search.textChanged.connect(self._search)
+        form.tick_all.clicked.connect(form.table.tick_visible)
+        form.table.opened.connect(lambda one: self._open([one]))
+        form.table.chosen.connect(self._update)
+        form.table.scans_model.ticks_changed.connect(self._update)
+        form.open_layers.clicked.connect(lambda: self._open(form.table.picked()))
+        form.denoise.clicked.connect(lambda: self._hand(denoise_many))
+        form.study.clicked.connect(lambda: self._hand(make_study))
+        form.ivim.clicked.connect(lambda: self._hand(fit_ivim))
+        self._update()
+
+    def open_paths(self, *paths: str) -> None:
+        """List the scans of folders and files; what was listed before goes."""
+        finding = Finding(paths, self)
+        self.show_finding(finding)
+        finding.start()
+
+    def show_finding(self, finding: Finding) -> None:
+        """Show what is found, what was found already, too."""
+        self._let_go()
+        self.finding = finding
+        form = self.form
+        form.folder.setText(", ".join(finding.paths))
+        form.table.scans_model.add(finding.found)
+        form.table.scans_model.add_pictures(finding.pictures)
+        finding.came.connect(self._add)
+        finding.pictured.connect(form.table.scans_model.add_pictures)
+        finding.listed.connect(self._update)
+        finding.ended.connect(self._ended)
+        for path in map(Path, finding.paths):
+            if path.is_dir():
+                remember_folder(path)
+        self._update()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take folders and files of this machine."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """List what was dropped."""
+        event.acceptProposedAction()
+        self.open_paths(*(url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+
+    def shut_down(self) -> None:
+        """Look for nothing and add nothing more."""
+        self._let_go()
+        self.opener.stop()
+
+    def _let_go(self) -> None:
+        before, self.finding = self.finding, None
+        if before is not None:
+            before.came.disconnect(self._add)
+            before.pictured.disconnect(self.form.table.scans_model.add_pictures)
+            before.listed.disconnect(self._update)
+            before.ended.disconnect(self._ended)
+            before.stop()
+        self.form.table.scans_model.clear()
+        self.form.show_left_out(())
+
+    def _add(self, scans: list[Found]) -> None:
+        self.form.table.scans_model.add(scans)
+        self._update()
+
+    def _ended(self) -> None:
+        if self.finding is not None and self.finding.problem:
+            show_warning(self.finding.problem)
+        self._update()
+
+    def _stop(self) -> None:
+        if self.finding is not None:
+            self.finding.stop()
+
+    def _search(self, words: str) -> None:
+        self.form.table.search(words)
+        self._update()
+
+    def _open(self, scans: Sequence[Found]) -> None:
+        if self.finding is not None:
+            self.opener.open(scans, self.finding.found)
+
+    def _hand(self, take: Callable[[ScansWidget, list[Found]], None]) -> None:
+        take(self, self.form.table.picked())
+
+    def _ask_folder(self) -> None:
+        last = next(iter(recent_folders()), None)
+        chosen = QFileDialog.getExistingDirectory(self, "List the scans of a folder", str(last.parent) if last else "")
+        if chosen:
+            self.open_paths(chosen)
+
+    def _fill_recent(self) -> None:
+        self.form.recent.clear()
+        for path in recent_folders():
+            self.form.recent.addAction(str(path)).triggered.connect(partial(self.open_paths, str(path)))
+        if self.form.recent.isEmpty():
+            self.form.recent.addAction("No folder was opened yet").setEnabled(False)
+
+    def _update(self) -> None:
+        form, finding = self.form, self.finding
+        picked = form.table.picked()
+        busy = finding is not None and finding.busy
+        form.stop.setVisible(busy)
+        form.tick_all.setEnabled(bool(finding and finding.found))
+        form.tick_all.setChecked(bool(form.table.scans_model.ticked))
+        for one in (form.open_layers, form.denoise, form.study):
+            one.setEnabled(bool(picked))
+        form.ivim.setEnabled(any("b" in one.scan.info.axes for one in picked))
+        if finding is None:
+            form.status.setText("Double-click a scan to open it; tick several to work with them.")
+        else:
+            form.show_left_out(finding.left_out)
+            shown = len(form.table.visible_scans)
+            form.status.setText(summary(finding.found, len(finding.left_out), shown, busy=busy))

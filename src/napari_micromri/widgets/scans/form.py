@@ -1,0 +1,96 @@
+"""The widgets of the dock Scans and where they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_micromri.widgets.scans.table import ScansTable
+from napari_micromri.widgets.shared.parts import ElidedLabel, button, row, small_button, text_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_micromri.study.plan import Rejected
+
+
+class ScansForm(QWidget):
+    """Folder, search, table, what was left out, and what to do with the scans."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = ElidedLabel("Drop a folder here, or open one.")
+        self.open_folder = button(
+            "Open folder", "List the scans in a folder: a ParaVision study, DICOM, NIfTI, Zarr, also mixed."
+        )
+        self.open_recent = small_button("Recent", "List the scans of a folder that was open before.")
+        self.open_recent.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.recent = QMenu(self.open_recent)
+        self.open_recent.setMenu(self.recent)
+        self.stop = small_button("Stop", "Look for no more scans; those that are listed stay.")
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search: rare coronal mouse07")
+        self.search.setToolTip("Shows the scans in whose row or path all these words stand.")
+        self.search.setClearButtonEnabled(True)
+        self.tick_all = QCheckBox("All")
+        self.tick_all.setToolTip("Tick all scans that are shown, or none.")
+        self.table = ScansTable()
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.more = small_button("Left out", "Show or hide which files were left out, and why.")
+        self.more.setCheckable(True)
+        self.more.setAutoRaise(True)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.left_out = QListWidget()
+        self.left_out.setWordWrap(True)
+        self.left_out.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.left_out.setMaximumHeight(140)
+        self.status = text_line()
+        self.open_layers = button("Open", "Add the ticked scans, or else the selected ones, as layers.")
+        self.denoise = button("Denoise many", "Denoise the ticked scans, one after the other.")
+        self.study = button("New study", "Make a study of the ticked scans: pairs of fast and good ones.")
+        self.ivim = button("IVIM maps", "Open the ticked diffusion series and fit IVIM maps.")
+        self._lay_out()
+        self.more.toggled.connect(self._unfold)
+        self.show_left_out(())
+
+    def show_left_out(self, entries: Sequence[Rejected]) -> None:
+        """List what was left out, with the reason."""
+        for entry in entries[self.left_out.count() :] if len(entries) >= self.left_out.count() else ():
+            item = QListWidgetItem(entry.reason if entry.path in entry.reason else f"{entry.path}: {entry.reason}")
+            item.setToolTip(item.text())
+            self.left_out.addItem(item)
+        if len(entries) < self.left_out.count():
+            self.left_out.clear()
+        self.more.setText(f"{len(entries)} left out")
+        self.more.setVisible(bool(entries))
+        self._unfold(self.more.isChecked())
+
+    def _unfold(self, wanted: bool) -> None:
+        self.left_out.setVisible(wanted and self.left_out.count() > 0)
+        self.more.setArrowType(Qt.ArrowType.DownArrow if wanted else Qt.ArrowType.RightArrow)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.open_folder, self.open_recent, self.stop, stretch=(1, 0, 0)))
+        layout.addWidget(self.folder)
+        layout.addWidget(row(self.search, self.tick_all, stretch=(1, 0)))
+        layout.addWidget(self.table, 1)
+        layout.addWidget(row(self.status, self.more, stretch=(1, 0)))
+        layout.addWidget(self.left_out)
+        layout.addWidget(row(self.open_layers, self.denoise))
+        layout.addWidget(row(self.study, self.ivim))

@@ -1,0 +1,123 @@
+"""From a scan that was found to a layer, and from File > Open Folder to the dock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+
+from napari_micromri.plugin.layers import scan_to_layer
+from napari_micromri.plugin.letters import show_letters
+from napari_micromri.study.choosing import most_anatomical
+from napari_micromri.widgets.scans.columns import layer_name
+from napari_micromri.widgets.scans.finding import Finding
+from napari_micromri.widgets.shared.docks import open_dock
+from napari_micromri.widgets.shared.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari.components import ViewerModel
+
+    from napari_micromri.plugin.layers import LayerData
+    from napari_micromri.progress import ShouldStop
+    from napari_micromri.study.discovery import Found
+
+DOCK = "Scans"
+
+_opening: set[FolderOpening] = set()
+
+
+class LayerOpener(QObject):
+    """Adds scans as layers: their slices are looked at in a thread, and each layer costs what napari takes for it.
+
+    ``added`` brings each layer, ``ended`` comes after the last, with a sentence where one can't be read.
+    """
+
+    added = Signal(object)
+    ended = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._streams: list[Stream] = []
+
+    def open(self, scans: Sequence[Found], among: Sequence[Found]) -> None:
+        """Open scans that were found among others, whose names tell them apart."""
+        named = [(one, layer_name(one, among)) for one in scans]
+
+        def make(should_stop: ShouldStop) -> Iterator[LayerData]:
+            for one, name in named:
+                data, attributes, kind = scan_to_layer(one.scan)
+                yield data, attributes | {"name": name}, kind
+
+        stream = Stream(make, self, at_once=1)
+        self._streams.append(stream)
+        stream.came.connect(self._add)
+        stream.ended.connect(self._end)
+        stream.start()
+
+    def stop(self) -> None:
+        """Add nothing more."""
+        for stream in self._streams:
+            stream.stop()
+
+    def _add(self, layers: list[LayerData]) -> None:
+        for data, attributes, _ in layers:
+            self.added.emit(self._viewer.add_image(data, **attributes))
+
+    def _end(self, problem: str) -> None:
+        if problem:
+            show_error(problem)
+        self._streams = [stream for stream in self._streams if stream.busy]
+        self.ended.emit(problem)
+
+
+class FolderOpening(QObject):
+    """What File > Open Folder does: one scan becomes a layer; of several the most telling one, and a dock lists all."""
+
+    ended = Signal()
+
+    def __init__(self, viewer: ViewerModel, path: str) -> None:
+        super().__init__()
+        show_letters(viewer)
+        self._viewer = viewer
+        self.dock: Any = None
+        self.finding = Finding([path], self)
+        self._opener = LayerOpener(viewer, self)
+        self._opener.ended.connect(self._end)
+        self.finding.came.connect(self._open_dock)
+        self.finding.listed.connect(self._open_layer)
+
+    def start(self) -> None:
+        """Begin; the object stays alive until the layer is there."""
+        _opening.add(self)
+        self.finding.start()
+
+    def _open_dock(self) -> None:
+        if self.dock is None and len(self.finding.found) + len(self.finding.left_out) > 1:
+            self.dock = open_dock(self._viewer, DOCK)
+            if self.dock is not None:
+                self.dock.show_finding(self.finding)
+
+    def _open_layer(self) -> None:
+        best = most_anatomical(self.finding.found)
+        if best is not None:
+            self._opener.open([best], self.finding.found)
+        else:
+            show_error(self.finding.problem or " ".join(entry.reason for entry in self.finding.left_out[:1]))
+            self._end()
+
+    def _end(self, problem: str = "") -> None:
+        _opening.discard(self)
+        if self.dock is None:
+            self.finding.stop()
+        self.ended.emit()
+
+
+def open_folder(viewer: ViewerModel, path: str) -> FolderOpening:
+    """Begin to open a folder in a viewer with a window."""
+    opening = FolderOpening(viewer, path)
+    opening.start()
+    return opening

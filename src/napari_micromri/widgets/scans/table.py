@@ -1,0 +1,202 @@
+"""The table of scans: thumbnails, check boxes, sorting and searching."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRectF,
+    QSize,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QImage, QPainter, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+
+from napari_micromri.widgets.scans.columns import COLUMNS, describe, matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_micromri.study.discovery import Found
+    from napari_micromri.widgets.scans.finding import Picture
+
+Index = QModelIndex | QPersistentModelIndex
+THUMBNAIL, ROW_HEIGHT = 44, 48
+_WIDTHS = (190, 78, 96, 110, 64, 100, 112, 96, 120)
+
+
+class ScansModel(QAbstractTableModel):
+    """A row for each scan, in the order in which they were found."""
+
+    ticks_changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scans: list[Found] = []
+        self.ticked: set[int] = set()
+        self._thumbnails: dict[int, QPixmap] = {}
+        self._empty = QPixmap(THUMBNAIL, THUMBNAIL)  # keeps the room, so that texts don't jump
+        self._empty.fill(Qt.GlobalColor.transparent)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.beginResetModel()
+        self.scans, self.ticked, self._thumbnails = [], set(), {}
+        self.endResetModel()
+        self.ticks_changed.emit()
+
+    def add(self, scans: Iterable[Found]) -> None:
+        """Add rows below the others."""
+        new = list(scans)
+        if new:
+            self.beginInsertRows(QModelIndex(), len(self.scans), len(self.scans) + len(new) - 1)
+            self.scans += new
+            self.endInsertRows()
+
+    def add_pictures(self, pictures: Iterable[Picture]) -> None:
+        """Show thumbnails."""
+        for picture in pictures:
+            self._thumbnails[picture.number] = _pixmap(picture)
+            index = self.index(picture.number, 0)
+            self.dataChanged.emit(index, index, [int(Qt.ItemDataRole.DecorationRole)])
+
+    def tick(self, rows: Iterable[int], wanted: bool) -> None:
+        """Tick rows or take the ticks away."""
+        chosen = set(rows)
+        self.ticked = self.ticked | chosen if wanted else self.ticked - chosen
+        if self.scans:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self.scans) - 1, 0))
+        self.ticks_changed.emit()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Count the scans."""
+        return 0 if parent.isValid() else len(self.scans)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Count the columns."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Name the columns."""
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section].title
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
+            return COLUMNS[section].tooltip
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Give what a place shows."""
+        row, column = index.row(), index.column()
+        if role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[column].text(self.scans[row])
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return describe(self.scans[row])
+        if column == 0 and role == Qt.ItemDataRole.DecorationRole:
+            return self._thumbnails.get(row, self._empty)
+        if column == 0 and role == Qt.ItemDataRole.CheckStateRole:
+            return Qt.CheckState.Checked if row in self.ticked else Qt.CheckState.Unchecked
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Take a click on a check box."""
+        if role != Qt.ItemDataRole.CheckStateRole:
+            return False
+        self.tick([index.row()], Qt.CheckState(value) == Qt.CheckState.Checked)
+        return True
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Rows can be chosen, and ticked in their first column."""
+        base = super().flags(index)
+        return base | Qt.ItemFlag.ItemIsUserCheckable if index.column() == 0 else base
+
+
+class _Sorted(QSortFilterProxyModel):
+    """Sorts by the keys of the columns and hides what the words don't fit."""
+
+    def __init__(self, model: ScansModel) -> None:
+        super().__init__()
+        self._scans = model
+        self._words = ""
+        self.setSourceModel(model)
+
+    def search(self, words: str) -> None:
+        self._words = words
+        self.invalidate()
+
+    def filterAcceptsRow(self, row: int, parent: Index) -> bool:
+        return not self._words or matches(self._words, self._scans.scans[row])
+
+    def lessThan(self, left: Index, right: Index) -> bool:
+        key, scans = COLUMNS[left.column()].key, self._scans.scans
+        return bool(key(scans[left.row()]) < key(scans[right.row()]))  # type: ignore[operator]
+
+
+class ScansTable(QTableView):
+    """Shows a `ScansModel`; ``opened`` is sent with the scan that is double-clicked, or chosen and Enter pressed."""
+
+    opened = Signal(object)
+    chosen = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scans_model = ScansModel()
+        self._sorted = _Sorted(self.scans_model)
+        self.setModel(self._sorted)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+        self.setWordWrap(False)
+        self.setShowGrid(False)
+        self.verticalHeader().setVisible(False)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        for column, width in enumerate(_WIDTHS):
+            self.setColumnWidth(column, width)
+        self.setSortingEnabled(True)
+        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        self.activated.connect(lambda index: self.opened.emit(self._scan_at(index)))
+        self.selectionModel().selectionChanged.connect(lambda *_: self.chosen.emit())
+
+    @property
+    def visible_scans(self) -> list[Found]:
+        """What the search leaves, in the order shown."""
+        return [self._scan_at(self._sorted.index(row, 0)) for row in range(self._sorted.rowCount())]
+
+    def picked(self) -> list[Found]:
+        """Give the ticked scans, or else the selected ones, in the order in which they were found."""
+        selected = {self._sorted.mapToSource(index).row() for index in self.selectionModel().selectedRows()}
+        return [self.scans_model.scans[row] for row in sorted(self.scans_model.ticked or selected)]
+
+    def search(self, words: str) -> None:
+        """Show only the rows in which each word stands."""
+        self._sorted.search(words)
+
+    def tick_visible(self, wanted: bool) -> None:
+        """Tick all rows that are shown, or take all ticks away."""
+        rows = [self._sorted.mapToSource(self._sorted.index(row, 0)).row() for row in range(self._sorted.rowCount())]
+        self.scans_model.tick(rows if wanted else self.scans_model.ticked, wanted)
+
+    def _scan_at(self, index: Index) -> Found:
+        return self.scans_model.scans[self._sorted.mapToSource(index).row()]
+
+
+def _pixmap(picture: Picture) -> QPixmap:
+    """Draw a picture with the proportions that it has in mm, in the middle of a square."""
+    rows, columns = picture.pixels.shape
+    square = QPixmap(THUMBNAIL, THUMBNAIL)
+    square.fill(Qt.GlobalColor.transparent)
+    image = QImage(picture.pixels.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
+    width, height = THUMBNAIL * min(1.0, picture.aspect), THUMBNAIL / max(1.0, picture.aspect)
+    painter = QPainter(square)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawImage(QRectF((THUMBNAIL - width) / 2, (THUMBNAIL - height) / 2, width, height), image)
+    painter.end()
+    return square

@@ -1,0 +1,223 @@
+"""The dock Scans, in a viewer without a window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+
+from bruker_files import Reconstruction
+from napari_micromri.io import save_scan
+from napari_micromri.study.discovery import find_scans
+from napari_micromri.widgets.scans.columns import COLUMNS, layer_name
+from napari_micromri.widgets.scans.dock import ScansWidget
+from napari_micromri.widgets.scans.finding import picture_of
+from napari_micromri.widgets.scans.opening import FolderOpening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture(autouse=True)
+def settings_of_its_own(tmp_path_factory, monkeypatch) -> None:
+    file = str(tmp_path_factory.mktemp("settings") / "settings.ini")
+    monkeypatch.setattr(
+        "napari_micromri.widgets.shared.recent._settings", lambda: QSettings(file, QSettings.Format.IniFormat)
+    )
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Two reconstructed scans and one that was not finished."""
+    folder = tmp_path / "mouse_07"
+    stored = np.arange(3 * 4 * 5, dtype="i2").reshape(3, 4, 5)
+    Reconstruction(stored, protocol="T2_TurboRARE coronal", extent=(30.0, 24.0)).write(folder, 3)
+    Reconstruction(stored, protocol="T1_FLASH", extent=(15.0, 12.0), subject="mouse_08").write(folder, 12)
+    (Reconstruction(stored).write(folder, 20) / "2dseq").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def dock(qtbot: QtBot) -> Iterator[ScansWidget]:
+    widget = ScansWidget(ViewerModel())
+    qtbot.addWidget(widget)
+    yield widget
+    widget.shut_down()
+
+
+def fill(dock: ScansWidget, qtbot: QtBot, *paths: Path) -> None:
+    with qtbot.waitSignal(dock.form.table.scans_model.rowsInserted, timeout=60_000):
+        dock.open_paths(*map(str, paths))
+    assert dock.finding is not None
+    qtbot.waitUntil(lambda: not dock.finding._stream.busy)
+
+
+def texts(dock: ScansWidget) -> list[list[str]]:
+    model = dock.form.table.model()
+    return [[model.index(r, c).data() for c in range(model.columnCount())] for r in range(model.rowCount())]
+
+
+def test_rows_say_what_the_headers_say(dock, qtbot, study):
+    fill(dock, qtbot, study)
+    rows = {row[-1]: dict(zip((column.title for column in COLUMNS), row, strict=True)) for row in texts(dock)}
+    assert rows.keys() == {"3", "12"}
+    assert rows["12"]["Scan"] == "T1_FLASH"
+    assert rows["12"]["Matrix"] == "5 × 4 × 3"
+    assert rows["12"]["Voxel (mm)"] == "3 × 3 × 0.6"
+    assert rows["12"]["Subject"] == "mouse_08"
+    assert rows["12"]["Averages"] == "5"
+    assert rows["3"]["Plane"] == "coronal"
+    assert "1 left out" in dock.form.status.text()
+    assert dock.form.left_out.count() == 1
+    assert "aborted" in dock.form.left_out.item(0).text()
+
+
+def test_thumbnails_follow(dock, qtbot, study):
+    fill(dock, qtbot, study)
+    model = dock.form.table.model()
+    images = [model.index(row, 0).data(Qt.ItemDataRole.DecorationRole).toImage() for row in (0, 1)]
+    assert all(image.pixelColor(22, 22).alpha() == 255 for image in images)
+
+
+def test_a_picture_is_the_middle_slice_in_grey_levels(make_scan):
+    scan = make_scan((5, 20, 10))
+    scan.data[2] = np.linspace(0, 1, 200).reshape(20, 10)
+    picture = picture_of(scan, 0)
+    assert picture.pixels.shape == (20, 10)
+    assert picture.aspect == pytest.approx(0.5)
+    assert (np.diff(picture.pixels.ravel().astype(int)) >= 0).all()
+    assert (picture.pixels.min(), picture.pixels.max()) == (0, 255)
+
+
+def test_sorting_takes_numbers_for_numbers_and_search_all_words(dock, qtbot, study):
+    fill(dock, qtbot, study)
+    table = dock.form.table
+    where = [column.title for column in COLUMNS].index("Where")
+    table.sortByColumn(where, Qt.SortOrder.AscendingOrder)
+    assert [row[where] for row in texts(dock)] == ["3", "12"]
+    voxel = [column.title for column in COLUMNS].index("Voxel (mm)")
+    table.sortByColumn(voxel, Qt.SortOrder.AscendingOrder)
+    assert [row[where] for row in texts(dock)] == ["12", "3"]
+    dock.form.search.setText("rare MOUSE_07")
+    assert [row[where] for row in texts(dock)] == ["3"]
+    assert "1 of 2" in dock.form.status.text()
+    dock.form.search.setText("rare mouse_08")
+    assert texts(dock) == []
+
+
+def test_a_double_click_opens_a_layer_whose_name_ends_with_what_tells_it_apart(dock, qtbot, study):
+    fill(dock, qtbot, study)
+    table = dock.form.table
+    index = next(table.model().index(r, 0) for r in range(2) if table.model().index(r, 0).data() == "T1_FLASH")
+    with qtbot.waitSignal(dock.opener.ended, timeout=60_000):
+        table.activated.emit(index)
+    [layer] = dock.viewer.layers
+    assert layer.name.endswith("(12)")
+    np.testing.assert_array_equal(np.asarray(layer.data), np.arange(60).reshape(3, 4, 5))
+
+
+def test_names_of_scans_outside_a_study_get_their_file_only_when_alike(tmp_path, make_scan):
+    for file, name in (("a", "T2"), ("b", "T2"), ("c", "T1")):
+        save_scan(make_scan(name=name), tmp_path / f"{file}.zarr")
+    found, _ = find_scans([tmp_path])
+    assert [layer_name(one, found) for one in found] == ["T2 (a.zarr)", "T2 (b.zarr)", "T1"]
+
+
+def test_ticks_go_before_the_selection_and_all_means_all_that_are_shown(dock, qtbot, study):
+    fill(dock, qtbot, study)
+    form, model = dock.form, dock.form.table.model()
+    assert not form.open_layers.isEnabled()
+    form.table.selectRow(0)
+    assert len(form.table.picked()) == 1
+    assert form.open_layers.isEnabled()
+    form.search.setText("flash")
+    form.tick_all.click()
+    form.search.setText("")
+    assert [one.subject for one in form.table.picked()] == ["mouse_08"]
+    ticked = next(model.index(r, 0) for r in range(2) if model.index(r, 0).data() == "T1_FLASH")
+    model.setData(ticked, Qt.CheckState.Unchecked.value, Qt.ItemDataRole.CheckStateRole)
+    assert form.table.picked() == []  # the search has taken the selected one away
+    assert not form.ivim.isEnabled()
+
+
+def test_a_dropped_folder_is_listed_and_remembered(dock, qtbot, study):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(study))])
+    none = Qt.KeyboardModifier.NoModifier
+    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, none)
+    with qtbot.waitSignal(dock.form.table.scans_model.rowsInserted, timeout=60_000):
+        dock.dropEvent(event)
+    dock._fill_recent()
+    assert [action.text() for action in dock.form.recent.actions()] == [str(study)]
+
+
+def test_another_folder_takes_the_place_of_the_first(dock, qtbot, study, tmp_path, make_scan):
+    fill(dock, qtbot, study)
+    other = save_scan(make_scan(name="alone"), tmp_path / "other" / "alone.nii")
+    fill(dock, qtbot, other)
+    assert [row[0] for row in texts(dock)] == ["alone"]
+    assert dock.form.left_out.count() == 0
+
+
+def test_a_missing_folder_is_one_sentence(dock, qtbot, tmp_path, monkeypatch):
+    told: list[str] = []
+    monkeypatch.setattr("napari_micromri.widgets.scans.dock.show_warning", told.append)
+    dock.open_paths(str(tmp_path / "gone"))
+    qtbot.waitUntil(lambda: bool(told))
+    assert "gone" in told[0]
+    assert texts(dock) == []
+
+
+def test_closing_ends_the_work(dock, qtbot, study, monkeypatch):
+    dock.open_paths(str(study))
+    flow, thread = dock.finding._stream._flow, dock.finding._stream._thread
+    dock.shut_down()
+    assert flow.stop.is_set()
+    qtbot.waitUntil(lambda: not thread.is_alive())
+    assert texts(dock) == []
+
+
+@pytest.fixture
+def opened(qtbot) -> Iterator[Callable[[Path], FolderOpening]]:
+    made: list[FolderOpening] = []
+
+    def open_it(path: Path) -> FolderOpening:
+        opening = FolderOpening(ViewerModel(), str(path))
+        made.append(opening)
+        with qtbot.waitSignal(opening.ended, timeout=60_000):
+            opening.start()
+        return opening
+
+    yield open_it
+    for one in made:
+        one.finding.stop()
+
+
+def test_a_folder_of_several_scans_gives_the_finest_as_the_one_layer(opened, study):
+    [layer] = opened(study)._viewer.layers
+    assert layer.name.startswith("T1_FLASH")
+    assert layer.visible
+
+
+def test_a_folder_of_one_scan_gives_its_layer_and_no_dock(opened, tmp_path, make_scan, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr("napari_micromri.widgets.scans.opening.open_dock", lambda viewer, name: asked.append(name))
+    save_scan(make_scan(name="alone"), tmp_path / "one" / "alone.nii")
+    [layer] = opened(tmp_path / "one")._viewer.layers
+    assert layer.name == "alone"
+    assert asked == []
+
+
+def test_a_folder_of_broken_scans_says_why(opened, study, monkeypatch):
+    told: list[str] = []
+    monkeypatch.setattr("napari_micromri.widgets.scans.opening.show_error", told.append)
+    opened(study / "20")
+    assert len(told) == 1
+    assert "aborted" in told[0]
