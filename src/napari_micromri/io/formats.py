@@ -39,10 +39,10 @@ class Format:
         ``module:function`` in this package, imported when it is used; the function takes a path and gives scans.
     patterns
         Of the names of its files, in lower case.
-    by_name
-        Whether a file with such a name is one; False where other programs use the name, too.
     begins
         Tells its files by the first bytes, whatever their name.
+    by_name
+        Tells by the first bytes whether a file with such a name is one, where other programs use the name, too.
     is_folder
         Tells its folders.
     voxels
@@ -55,8 +55,8 @@ class Format:
     what: str
     reader: str
     patterns: tuple[str, ...]
-    by_name: bool = True
     begins: Callable[[bytes], bool] = lambda beginning: False
+    by_name: Callable[[bytes], bool] = lambda beginning: True
     is_folder: Callable[[Path], bool] = lambda folder: False
     voxels: tuple[tuple[str, str], ...] = ()
     saved: tuple[str, ...] = ()
@@ -74,15 +74,29 @@ class Format:
     def header_of(self, path: Path) -> Path:
         """Give the file that describes the voxels in ``path``, which is mostly that file itself."""
         for ending, header in self.voxels:
-            if path.name.lower().endswith(ending):
-                stem = path.name[: -len(ending)]
-                beside = (path.with_name(stem + spelled) for spelled in (header, header.upper()))
-                return next((file for file in beside if file.is_file()), path)
+            if path.name.lower().endswith(ending) and (found := beside(path, ending, header)).is_file():
+                return found
         return path
+
+
+def beside(path: Path, ending: str, other: str) -> Path:
+    """Path of the same name with another ending, in capitals where only that file is there."""
+    stem = path.name[: -len(ending)]
+    spelled = path.with_name(stem + other), path.with_name(stem + other.upper())
+    return next((file for file in spelled if file.is_file()), spelled[0])
 
 
 def _is_dicom(beginning: bytes) -> bool:
     return beginning[128:132] == b"DICM"
+
+
+def is_nifti_pair(header: bytes) -> bool:
+    """Tell whether the first bytes of a file are a NIfTI header whose voxels lie in another file."""
+    return header[344:348] == b"ni1\0" or header[4:8] == b"ni2\0"
+
+
+def _is_analyze(header: bytes) -> bool:
+    return header[:4] in (b"\x5c\1\0\0", b"\0\0\1\x5c") and header[344:348] not in (b"ni1\0", b"n+1\0")
 
 
 def _is_paravision(folder: Path) -> bool:
@@ -137,7 +151,7 @@ FORMATS = (
         what="a folder `*.zarr`: OME-Zarr 0.4 and 0.5 (the full resolution), or Zarr 2 and 3 (a scan for each array)",
         reader="zarr_reader:read_zarr",
         patterns=("*.zarr", "*.zarr*"),
-        by_name=False,
+        by_name=lambda beginning: False,
         is_folder=_is_image_store,
         saved=(".ome.zarr", ".zarr"),
     ),
@@ -155,6 +169,14 @@ FORMATS = (
         patterns=("*.nii", "*.nii.gz"),
         saved=(".nii.gz", ".nii"),
     ),
+    Format(
+        name="NIfTI pair",
+        what="`.hdr` and `.img`; otherwise as NIfTI",
+        reader="nifti:read_nifti",
+        patterns=("*.hdr", "*.img"),
+        by_name=is_nifti_pair,
+        voxels=((".img", ".hdr"),),
+    ),
     # Before TIFF: a file may begin as both, and only as DICOM it says where it lies.
     Format(
         name="DICOM",
@@ -170,6 +192,55 @@ FORMATS = (
         reader="tiff:read_tiff",
         patterns=("*.tif", "*.tiff"),
         begins=lambda beginning: beginning[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ),
+    Format(
+        name="ANALYZE",
+        what="`.hdr` and `.img`, with the `.mat` of SPM where there is one; without it the orientation is unknown",
+        reader="nibabel_reader:read_analyze",
+        patterns=("*.hdr", "*.img"),
+        by_name=_is_analyze,
+        voxels=((".img", ".hdr"),),
+    ),
+    Format(
+        name="MGH",
+        what="`.mgh`, `.mgz` of FreeSurfer",
+        reader="nibabel_reader:read_mgh",
+        patterns=("*.mgh", "*.mgz"),
+    ),
+    Format(
+        name="MINC",
+        what="`.mnc`, versions 1 and 2",
+        reader="nibabel_reader:read_minc",
+        patterns=("*.mnc",),
+    ),
+    Format(
+        name="AFNI",
+        what="`.HEAD` and `.BRIK` or `.BRIK.gz`; the parts of a bucket are a scan each",
+        reader="nibabel_reader:read_afni",
+        patterns=("*.head", "*.brik", "*.brik.gz"),
+        by_name=lambda header: b"type" in header,
+        voxels=((".brik", ".head"), (".brik.gz", ".head")),
+    ),
+    Format(
+        name="PAR/REC",
+        what="`.PAR` and `.REC` of Philips, versions 4 to 4.2; magnitude, phase and echoes are a scan each",
+        reader="parrec:read_parrec",
+        patterns=("*.par", "*.rec"),
+        by_name=lambda header: b"DATA DESCRIPTION FILE" in header,
+        voxels=((".rec", ".par"),),
+    ),
+    Format(
+        name="NRRD",
+        what="`.nrrd`, or `.nhdr` with its data; b-values and directions of diffusion series",
+        reader="nrrd_reader:read_nrrd",
+        patterns=("*.nrrd", "*.nhdr"),
+        begins=lambda beginning: beginning[:6] == b"NRRD00",
+    ),
+    Format(
+        name="MetaImage",
+        what="`.mha`, or `.mhd` with its data; needs the extra `formats`",
+        reader="metaimage:read_metaimage",
+        patterns=("*.mha", "*.mhd"),
     ),
 )
 
@@ -187,11 +258,9 @@ def format_of(path: Path) -> Format | None:
     if path.is_dir():
         return next((one for one in FORMATS if one.is_folder(path)), None)
     beginning = beginning_of(path)
-    for one in FORMATS:
-        header = one.header_of(path)
-        if one.begins(beginning) or (header != path and one.has_name(path) and one.begins(beginning_of(header))):
-            return one
-    return next((one for one in FORMATS if one.by_name and one.has_name(path)), None)
+    told = next((one for one in FORMATS if one.begins(beginning)), None)
+    named = (one for one in FORMATS if one.has_name(path) and one.by_name(beginning_of(one.header_of(path))))
+    return told or next(named, None)
 
 
 def is_voxels_alone(path: Path) -> bool:

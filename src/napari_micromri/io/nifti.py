@@ -1,4 +1,4 @@
-"""Read NIfTI files, .nii and .nii.gz."""
+"""Read NIfTI files, .nii, .nii.gz, and pairs of .hdr and .img."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import io
 import json
 import math
 import warnings
-import zlib
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_micromri.errors import ReadError, describe_os_error
+from napari_micromri.errors import ReadError
+from napari_micromri.io.damage import damage_told
 from napari_micromri.io.dates import sidecar_date
 from napari_micromri.io.describe import KEY, info_from_json
-from napari_micromri.io.geometry import Geometry, geometry_from_steps, plane_of, slices_first
-from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
-from napari_micromri.io.naming import plane_in, region_in
+from napari_micromri.io.formats import beside, is_nifti_pair
+from napari_micromri.io.geometry import Geometry, geometry_from_steps
+from napari_micromri.io.grid import describe_grid, geometry_of_affine, lazy_grid
+from napari_micromri.io.lazy import check_dtype, check_sizes, scale_slice
 from napari_micromri.io.nifti_sidecars import Weightings, read_weightings, stem_of
-from napari_micromri.io.nifti_volume import Volume, check_length
+from napari_micromri.io.telling import complaints
+from napari_micromri.io.volume import Volume, check_length
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,78 +49,50 @@ def read_nifti(path: Path) -> list[Scan]:
     ReadError
         The file is damaged, cut off, or holds no numbers in two to five dimensions.
     """
-    with _damage_told(path):
-        header, offset, slope, intercept = _read_header(path)
+    with damage_told(path, "NIfTI"), complaints("nibabel.global") as repaired:
+        header, voxels, offset, slope, intercept = _read_header(path)
         stored = np.dtype(header.get_data_dtype())
         check_dtype(stored, path)
         info, file_axes, shape = _describe(header, path)
         check_sizes([shape[axis] for axis in file_axes], path, itemsize=stored.itemsize)
-        volume = Volume(path, shape, stored, offset)
-        check_length(path, offset + math.prod(shape) * stored.itemsize)
+        volume = Volume(voxels, shape, stored, offset)
+        check_length(voxels, offset + math.prod(shape) * stored.itemsize)
 
-    def read_slice(index: tuple[int, ...]) -> NDArray[Any]:
-        where: list[Any] = [0] * len(shape)
-        for axis, number in zip(file_axes, (*index, slice(None), slice(None)), strict=True):
-            where[axis] = number
-        found = volume.array()[tuple(where)]
-        if file_axes[-2] > file_axes[-1]:
-            found = found.T
-        return np.ascontiguousarray(found) if slope is None else scale_slice(found, slope, intercept)
+    def read(index: tuple[Any, ...]) -> NDArray[Any]:
+        found = volume.array()[index]
+        return found if slope is None else scale_slice(found, slope, intercept)
 
     dtype = stored.newbyteorder("=") if slope is None else np.dtype(np.float32)
-    return [Scan(lazy_slices(read_slice, [shape[axis] for axis in file_axes], dtype), info)]
+    told = info.with_warnings(f"{path}: {text}." for text in repaired)
+    return [Scan(lazy_grid(read, shape, file_axes, dtype, path), told)]
 
 
-@contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    """Say in a sentence what nibabel and NumPy raise in many ways when the bytes of a header make no sense."""
-    import nibabel
-
-    damaged = f"{path} is damaged or no NIfTI file. Copy or export it again."
-    try:
-        yield
-    except OSError as error:
-        raise ReadError(describe_os_error(error, path) if error.errno else damaged) from error
-    except (
-        nibabel.filebasedimages.ImageFileError,
-        nibabel.spatialimages.HeaderDataError,
-        nibabel.spatialimages.HeaderTypeError,
-        nibabel.wrapstruct.WrapStructError,
-        ValueError,
-        TypeError,
-        KeyError,
-        OverflowError,
-        MemoryError,
-        EOFError,
-        AttributeError,
-        IndexError,
-        zlib.error,
-        np.linalg.LinAlgError,
-    ) as error:
-        raise ReadError(damaged) from error
-
-
-def _read_header(path: Path) -> tuple[Any, int, float | None, float]:
-    """Give the header, where the voxels begin, slope (None: nothing to scale) and intercept."""
+def _read_header(path: Path) -> tuple[Any, Path, int, float | None, float]:
+    """Give the header, the file of the voxels and where they begin, slope (None: nothing to scale) and intercept."""
     import nibabel
 
     opened = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
     with opened as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nibabel warns of extensions that it skips
         head = stream.read(_HEADER_2)
-        kind: Any = nibabel.Nifti2Image if head[4:8] == b"n+2\0" else nibabel.Nifti1Image
-        length = _HEADER_2 if kind is nibabel.Nifti2Image else _HEADER_1
+        pair = is_nifti_pair(head)
+        second = head[4:8] in (b"n+2\0", b"ni2\0")
+        kind: Any = getattr(nibabel, f"Nifti{2 if second else 1}{'Pair' if pair else 'Image'}")
+        length = _HEADER_2 if second else _HEADER_1
         begin = int(kind.header_class.from_fileobj(io.BytesIO(head[:length])).get_data_offset())
         if not 0 <= begin <= _LONGEST_HEADER:
             raise ValueError("the header is too long")
         # From memory: a file would reserve as much of it as the damaged length of an extension asks for.
-        image = kind.from_stream(io.BytesIO(head + stream.read(max(0, begin - len(head)))))
-    # nibabel clears these three in the header of the image once it has read them.
+        rest = stream.read(_LONGEST_HEADER if pair else max(0, begin - len(head)))
+    holder = nibabel.FileHolder(fileobj=io.BytesIO(head + rest))
+    voxels = beside(path, ".hdr", ".img") if pair else path
+    # nibabel clears offset, slope and intercept in the header of the image once it has read them.
+    image = kind.from_file_map({"header": holder, "image": nibabel.FileHolder(str(voxels)) if pair else holder})
     stored = image.dataobj
     offset, slope, intercept = int(stored.offset), float(stored.slope), float(stored.inter)
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise ValueError("the scaling makes no sense")
-    return image.header, offset, None if (slope, intercept) == (1.0, 0.0) else slope, intercept
+    return image.header, voxels, offset, None if (slope, intercept) == (1.0, 0.0) else slope, intercept
 
 
 def _own_extension(header: Any) -> dict[str, Any] | None:
@@ -162,23 +134,18 @@ def _describe_foreign(
 ) -> tuple[ScanInfo, list[int]]:
     spatial = min(len(shape), 3)
     outer, weightings = _outer_axes(shape, geometry.direction[::-1] if known and geometry.direction else None, path)
-    order = slices_first(geometry.voxel_size)
-    direction = tuple(geometry.direction[k] for k in order) if known and geometry.direction else None
-    name = stem_of(path)
-    info = ScanInfo(
-        name=name,
-        axes="".join(outer) + "zyx"[-spatial:],
-        voxel_size=tuple(geometry.voxel_size[k] for k in order),
-        origin=tuple(geometry.origin[k] for k in order),
-        direction=direction,
-        plane=plane_in([name]) or plane_of(direction),
-        region=region_in([name]),
+    info, file_axes = describe_grid(
+        path,
+        stem_of(path),
+        geometry,
+        range(spatial)[::-1],
+        known=known,
+        outer=outer,
         b_values=weightings.b_values,
         b_directions=weightings.b_directions,
-        date=sidecar_date(path.with_name(f"{name}.json")),
-        source=str(path),
+        date=sidecar_date(path.with_name(f"{stem_of(path)}.json")),
     )
-    return info.with_warnings(weightings.notes), [*outer.values(), *(spatial - 1 - k for k in order)]
+    return info.with_warnings(weightings.notes), file_axes
 
 
 def _outer_axes(shape: tuple[int, ...], axes: Any, path: Path) -> tuple[dict[str, int], Weightings]:
@@ -213,7 +180,7 @@ def _geometry(header: Any, spatial: int, path: Path) -> tuple[Geometry, bool]:
     sizes = [abs(float(s)) * scale for s in header["pixdim"][1:4]]
     if known:
         try:
-            return geometry_from_steps(affine[:3, :3].T[:spatial][::-1], affine[:3, 3]), True
+            return geometry_of_affine(affine, spatial), True
         except ValueError:
             pass  # a matrix of zeros is not rare in the wild; the voxel size stands a second time in pixdim
     if not all(0 < s < 1e9 for s in sizes[:spatial]):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def with_warnings(scans: Sequence[Scan], texts: Iterable[str]) -> list[Scan]:
@@ -19,3 +23,28 @@ def with_warnings(scans: Sequence[Scan], texts: Iterable[str]) -> list[Scan]:
 def warnings_of(scans: Iterable[Scan]) -> list[str]:
     """List each warning of scans once."""
     return list(dict.fromkeys(text for scan in scans for text in scan.info.warnings))
+
+
+@contextmanager
+def complaints(logger: str) -> Iterator[list[str]]:
+    """Collect what a library logs or warns of, in this thread, instead of letting it go to the terminal."""
+    found: list[str] = []
+    thread = threading.get_ident()
+
+    def collect(record: logging.LogRecord) -> bool:
+        if record.thread == thread:
+            found.append(record.getMessage())
+        return record.thread != thread
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if category is UserWarning:
+            found.append(" ".join(str(message).split()).rstrip("."))
+
+    logging.getLogger(logger).addFilter(collect)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = show
+            yield found
+    finally:
+        logging.getLogger(logger).removeFilter(collect)

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-import struct
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_micromri.errors import ReadError, describe_os_error
+from napari_micromri.errors import ReadError
+from napari_micromri.io.damage import damage_told
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, reordered
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.ome_metadata import MILLIMETRES
+from napari_micromri.io.telling import complaints
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-_log = logging.getLogger(__name__)
 
 _UNITS = MILLIMETRES | {"\\u00b5m": 1e-3, "micrometre": 1e-3, "millimetre": 1.0, "centimetre": 10.0}
 _RESOLUTION_UNITS = {2: 25.4, 3: 10.0}  # of the tag ResolutionUnit: inch, centimetre
@@ -44,53 +40,14 @@ def read_tiff(path: Path) -> list[Scan]:
     """
     import tifffile
 
-    with _damage_told(path), _complaints() as complaints, tifffile.TiffFile(path) as file:
+    with damage_told(path, "TIFF"), complaints("tifffile") as told, tifffile.TiffFile(path) as file:
         stacks = _stacks(file, path)
         sizes = _voxel_size(file)
         for stack in stacks:
             _check(stack, path)
-        if any("page offset" in text or "corrupted" in text for text in complaints):
+        if any("page offset" in text or "corrupted" in text for text in told):
             raise ReadError(f"{path} is cut off or damaged. Copy or export it again.")
-    scans = [_scan(path, stack, sizes, k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)]
-    if sizes[1] is None or (sizes[0] is None and "z" in scans[0].info.axes):
-        used = " x ".join(f"{size:g}" for size in scans[0].info.voxel_size)
-        _log.warning("%s doesn't say how large its voxels are; %s mm is taken. Give voxel_size to set it.", path, used)
-    return scans
-
-
-@contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    """Say in a sentence what tifffile raises in many ways when tags make no sense."""
-    import tifffile
-
-    broken = f"{path} is damaged or no TIFF file. Copy or export it again."
-    try:
-        yield
-    except tifffile.TiffFileError as error:
-        raise ReadError(broken) from error
-    except OSError as error:
-        raise ReadError(describe_os_error(error, path) if error.errno else broken) from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError) as error:
-        raise ReadError(broken) from error
-    except (MemoryError, AssertionError, struct.error) as error:
-        raise ReadError(broken) from error
-
-
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile logs; that some pages can't be reached it says there only."""
-    found: list[str] = []
-    logger = logging.getLogger("tifffile")
-    handler = logging.Handler()
-    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
-    propagates = logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        yield found
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagates
+    return [_scan(path, stack, sizes, k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)]
 
 
 @dataclass(frozen=True)
@@ -206,14 +163,18 @@ def _scan(path: Path, stack: _Stack, sizes: tuple[float | None, ...], number: in
     letters = _letters(stack.axes)
     axes = "".join(a for a in AXES if a in letters)
     name = path.name.split(".")[0] + ("" if number is None else f" {number + 1}")
+    stated = [size for size, a in zip(sizes, SPATIAL_AXES, strict=True) if a in axes]
+    voxel_size = tuple(size or 1.0 for size in stated)
+    used = " x ".join(f"{size:g}" for size in voxel_size)
+    silent = f"{path} doesn't say how large its voxels are; {used} mm is taken. Give voxel_size to set it."
     info = ScanInfo(
         name=name,
         axes=axes,
-        voxel_size=tuple(size or 1.0 for size, a in zip(sizes, SPATIAL_AXES, strict=True) if a in axes),
+        voxel_size=voxel_size,
         plane=plane_in([name]),
         region=region_in([name]),
         source=str(path),
-    )
+    ).with_warnings([] if all(stated) else [silent])
 
     def read_slice(index: tuple[int, ...]) -> NDArray[Any]:
         return _read_page(path, stack, int(np.ravel_multi_index(index, stack.shape[:-2])) if index else 0)

@@ -1,4 +1,4 @@
-"""The voxels of a NIfTI file, compressed or not."""
+"""Voxels that lie in a row in a file, compressed or not."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 _MAX_DEFLATE_RATIO = 1100  # deflate can't compress by more than about 1032
 
 
+def is_compressed(path: Path) -> bool:
+    """Tell by its name whether a file is compressed as a whole."""
+    return path.name.lower().endswith((".gz", ".mgz"))
+
+
 def check_length(path: Path, expected: int) -> None:
     """Refuse a file that is shorter than its header says, without reading it where that can be told otherwise."""
     size = path.stat().st_size
     complete = size >= expected
-    if path.name.lower().endswith(".gz"):
+    if is_compressed(path):
         # The last four bytes of a gzip file are the length of its content modulo 2**32. Files of several gzip members
         # (bgzip) give that of the last member only, so a mismatch is settled by unpacking.
         with path.open("rb") as stream:
@@ -67,7 +72,7 @@ class Volume:
             The file was removed, changed or is damaged.
         """
         try:
-            if not self.path.name.lower().endswith(".gz"):
+            if not is_compressed(self.path):
                 return np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order="F")
             with self._lock:
                 if self._unpacked is None:
