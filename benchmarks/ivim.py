@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from napari_micromri.io import open_scan
 from napari_micromri.ivim import AT_BOUND, Bounds, FitOptions, biexponential, make_model
 from napari_micromri.ivim.b_values import read_b_values
 from napari_micromri.ivim.series import Series
-from napari_micromri.ivim.signal_quality import signal_quality
+from napari_micromri.ivim.signal_study import EVERY, begin, watch
 from napari_micromri.ivim.simulation import VOXEL_RANGES, phantoms, voxels
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ IVIM_NET = {15: (3.8e-4, 0.080, 0.024), 50: (2.4e-4, 0.054, 0.016)}
 
 VOXELS, PEER_VOXELS = 20000, 2000
 SNRS = (8, 15, 25, 50, 100)
-EVERY = 5
-"""Epochs between two looks at a network."""
 
 
 def rmse(found: dict[str, NDArray[Any]], truth: dict[str, NDArray[Any]]) -> list[float]:
@@ -63,7 +60,7 @@ def timed(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     return found, time.process_time() - start
 
 
-def part_voxels() -> Result:
+def part_voxels(_known: Result) -> Result:
     """Anchor A: independent voxels, Gaussian noise, divided by their noisy S0."""
     result: Result = {}
     for snr in (15, 50):
@@ -108,7 +105,7 @@ def ogc(signals: NDArray[Any], b_values: tuple[float, ...], bounds: Bounds | Non
     return dict(zip(NAMES, np.array(found).T[:3], strict=True))
 
 
-def part_limit() -> Result:
+def part_limit(_known: Result) -> Result:
     """Posterior mean under the simulation's true prior, by importance sampling: no voxelwise method can beat it."""
     result: Result = {}
     rng = np.random.default_rng(5)
@@ -134,7 +131,7 @@ def part_limit() -> Result:
     return result
 
 
-def part_generic() -> Result:
+def part_generic(_known: Result) -> Result:
     """Anchor C: OSIPI's generic tissues, nearly without noise."""
     tissues = json.loads((DATA / "osipi" / "generic.json").read_text())
     b = tissues.pop("config")["bvalues"]
@@ -144,10 +141,15 @@ def part_generic() -> Result:
     fit = make_model("lsq").fit(signals, b)
     off = {name: np.abs(fit.maps[name] - truth[name]) for name in NAMES}
     worst = {name: list(rows)[int(np.argmax(values))] for name, values in off.items()}
-    return {"rmse": rmse(fit.maps, truth), "worst": worst, "median": [float(np.median(off[n])) for n in NAMES]}
+    # If the fitted curve is nearer to the data than the true one, no search could have ended nearer to the truth.
+    true = biexponential(b, *truth.values())
+    true *= (signals * true).sum(axis=0) / (true**2).sum(axis=0)
+    nearer = ((signals - fit.curve(b)) ** 2).sum(axis=0) < ((signals - true) ** 2).sum(axis=0)
+    median = [float(np.median(off[n])) for n in NAMES]
+    return {"rmse": rmse(fit.maps, truth), "worst": worst, "median": median, "nearer_than_truth": nearer.mean()}
 
 
-def part_spatial() -> Result:
+def part_spatial(_known: Result) -> Result:
     """Anchor B: phantoms with regions."""
     result: Result = {}
     for snr in SNRS:
@@ -177,9 +179,9 @@ def _edges(regions: NDArray[Any]) -> NDArray[np.bool_]:
     return edge
 
 
-def part_networks(snrs: Sequence[int] = SNRS, seeds: int = 5, epochs: int = 150) -> Result:
+def part_networks(known: Result, snrs: Sequence[int] = SNRS, seeds: int = 5, epochs: int = 150) -> Result:
     """Train `cnn` and `si_cnn` on fewer phantoms (8 of 32 x 32), beside the other methods on the same phantoms."""
-    result: Result = {}
+    result: Result = dict(known)
     for snr in snrs:
         runs: Result = {}
         for seed in range(seeds if snr == 15 else 1):
@@ -197,33 +199,17 @@ def part_networks(snrs: Sequence[int] = SNRS, seeds: int = 5, epochs: int = 150)
 
 def _train(method: Any, made: Any, seed: int, epochs: int, **changes: Any) -> Result:
     """Train to the given epoch; keep errors on the way, and DSQ at some epochs."""
-    from napari_micromri.ivim.estimators.learning import LearningSettings
-    from napari_micromri.ivim.estimators.trained import Trained
-
-    warm_up = epochs if method == "cnn" else epochs // 3
-    settings = LearningSettings(
-        method=method, epochs=warm_up, rounds=epochs, delta=-1, seed=seed, learning_rate=2e-3, batch=2, tol=0.05
-    )
-    learning = Trained(FitOptions(), replace(settings, **changes)).learning(made.signals, made.b_values)
-    clean = np.moveaxis(made.clean, 0, 1)
     history = []
-    for epoch in learning.run():
-        if epoch.number % EVERY:
-            continue
-        maps, predicted = (t.numpy() for t in learning.predict())
-        errors = rmse(dict(zip(NAMES, np.moveaxis(maps, 1, 0), strict=True)), made.truth)
-        found = signal_quality(clean, learning.measured.numpy(), predicted, edges=np.linspace(0, 0.2, 9).tolist())
-        row: Result = {"epoch": epoch.number, "loss": epoch.loss, "rmse": errors, "q_p": found.q_p, "q_n": found.q_n}
-        row["training_signals"] = float(np.sqrt(np.mean((learning.targets.numpy() - clean) ** 2)))
-        row["round"] = epoch.round
-        if epoch.number in (EVERY, 30, 50, 100, epochs):
+    for look in watch(begin(made, method, epochs=epochs, seed=seed, **changes), made, epochs=epochs):
+        found = look.quality
+        row: Result = {"epoch": look.epoch, "loss": look.loss, "rmse": list(look.rmse.values()), "q_p": found.q_p}
+        row |= {"q_n": found.q_n, "training_signals": look.training_rmse, "round": look.round}
+        if look.epoch in (EVERY, 30, 50, 100, epochs):
             row["dsq"] = {
                 "eq9": found.eq9, "eq14": found.eq14, "overshoot": found.overshoot, "trend": found.gap_trend,
                 "bins": [[b.low, b.count, b.noise, b.recon_error] for b in found.bins],
             }  # fmt: skip
         history.append(row)
-        if epoch.number >= epochs:
-            break
     best = [min(row["rmse"][k] for row in history) for k in range(3)]
     return {"last": history[-1]["rmse"], "best": best, "history": history if made.sigma == 1 / 15 and seed == 0 else []}
 
@@ -235,16 +221,43 @@ VARIANTS: dict[str, Result] = {
     "fitting error from 0.06": {"fitting_max": 0.06},
     "batches of 5": {"batch": 5},
     "dropout 0.1": {"dropout": 0.1},
+    "warm-up ends at 1 % (tol)": {"tol": 0.01},
+    "warm-up ends at 20 % (tol)": {"tol": 0.2},
+    "at most 80 rounds": {"rounds": 80},
+    "200 rounds, 250 epochs": {"rounds": 200, "total": 250},
+}
+VARIANT_SEEDS = 3
+
+LARGER: dict[str, tuple[Result, Result]] = {
+    "25 phantoms of 32 x 32, one batch of 25": ({"count": 25, "size": 32}, {"batch": 25}),
+    "25 phantoms of 32 x 32, batches of 5": ({"count": 25, "size": 32}, {"batch": 5}),
 }
 
 
-def part_variants(seeds: int = 3, epochs: int = 150) -> Result:
-    """Train `si_cnn` with other settings at SNR 15; mean errors at the last epoch over the first seeds."""
-    made = [phantoms(8, 15, size=32, seed=10 + seed) for seed in range(seeds)]
-    return {
-        name: np.mean([_train("si_cnn", m, k, epochs, **changes)["last"] for k, m in enumerate(made)], axis=0).tolist()
-        for name, changes in VARIANTS.items()
-    }
+def part_variants(known: Result, epochs: int = 150) -> Result:
+    """Train `si_cnn` with other settings at SNR 15; mean errors at the last epoch over the first seeds.
+
+    What is known already is kept.
+    """
+    made = [phantoms(8, 15, size=32, seed=10 + seed) for seed in range(VARIANT_SEEDS)]
+
+    def last(total: int = epochs, **changes: Any) -> list[float]:
+        found = [_train("si_cnn", m, k, total, **changes)["last"] for k, m in enumerate(made)]
+        mean: list[float] = np.mean(found, axis=0).tolist()
+        return mean
+
+    return {name: known.get(name) or last(**changes) for name, changes in VARIANTS.items()}
+
+
+def part_larger(_known: Result, epochs: int = 100) -> Result:
+    """Train both networks on more phantoms at SNR 15, one seed, 100 epochs."""
+    result: Result = {}
+    for name, (extent, changes) in LARGER.items():
+        made = phantoms(snr=15, seed=10, **extent)
+        result[name] = {method: _train(method, made, 0, epochs, **changes) for method in ("cnn", "si_cnn")}
+        for found in result[name].values():
+            del found["history"]
+    return result
 
 
 ORGANS = {2: "liver", 3: "kidney", 4: "spleen", 1: "pancreas"}
@@ -263,7 +276,7 @@ def abdomen() -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     return file["data"][chosen].astype(np.float32), file["b"][chosen].astype(float), file["rois"]
 
 
-def part_abdomen() -> Result:
+def part_abdomen(_known: Result) -> Result:
     """Real abdomen: medians of regions, and how much they differ between maps from a sixth of the images each."""
     images, b, rois = abdomen()
     rank = np.zeros(len(b), dtype=int)
@@ -285,7 +298,7 @@ def part_abdomen() -> Result:
     return result
 
 
-def part_cord() -> Result:
+def part_cord(_known: Result) -> Result:
     """Real spinal cord: medians within the cord, for which the mask of cord and fluid is eroded."""
     from scipy import ndimage
 
@@ -308,13 +321,14 @@ def part_cord() -> Result:
     return result
 
 
-PARTS: dict[str, Callable[[], Result]] = {
+PARTS: dict[str, Callable[..., Result]] = {
     "voxels": part_voxels,
     "limit": part_limit,
     "generic": part_generic,
     "spatial": part_spatial,
     "networks": part_networks,
     "variants": part_variants,
+    "larger": part_larger,
     "abdomen": part_abdomen,
     "cord": part_cord,
 }
@@ -334,7 +348,7 @@ def percent(values: list[float]) -> str:
 def document(known: Result) -> dict[str, str]:
     """Make the tables, by the names of their places in the document."""
     makers = {
-        "variants": _variant_table, "voxels": _voxel_table, "spatial": _spatial_table,
+        "variants": _variant_table, "larger": _larger_table, "voxels": _voxel_table, "spatial": _spatial_table,
         "networks": _network_table, "dsq": _dsq_table,
         "abdomen": _abdomen_table, "cord": _cord_table,
     }  # fmt: skip
@@ -387,12 +401,21 @@ def _network_table(known: Result) -> str:
 
 
 def _variant_table(known: Result) -> str:
-    runs, count = known["networks"]["15"], 3
+    runs, count = known["networks"]["15"], VARIANT_SEEDS
     same = {
         f"`{m}`, as above": np.mean([r["last"] for r in runs[m][:count]], axis=0).tolist() for m in ("cnn", "si_cnn")
     }
     rows = [[name, figure(values)] for name, values in (same | known["variants"]).items()]
     return _table([f"`si_cnn` at SNR 15, {count} seeds, last epoch", "RMSE"], rows)
+
+
+def _larger_table(known: Result) -> str:
+    rows = []
+    for name, found in known["larger"].items():
+        cnn, si_cnn = found["cnn"], found["si_cnn"]
+        rows.append([name, *[figure(v) for v in (cnn["last"], cnn["best"], si_cnn["last"], si_cnn["best"])]])
+    head = ["SNR 15, one seed, 100 epochs", *[f"`{m}`, {w} epoch" for m in ("cnn", "si_cnn") for w in ("last", "best")]]
+    return _table(head, rows)
 
 
 def _dsq_table(known: Result) -> str:
@@ -547,6 +570,7 @@ def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=[*PARTS, "none"])
+    parser.add_argument("--snrs", nargs="+", type=int, default=SNRS, choices=SNRS, help="of the networks' part")
     parser.add_argument("--results", type=Path)
     parser.add_argument("--update", type=Path, help="document to put the tables into")
     parser.add_argument("--figures", type=Path, help="folder for the figures")
@@ -555,7 +579,7 @@ def main() -> None:
     for part in options.parts:
         if part == "none":
             break
-        known[part] = PARTS[part]()
+        known[part] = PARTS[part](known.get(part, {}), **({"snrs": options.snrs} if part == "networks" else {}))
         print(f"{part} is done", flush=True)
         if options.results:
             options.results.write_text(json.dumps(known, indent=1) + "\n")

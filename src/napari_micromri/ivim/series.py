@@ -57,7 +57,8 @@ class Series:
             by_axis = values[None, :] if scan.info.axes.index("t") < scan.info.axes.index("b") else values[:, None]
             values = np.broadcast_to(by_axis, outer).ravel()
         check_b_values(values, volumes, perfusion=False)
-        return cls(scan, tuple(values.tolist()), None if mask is None else _mask_of(mask, scan))
+        drawn = None if mask is None else np.nan_to_num(check_same_grid(mask, scan)) != 0
+        return cls(scan, tuple(values.tolist()), drawn)
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -123,12 +124,17 @@ class Series:
         return spatial.with_step({"step": "ivim", "map": name, "unit": unit} | dict(step))
 
 
-def _mask_of(mask: Scan, scan: Scan) -> NDArray[np.bool_]:
-    """Read a mask, which must lie on the scan's grid."""
-    mine, theirs = scan.info, mask.info
-    values = mask.read()
-    extra = tuple(k for k, axis in enumerate(theirs.axes) if axis in "tb" and mask.shape[k] == 1)
-    values = values.squeeze(extra)
+def check_same_grid(other: Scan, scan: Scan) -> NDArray[Any]:
+    """Read a mask or labels, which must lie on the grid of a scan's volumes.
+
+    Raises
+    ------
+    InputError
+        Another shape, voxel size or place.
+    """
+    mine, theirs = scan.info, other.info
+    values = other.read()
+    values = values.squeeze(tuple(k for k, axis in enumerate(theirs.axes) if axis in "tb" and other.shape[k] == 1))
     grid = tuple(n for n, axis in zip(scan.shape, mine.axes, strict=True) if axis in "zyx")
     same = values.shape == grid and np.allclose(mine.voxel_size, theirs.voxel_size, rtol=1e-3)
     if same and mine.direction is not None and theirs.direction is not None:
@@ -136,7 +142,7 @@ def _mask_of(mask: Scan, scan: Scan) -> NDArray[np.bool_]:
         same = bool((off < 0.1).all()) and np.allclose(mine.direction, theirs.direction, atol=1e-2)
     if not same:
         raise InputError(
-            f"The mask '{theirs.name}' ({' × '.join(map(str, values.shape))}) doesn't lie on the grid of "
+            f"'{theirs.name}' ({' × '.join(map(str, values.shape))}) doesn't lie on the grid of "
             f"'{mine.name}' ({' × '.join(map(str, grid))}). Make it from a volume of this scan."
         )
-    return np.asarray(np.nan_to_num(values) != 0)
+    return np.asarray(values)

@@ -97,7 +97,7 @@ def watch(learning: Learning, made: Simulated, *, epochs: int = 150, should_stop
         clean = np.moveaxis(made.clean / made.truth["S0"], 0, 1)
     clean = np.where(valid & np.isfinite(clean), clean, np.nan)
     for epoch in learning.run(should_stop):
-        if epoch.number % EVERY == 0 or epoch.number == epochs:
+        if epoch.number % EVERY == 0 or epoch.number == epochs or learning.finished:
             yield _look(learning, made, epoch, clean)
         if epoch.number >= epochs:
             return

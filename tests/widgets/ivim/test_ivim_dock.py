@@ -146,3 +146,32 @@ def test_bad_input_is_one_sentence(viewer, dock, qtbot, scan):
     dock.start(preview=False)
     assert "ten" in dock.form.status.text()
     assert dock._job is None
+
+
+def test_maps_are_measured_in_labels_and_in_drawn_regions(viewer, dock, qtbot, scan, tmp_path):
+    source = add(viewer, scan)
+    labels = np.zeros((2, 6, 5), int)
+    labels[0, :, 2:4], labels[1, 2, 4] = 1, 2
+    viewer.add_labels(labels, name="organs", scale=source.scale[1:])
+    dock.layers.choose(source)
+    assert not dock.regions.measure.isEnabled()  # nothing was fitted yet
+    for method in ("lsq", "segmented"):
+        fitted(dock, viewer, qtbot, method=method)
+        qtbot.waitUntil(lambda: dock.regions._job is None, timeout=60_000)
+    rows = {(row.region, row.method, row.map): row for row in dock.regions.rows}
+    assert rows["label 1", "lsq", "D"].stats.n == 12
+    assert rows["label 2", "segmented", "f"].stats.mean == pytest.approx(100 * F, rel=0.05)
+    dock.regions.map.setCurrentText("f (%)")
+    shown = [[dock.regions.table.item(k, column).text() for column in range(6)] for k in range(4)]
+    assert [line[:2] for line in shown] == [[f"label {k}", method] for k in (1, 2) for method in ("lsq", "segmented")]
+    assert float(shown[0][2]) == pytest.approx(100 * F, rel=0.01)
+    path = tmp_path / "table.csv"
+    dock.regions.save_to(path)
+    assert len(path.read_text().splitlines()) == 1 + len(rows)
+    # Slice 1, rows 1 and 2, columns 2 and 3, in mm
+    corners = np.array([[2, 0.4, 0.9], [2, 0.4, 1.6], [2, 1.1, 1.6], [2, 1.1, 0.9]])
+    viewer.add_shapes([corners], shape_type="polygon", name="drawn", axis_labels=("z", "y", "x"))
+    dock.regions.layer.setCurrentText("drawn")
+    dock.regions.measure.click()
+    qtbot.waitUntil(lambda: dock.regions._job is None, timeout=60_000)
+    assert {(row.region, row.stats.n) for row in dock.regions.rows if row.map == "D"} == {("ROI", 4)}

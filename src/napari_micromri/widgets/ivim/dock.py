@@ -22,6 +22,7 @@ from napari_micromri.widgets.ivim.model import (
     summary,
     voxel_curves,
 )
+from napari_micromri.widgets.ivim.regions_tab import RegionsTab
 from napari_micromri.widgets.ivim.signal_tab import SignalTab
 from napari_micromri.widgets.results import RESULT_KEY
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
@@ -50,10 +51,12 @@ class IvimWidget(QWidget):
         self._fitted: Request | None = None
         self._source: Image | None = None
         self._job: BackgroundJob | None = None
+        self.regions = RegionsTab(napari_viewer)
         self.signals = SignalTab()
         self.tabs = QTabWidget()
         self.tabs.setMinimumWidth(310)
         self.tabs.addTab(scrolled(self.form), "Maps")
+        self.tabs.addTab(scrolled(self.regions), "Regions")
         self.tabs.addTab(scrolled(self.signals), "Signal quality")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -139,6 +142,7 @@ class IvimWidget(QWidget):
             self.look_at(tuple(event.position))
 
     def _layers_changed(self) -> None:
+        self.regions.list_layers()
         self.form.set_masks([one.name for one in self.viewer.layers if isinstance(one, Labels)])
         self._update()
 
@@ -206,6 +210,7 @@ class IvimWidget(QWidget):
         for data, attributes in map_layers(request, fit, **extras):
             self._show_map(data, attributes)
         self.form.status.setText(summary(fit))
+        self.regions.show_fits(request, self.fits)
 
     def _show_map(self, data: Any, attributes: dict[str, Any]) -> None:
         """Add a map, or give the one of the same name new values: contrast limits that were set by hand stay."""

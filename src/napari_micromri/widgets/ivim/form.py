@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QLineEdit,
@@ -19,7 +18,7 @@ from qtpy.QtWidgets import (
 from napari_micromri.ivim import METHODS
 from napari_micromri.widgets.ivim.model import BRIGHT, EVERYWHERE, SUGGESTED, offered_methods
 from napari_micromri.widgets.ivim.voxel_plot import VoxelPlot
-from napari_micromri.widgets.shared.parts import Chooser, button, column, row, small_button, text_line
+from napari_micromri.widgets.shared.parts import Chooser, button, column, row, set_lines, small_button, text_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,19 +58,9 @@ class IvimForm(QWidget):
         self._connect()
         self.show_running(False)
 
-    def set_lines(self, chooser: QComboBox, labels: Sequence[str]) -> None:
-        """Replace the lines of a chooser without telling anyone; the choice stays where it can."""
-        from superqt.utils import signals_blocked
-
-        chosen = chooser.currentText()
-        with signals_blocked(chooser):
-            chooser.clear()
-            chooser.addItems(list(labels))
-            chooser.setCurrentIndex(max(0, chooser.findText(chosen)))
-
     def set_masks(self, labels: Sequence[str]) -> None:
         """Offer the labels layers that there are."""
-        self.set_lines(self.where, [BRIGHT, EVERYWHERE, *labels])
+        set_lines(self.where, [BRIGHT, EVERYWHERE, *labels])
 
     def show_advice(self) -> None:
         """Say when to use the method, and offer what it gives."""

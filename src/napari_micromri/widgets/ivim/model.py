@@ -10,8 +10,11 @@ import numpy as np
 from napari_micromri.errors import InputError
 from napari_micromri.ivim import METHODS, PARAMETERS
 from napari_micromri.ivim.b_values import average_repeats, b_values_of, parse_b_values
+from napari_micromri.ivim.regions import label_regions, roi_regions
 from napari_micromri.ivim.series import Series
 from napari_micromri.plugin.layers import METADATA_KEY, Placement, layer_to_scan, quick_contrast_limits
+from napari_micromri.plugin.roi_layers import read_rois
+from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_micromri.ivim import Fit
+    from napari_micromri.ivim.regions import RegionRow, Regions
     from napari_micromri.plugin.layers import Attributes, LayerLike
-    from napari_micromri.scan import Scan
 
 EVERYWHERE, BRIGHT = "everywhere", "above a threshold"
 SUGGESTED = "bayes"
@@ -66,7 +69,7 @@ def request_of_layer(layer: LayerLike, b_values: str, mask: NDArray[Any] | str) 
     _, attributes, _ = layer.as_layer_data_tuple()
     series = Series.of(scan, parse_b_values(b_values))
     if not isinstance(mask, str):
-        series = replace(series, mask=_on_grid(np.asarray(mask), series))
+        series = replace(series, mask=_on_grid(np.asarray(mask), series) != 0)
     elif mask == BRIGHT:
         series = replace(series, mask=bright(series))
     whole = Placement.of_layer(attributes, scan)
@@ -91,16 +94,31 @@ def bright(series: Series) -> NDArray[np.bool_]:
     return np.asarray(volume > limit).reshape(series.grid)
 
 
-def _on_grid(mask: NDArray[Any], series: Series) -> NDArray[np.bool_]:
+def _on_grid(mask: NDArray[Any], series: Series) -> NDArray[Any]:
     found = mask.squeeze() if mask.shape != series.grid else mask
     if found.shape != series.grid and mask.shape[-len(series.grid) :] == series.grid:
-        found = np.asarray(mask.reshape(-1, *series.grid).any(axis=0))  # drawn on one volume of several
+        found = np.asarray(mask.reshape(-1, *series.grid).max(axis=0))  # drawn on one volume of several
     if found.shape != series.grid:
         raise InputError(
             f"The labels have the shape {mask.shape} and a volume {series.grid}. Draw them on a layer that was made "
             "for this scan."
         )
-    return np.asarray(found != 0)
+    return found
+
+
+def regions_of_layer(layer: Any, request: Request) -> Regions:
+    """Take the regions of a Labels layer on the grid of the maps, or of a Shapes layer by their place in mm.
+
+    Raises
+    ------
+    InputError
+        The layer lies elsewhere, or holds no region.
+    """
+    series = request.series
+    if hasattr(layer, "shape_type"):
+        grid = np.broadcast_to(np.float32(0), series.grid)
+        return roi_regions(read_rois(layer).usable, Scan(grid, series.map_info("D", {})))
+    return label_regions(_on_grid(np.asarray(layer.data), series), series.grid)
 
 
 def map_layers(request: Request, fit: Fit, *, deviations: bool, quality: bool) -> list[tuple[Any, Attributes]]:
@@ -184,6 +202,29 @@ def describe(fit: Fit, where: tuple[int, ...]) -> str:
         sd = f" ± {parameter.factor * float(fit.sd[name][where]):.2g}" if name in fit.sd else ""
         parts.append(f"{parameter.label} {parameter.factor * value:.3g}{sd} {parameter.unit}")
     return ", ".join(parts)
+
+
+REGION_COLUMNS = (
+    ("Region", "A label, or ROIs of one name."),
+    ("Method", "What made the map."),
+    ("Mean", "Mean over the voxels that were fitted."),
+    ("SD", "Standard deviation over these voxels (population)."),
+    ("Median", "Half of the voxels lie above."),
+    ("n", "Voxels that were fitted; how many weren't, or lie on a bound, is in the exported table."),
+)
+
+
+def map_label(row: RegionRow) -> str:
+    """Name a row's map with its unit, as its layer is named."""
+    name, _, sd = row.map.partition("_")
+    parameter = PARAMETERS.get(name)
+    return f"{'SD of ' if sd else ''}{parameter.label if parameter else 'misfit'}{f' ({row.unit})' if row.unit else ''}"
+
+
+def region_cells(row: RegionRow) -> tuple[str, ...]:
+    """Give a row's cells for the table."""
+    numbers = (f"{value:.3g}" for value in (row.stats.mean, row.stats.sd, row.stats.median))
+    return row.region, row.method, *numbers, str(int(row.stats.n))
 
 
 def summary(fit: Fit) -> str:

@@ -22,9 +22,9 @@ from qtpy.QtWidgets import (
 from napari_micromri.measure.evaluation.summary import DEFINITIONS, heading
 from napari_micromri.measure.metrics import METRICS
 from napari_micromri.study.model import SETS
-from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
+from napari_micromri.widgets.measuring.parts import button, chooser, row, text
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
-from napari_micromri.widgets.shared.parts import ElidedLabel
+from napari_micromri.widgets.shared.parts import ElidedLabel, figures_table
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 
 if TYPE_CHECKING:

@@ -14,8 +14,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QTableView,
-    QTableWidget,
-    QTableWidgetItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -24,7 +22,7 @@ from qtpy.QtWidgets import (
 from napari_micromri.widgets.measuring.plots import Plot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from qtpy.QtCore import QAbstractItemModel
 
@@ -71,24 +69,6 @@ def table_view(model: QAbstractItemModel, tooltip: str) -> QTableView:
     view.horizontalHeader().setResizeContentsPrecision(20)
     view.horizontalHeader().setMinimumSectionSize(34)
     return view
-
-
-def figures_table(columns: Iterable[tuple[str, str]]) -> QTableWidget:
-    """Make a small table that is only read: a title and a tooltip for each column."""
-    titles = list(columns)
-    table = QTableWidget(0, len(titles))
-    for column, (title, tooltip) in enumerate(titles):
-        item = QTableWidgetItem(title)
-        item.setToolTip(tooltip)
-        table.setHorizontalHeaderItem(column, item)
-    table.verticalHeader().setVisible(False)
-    table.verticalHeader().setDefaultSectionSize(22)
-    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    table.horizontalHeader().setMinimumSectionSize(34)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setMinimumHeight(92)
-    table.setMaximumHeight(120)
-    return table
 
 
 def row(*widgets: QWidget) -> QWidget:

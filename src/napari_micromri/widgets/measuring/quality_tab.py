@@ -13,10 +13,11 @@ from qtpy.QtWidgets import QLabel, QTableWidgetItem, QVBoxLayout, QWidget
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.measuring.model import QUALITY_COLUMNS, labels, quality_cells, quality_summary
-from napari_micromri.widgets.measuring.parts import button, chooser, figures_table, row, text
+from napari_micromri.widgets.measuring.parts import button, chooser, row, text
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.measuring.quality_work import Asked, Found, compare_images, residuals
 from napari_micromri.widgets.results import RESULT_KEY
+from napari_micromri.widgets.shared.parts import figures_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QAbstractItemView,
     QBoxLayout,
     QComboBox,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QElidingLabel
+from superqt.utils import signals_blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from qtpy.QtGui import QKeyEvent
 
@@ -60,6 +65,15 @@ class Chooser(QComboBox):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Take only the keys that steer."""
         pass_on_text(event, super().keyPressEvent)
+
+
+def set_lines(chooser: QComboBox, labels: Sequence[str]) -> None:
+    """Replace the lines of a chooser without telling anyone; the choice stays where it can."""
+    chosen = chooser.currentText()
+    with signals_blocked(chooser):
+        chooser.clear()
+        chooser.addItems(list(labels))
+        chooser.setCurrentIndex(max(0, chooser.findText(chosen)))
 
 
 def pass_on_text(event: QKeyEvent, take: Callable[[QKeyEvent], None]) -> None:
@@ -127,6 +141,24 @@ def scrolled(widget: QWidget) -> QScrollArea:
     area.setFrameShape(QScrollArea.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return area
+
+
+def figures_table(columns: Iterable[tuple[str, str]]) -> QTableWidget:
+    """Make a small table that is only read: a title and a tooltip for each column."""
+    titles = list(columns)
+    table = QTableWidget(0, len(titles))
+    for column, (title, tooltip) in enumerate(titles):
+        item = QTableWidgetItem(title)
+        item.setToolTip(tooltip)
+        table.setHorizontalHeaderItem(column, item)
+    table.verticalHeader().setVisible(False)
+    table.verticalHeader().setDefaultSectionSize(22)
+    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    table.horizontalHeader().setMinimumSectionSize(34)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setMinimumHeight(92)
+    table.setMaximumHeight(120)
+    return table
 
 
 def _fill(layout: QBoxLayout, widgets: Sequence[QWidget], stretch: Sequence[int]) -> None:
