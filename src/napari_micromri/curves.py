@@ -6,6 +6,8 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_micromri.charts import new_figure, use_logarithm
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,16 +45,16 @@ class Chart:
 
 
 def draw(title: str, charts: Sequence[Chart]) -> Figure:
-    """Draw charts beside and below each other, two in a row."""
-    from matplotlib.figure import Figure
-
+    """Draw charts beside and below each other, two in a row; within `charts.our_style`."""
     columns = min(2, len(charts))
     rows = -(-len(charts) // columns)
-    figure = Figure(figsize=(5.2 * columns, 3.6 * rows), layout="constrained")
+    figure, panels = new_figure(5.2 * columns, 3.6 * rows, columns=columns, rows=rows)
     figure.suptitle(title)
-    for axes, chart in zip(figure.subplots(rows, columns, squeeze=False).flat, charts, strict=False):
+    for axes, chart in zip(panels, charts, strict=False):
         for line in chart.lines:
             axes.plot(line.x, line.y, "--" if line.dashed else "-", color=line.colour, label=line.label)
-        axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label, yscale="log" if chart.log else "linear")
-        axes.legend(fontsize=8, frameon=False)
+        axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
+        if chart.log:
+            use_logarithm(axes, "y")
+        axes.legend()
     return figure

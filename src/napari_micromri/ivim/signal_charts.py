@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri.charts import our_style
 from napari_micromri.curves import Chart, Line, draw
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.io.csv_table import write_csv
@@ -121,7 +122,8 @@ def _write(
     target = Path(folder)
     with atomic_output(target, overwrite=overwrite) as temporary:
         temporary.mkdir()
-        draw(title, drawn).savefig(temporary / "plots.png", dpi=150)
+        with our_style():
+            draw(title, drawn).savefig(temporary / "plots.png", dpi=150)
         for name, rows in tables.items():
             with (temporary / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
                 write_csv(stream, list(rows[0]), rows)
