@@ -8,8 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.plugin.denoising import request_of_layer, run_request, slice_axes
@@ -24,10 +22,10 @@ from napari_micromri.widgets.denoise_model import (
     slice_count,
 )
 from napari_micromri.widgets.results import add_result, has_preview, remove_previews, show_preview
+from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
 from napari_micromri.widgets.shared.model_chooser import ModelChooser
 from napari_micromri.widgets.shared.pace import Pace
-from napari_micromri.widgets.shared.tabs import open_as_tab
 from napari_micromri.widgets.shared.torch_loading import with_torch
 from napari_micromri.widgets.verdict import VerdictView
 
@@ -42,20 +40,17 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.shared.models import ModelChoice
 
 
-class DenoiseWidget(QWidget):
+class DenoiseWidget(Dock):
     """Denoise a layer: choose, try one slice, run, and get the result as a layer over the input."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        open_as_tab(self)
         self.viewer = napari_viewer
         self.form = DenoiseForm()
         self._job: BackgroundJob | None = None
         self._running: tuple[DenoiseRequest, Image, bool] | None = None
         self._stopping = self._has_result = False
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
+        self.hold(self.form)
         self.verdict = VerdictView(napari_viewer)
         self.form.add_verdict(self.verdict)
         self.models = ModelChooser(self.form.model)
@@ -74,12 +69,6 @@ class DenoiseWidget(QWidget):
         form.denoise.clicked.connect(self.start_denoising)
         form.cancel.clicked.connect(self.cancel)
         self.viewer.layers.selection.events.active.connect(self._show_verdict)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
 
     def shut_down(self) -> None:
         """Stop the run, drop what it gives, and listen to the viewer no more."""
@@ -134,6 +123,7 @@ class DenoiseWidget(QWidget):
         self.form.preview.setEnabled(state.can_preview)
         self.form.denoise.setEnabled(state.can_denoise)
         self.form.cancel.setEnabled(state.can_cancel)
+        self.form.show_running(state.running)
         self.form.hint.setText(state.hint)
         self._show_verdict()
 

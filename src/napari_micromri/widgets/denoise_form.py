@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ZARR_ENDING = ".ome.zarr"
-MINIMUM_WIDTH = 290
-"""In pixels: the names of models are readable and a laptop's screen still shows the image."""
 
 
 class DenoiseForm(QWidget):
@@ -43,7 +41,6 @@ class DenoiseForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setMinimumWidth(MINIMUM_WIDTH)
         self.hint = _text()
         self.layer = _chooser("The scan to denoise: an image layer.")
         self.model = _chooser("The trained network that denoises.")
@@ -90,6 +87,11 @@ class DenoiseForm(QWidget):
         """Tell the path to stream to; None when the result stays in memory."""
         text = self.path.text().strip()
         return Path(text).expanduser() if self.to_file.isChecked() and text else None
+
+    def show_running(self, running: bool) -> None:
+        """Show what belongs to a run only while there is one."""
+        self.cancel.setVisible(running)
+        self.progress.setVisible(running)
 
     def show_parts(self, *, axis: bool, most_steps: int, takes_noise: bool) -> None:
         """Show only the rows that matter now."""

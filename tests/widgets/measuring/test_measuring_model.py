@@ -105,10 +105,15 @@ def test_cells(rows):
 
     shown = cells(rows[4])
     assert shown["CNR"] == "20 ★"
-    assert shown["Norm. SD"] == "0.08 ★"
-    assert (shown["Contrast/HR"], shown["SD bg/HR"], shown["n"], shown["Slice"][:3]) == ("80 %", "50 %", "100", "1 ·")
+    assert shown["Norm.\nSD"] == "0.08 ★"
+    assert (shown["Contrast\nof HR"], shown["SD bg\nof HR"], shown["n"], shown["Slice"][:3]) == (
+        "80 %",
+        "50 %",
+        "100",
+        "1 ·",
+    )
     doubtful = cells(rows[0])
-    assert (doubtful["CNR"], doubtful["Norm. SD"], doubtful["Background"]) == ("– ⚠", "–", "–")
+    assert (doubtful["CNR"], doubtful["Norm.\nSD"], doubtful["Background"]) == ("– ⚠", "–", "–")
     assert (number(math.inf), percent(math.nan)) == ("–", "–")
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.plugin.layers import layer_to_scan
@@ -25,9 +24,8 @@ from napari_micromri.widgets.ivim.model import (
 from napari_micromri.widgets.ivim.regions_tab import RegionsTab
 from napari_micromri.widgets.ivim.signal_tab import SignalTab
 from napari_micromri.widgets.results import RESULT_KEY
+from napari_micromri.widgets.shared.dock import Dock, Scroll
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
-from napari_micromri.widgets.shared.parts import scrolled
-from napari_micromri.widgets.shared.tabs import open_as_tab
 from napari_micromri.widgets.shared.torch_loading import with_torch
 
 if TYPE_CHECKING:
@@ -38,12 +36,11 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.ivim.model import Request
 
 
-class IvimWidget(QWidget):
+class IvimWidget(Dock):
     """Fit IVIM maps of D, f and D* to a diffusion series, and see measured and fitted signals of any voxel."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        open_as_tab(self)
         self.viewer = napari_viewer
         self.form = IvimForm()
         self.layers = LayerChooser(self.form.layer, napari_viewer)
@@ -54,13 +51,10 @@ class IvimWidget(QWidget):
         self.regions = RegionsTab(napari_viewer)
         self.signals = SignalTab()
         self.tabs = QTabWidget()
-        self.tabs.setMinimumWidth(310)
-        self.tabs.addTab(scrolled(self.form), "Maps")
-        self.tabs.addTab(scrolled(self.regions), "Regions")
-        self.tabs.addTab(scrolled(self.signals), "Signal quality")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.tabs)
+        self.tabs.addTab(Scroll(self.form), "Maps")
+        self.tabs.addTab(Scroll(self.regions), "Regions")
+        self.tabs.addTab(Scroll(self.signals), "Signal quality")
+        self.hold(self.tabs)
         self.layers.changed.connect(self._layers_changed)
         self.form.changed.connect(self._update)
         self.form.load.clicked.connect(self._load_b_values)
@@ -69,12 +63,6 @@ class IvimWidget(QWidget):
         self.form.cancel.clicked.connect(self._stop)
         napari_viewer.mouse_drag_callbacks.append(self._clicked)
         self._layers_changed()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
 
     def shut_down(self) -> None:
         """Stop the fit, and listen to the viewer no more."""

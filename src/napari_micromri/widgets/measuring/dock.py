@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QItemSelectionModel, Qt
+from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined,unused-ignore]
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Settings
@@ -22,7 +21,7 @@ from napari_micromri.widgets.measuring.model import MeasureState, bars, explain,
 from napari_micromri.widgets.measuring.place import Place, place_of, time_and_weighting
 from napari_micromri.widgets.measuring.quality_tab import QualityTab
 from napari_micromri.widgets.measuring.rois import RoiLayer
-from napari_micromri.widgets.shared.tabs import open_as_tab
+from napari_micromri.widgets.shared.dock import Dock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +33,11 @@ if TYPE_CHECKING:
     from napari_micromri.measure.roi import Kind
 
 
-class MeasureWidget(QWidget):
+class MeasureWidget(Dock):
     """Measure CNR and normalised SD on LR, DL and HR: draw two rectangles, read the figures, export them."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        open_as_tab(self)
         self.viewer = napari_viewer
         self.layers = LayerRoles(napari_viewer)
         self.quality = QualityTab(napari_viewer)
@@ -54,11 +52,7 @@ class MeasureWidget(QWidget):
         self._problem: str | None = None
         self._selecting = False
         self._awaited = 0  # shapes there will be when the one that is to be drawn is there
-        # Else napari would give a part of the height to an empty space below.
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
+        self.hold(self.form)
         self._connect()
         self._connect_form()
         self.measure()
@@ -104,12 +98,6 @@ class MeasureWidget(QWidget):
             shortcut = QShortcut(QKeySequence(keys), owner)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(action)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
 
     def shut_down(self) -> None:
         """Stop what is computed, and listen to the viewer no more."""

@@ -9,13 +9,12 @@ from qtpy.QtWidgets import QAbstractItemView, QLabel, QTabWidget, QVBoxLayout, Q
 from napari_micromri.widgets.measuring.parts import button, chooser, column, row, table_view, text
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.measuring.tables import FiguresModel, RegionsModel
-from napari_micromri.widgets.shared.parts import scrolled
+from napari_micromri.widgets.shared.dock import Scroll
 
 if TYPE_CHECKING:
     from napari_micromri.widgets.measuring.layers import LayerRoles
     from napari_micromri.widgets.measuring.model import MeasureState, Quantity
 
-MINIMUM_WIDTH = 310
 HERE, EVERYWHERE = "this slice", "all slices"
 TABLE, BARS, ROIS, QUALITY, EVALUATE = "Table", "Bars", "ROIs", "Image quality", "Evaluate"
 QUANTITIES: tuple[Quantity, ...] = ("CNR", "normalised SD", "contrast", "background SD", "mean")
@@ -26,7 +25,6 @@ class MeasureForm(QWidget):
 
     def __init__(self, layers: LayerRoles, quality: QWidget, evaluation: QWidget) -> None:
         super().__init__()
-        self.setMinimumWidth(MINIMUM_WIDTH)
         self.layers = layers
         self.hint, self.explanation, self.status = text(), text(), text()
         self.draw_roi = button(
@@ -98,13 +96,13 @@ class MeasureForm(QWidget):
             (TABLE, figures, "Mean, SD, CNR and normalised SD of every ROI."),
             (BARS, column(row(QLabel("Show"), self.quantity), self.bars), "LR, DL and HR as bars."),
             (ROIS, regions, "Names, kinds, copies, files and rules of the ROIs."),
-            (QUALITY, scrolled(self.quality), "PSNR, SSIM, bias and detail against a reference; residual images."),
-            (EVALUATE, scrolled(self.evaluation), "Models on a set of a study, with a report."),
+            (QUALITY, Scroll(self.quality), "PSNR, SSIM, bias and detail against a reference; residual images."),
+            (EVALUATE, Scroll(self.evaluation), "Models on a set of a study, with a report."),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tooltip)
         self.about_layers = column(self.hint, self.layers, row(self.draw_roi, self.draw_background))
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(9, 6, 9, 6)
+        layout.setContentsMargins(4, 6, 4, 6)
         layout.addWidget(self.about_layers)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.status)

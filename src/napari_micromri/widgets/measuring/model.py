@@ -132,24 +132,25 @@ def _normalised_sd(row: Row) -> str:
 
 
 IMAGE_COLUMN = 1
+# What the sentence below the table argues with comes first: a narrow dock shows it without scrolling.
 COLUMNS = (
     Column("ROI", "Name of the region; click a row to go to it.", lambda row: row.roi.name),
     Column("Image", "The layer that was measured, on its own pixels.", lambda row: row.image),
-    Column("Slice", "Slice of this layer, counted from 0, and its place in mm.", _slice),
     Column(
         "CNR",
         f"(mean of ROI − mean of background) / SD of background. {BEST} the largest, {DOUBT} see the text below.",
         _cnr,
     ),
-    Column("Norm. SD", f"Normalised SD: SD / mean of the background. {BEST} the smallest.", _normalised_sd),
-    Column("Contrast", "Mean of the ROI − mean of the background.", lambda row: number(row.contrast)),
-    Column("SD bg", "SD of the background.", lambda row: number(row.background_stats.sd)),
-    Column("Contrast/HR", "Contrast kept, relative to HR.", lambda row: percent(row.contrast_to_reference)),
+    Column("Norm.\nSD", f"Normalised SD: SD / mean of the background. {BEST} the smallest.", _normalised_sd),
+    Column("Contrast\nof HR", "Contrast kept, relative to HR.", lambda row: percent(row.contrast_to_reference)),
     Column(
-        "SD bg/HR",
+        "SD bg\nof HR",
         "SD of the background relative to HR. A small one raises the CNR without any contrast gained.",
         lambda row: percent(row.background_sd_to_reference),
     ),
+    Column("Slice", "Slice of this layer, counted from 0, and its place in mm.", _slice),
+    Column("Contrast", "Mean of the ROI − mean of the background.", lambda row: number(row.contrast)),
+    Column("SD bg", "SD of the background.", lambda row: number(row.background_stats.sd)),
     Column("Mean", "Mean of the ROI.", lambda row: number(row.stats.mean)),
     Column("SD", "Population standard deviation of the ROI.", lambda row: number(row.stats.sd)),
     Column("n", "Pixels of the ROI on this layer's own grid.", lambda row: number(row.stats.n)),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 COLOURS = {"LR": "#8da0cb", "DL": "#fc8d62", "HR": "#66c2a5"}
 OTHER_COLOURS = ("#e78ac3", "#a6d854", "#ffd92f", "#e5c494")
 HEIGHT = 190
+ROOM_FOR_LEGEND = 0.2
+"""Of the height of the bars, above them, so that the legend lies over none."""
 
 
 def colour_of(label: str, number: int) -> str:
@@ -42,7 +44,7 @@ class Plot(QWidget):
         """Draw a group of bars for each region, a bar for each image."""
         from pyqtgraph import BarGraphItem
 
-        plot = self._fresh(title, "")
+        plot = self._fresh(title, "", legend_columns=3)
         width = 0.8 / max(len(images), 1)
         for number, image in enumerate(images):
             places = [k + (number - (len(images) - 1) / 2) * width for k in range(len(values))]
@@ -53,6 +55,9 @@ class Plot(QWidget):
         ticks = [(k, _cut(name)) for k, name in enumerate(values)]
         plot.getAxis("bottom").setTicks([ticks if len(ticks) <= 8 else ticks[:: -(-len(ticks) // 8)]])
         plot.setXRange(-0.6, max(len(values), 1) - 0.4)
+        heights = [height for of in values.values() for height in of.values()]
+        lowest, highest = min(0.0, 0.0, *heights), max(0.0, 0.0, *heights)
+        plot.setYRange(lowest, highest + ROOM_FOR_LEGEND * (highest - lowest))
 
     def show_curves(self, curves: Mapping[str, tuple[Curve, Curve]]) -> None:
         """Draw power ratio (solid) and ring correlation (dashed) over spatial frequency, for each image."""
@@ -72,10 +77,11 @@ class Plot(QWidget):
         if self._plot is not None:
             self._plot.clear()
 
-    def _fresh(self, left: str, bottom: str) -> Any:
+    def _fresh(self, left: str, bottom: str, *, legend_columns: int = 2) -> Any:
         if self._plot is None:
             self._plot = self._make()
         self._plot.clear()
+        self._plot.getPlotItem().legend.setColumnCount(legend_columns)
         self._plot.setLabel("left", left)
         self._plot.setLabel("bottom", bottom)
         return self._plot

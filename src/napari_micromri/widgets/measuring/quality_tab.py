@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
-from qtpy.QtWidgets import QLabel, QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QTableWidgetItem, QVBoxLayout, QWidget
 
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.widgets.background import BackgroundJob
@@ -203,9 +203,15 @@ class QualityTab(QWidget):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 6, 4, 4)
-        layout.addWidget(row(QLabel("Against"), self.reference, QLabel("by"), self.mode))
-        layout.addWidget(row(QLabel("For"), self.slices))
-        layout.addWidget(row(QLabel("Inside"), self.within))
+        rows = QFormLayout()
+        for label, field in (
+            ("Against", self.reference),
+            ("Slices", self.slices),
+            ("Inside", self.within),
+            ("Upsampling", self.mode),
+        ):
+            rows.addRow(label, field)
+        layout.addLayout(rows)
         layout.addWidget(row(self.compare, self.residual))
         layout.addWidget(self.table)
         layout.addWidget(self.summary)

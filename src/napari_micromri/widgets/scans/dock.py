@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog
 
 from napari_micromri.plugin.letters import show_letters
 from napari_micromri.widgets.scans.columns import summary
@@ -16,8 +15,8 @@ from napari_micromri.widgets.scans.finding import Finding
 from napari_micromri.widgets.scans.form import ScansForm
 from napari_micromri.widgets.scans.handing import denoise_many, fit_ivim, make_study
 from napari_micromri.widgets.scans.opening import LayerOpener
+from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.shared.recent import recent_folders, remember_folder
-from napari_micromri.widgets.shared.tabs import open_as_tab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,27 +26,19 @@ if TYPE_CHECKING:
 
     from napari_micromri.study.discovery import Found
 
-MINIMUM_WIDTH = 320
 
-
-class ScansWidget(QWidget):
+class ScansWidget(Dock):
     """Lists the scans of a folder, a study or files, and brings them into the viewer and the other docks."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        open_as_tab(self)
         self.viewer = napari_viewer
-        self.setMinimumWidth(MINIMUM_WIDTH)
         self.setAcceptDrops(True)
-        # napari puts a stretch below widgets that don't want to grow.
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.form = form = ScansForm()
         self.finding: Finding | None = None
         show_letters(napari_viewer)
         self.opener = LayerOpener(napari_viewer, self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(form)
+        self.hold(form)
         form.open_folder.clicked.connect(self._ask_folder)
         form.recent.aboutToShow.connect(self._fill_recent)
         form.stop.clicked.connect(self._stop)
@@ -94,12 +85,6 @@ class ScansWidget(QWidget):
         """List what was dropped."""
         event.acceptProposedAction()
         self.open_paths(*(url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()))
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Stop everything when napari takes the widget out of its dock, which is how a dock is closed."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
 
     def shut_down(self) -> None:
         """Look for nothing and add nothing more."""

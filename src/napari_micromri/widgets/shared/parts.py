@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
@@ -131,16 +130,6 @@ def column(*widgets: QWidget, stretch: Sequence[int] = ()) -> QWidget:
     parent = QWidget()
     _fill(QVBoxLayout(parent), widgets, stretch or [0] * len(widgets))
     return parent
-
-
-def scrolled(widget: QWidget) -> QScrollArea:
-    """Let a tall widget be scrolled where the window is low, e.g. with two docks below each other."""
-    area = QScrollArea()
-    area.setWidget(widget)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QScrollArea.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    return area
 
 
 def figures_table(columns: Iterable[tuple[str, str]]) -> QTableWidget:

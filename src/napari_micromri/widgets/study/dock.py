@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QCheckBox, QTabWidget, QVBoxLayout, QWidget
 
 from napari_micromri.study.model import REASONS
 from napari_micromri.widgets.background import BackgroundJob
+from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.shared.parts import row, text_line
 from napari_micromri.widgets.shared.recent import recent, remember
-from napari_micromri.widgets.shared.tabs import open_as_tab
 from napari_micromri.widgets.study.crop_tab import CropTab
 from napari_micromri.widgets.study.cropping import CropControl
 from napari_micromri.widgets.study.curator import Curator
@@ -40,18 +40,15 @@ if TYPE_CHECKING:
 
     from napari_micromri.widgets.study.session import Session
 
-MINIMUM_WIDTH = 320
 LOOK_AGAIN_MS = 2000
 
 
-class StudyWidget(QWidget):
+class StudyWidget(Dock):
     """Look through a study: pairs, slices and their marks, suggestions, crop and split."""
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        open_as_tab(self)
         self.viewer = napari_viewer
-        self.setMinimumWidth(MINIMUM_WIDTH)
         self.header = Header()
         self.pairs, self.slices, self.suspicious = PairsTab(), SlicesTab(), SuspiciousTab()
         self.crop, self.split = CropTab(), SplitTab()
@@ -83,13 +80,15 @@ class StudyWidget(QWidget):
             ("Split", self.split),
         ):
             self.tabs.addTab(tab, title)
-        layout = QVBoxLayout(self)
+        content = QWidget()
+        layout = QVBoxLayout(content)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(4)
         layout.addWidget(self.header)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(row(self.side_by_side))
         layout.addWidget(self.status)
+        self.hold(content)
 
     def _connect(self) -> None:
         header, curator = self.header, self.curator
@@ -147,12 +146,6 @@ class StudyWidget(QWidget):
         dialog.add_sources(*sources)
         dialog.built.connect(self.open_study)
         dialog.show()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Let everything go when napari takes the widget out of its dock, which is how a dock is closed."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
 
     def shut_down(self) -> None:
         """Give keys and canvas back, stop what runs in threads, and listen to the viewer no more."""

@@ -33,7 +33,7 @@ class SlicesTab(QWidget):
         self.previous = button("Previous (P)", "Show the slice before. Key: P")
         self.next = button("Next (N)", "Show the slice after. Key: N")
         self.suspicious = button(
-            "Next suspicious (S)", "Show the next slice that should be looked at, in this pair or the next. Key: S"
+            "Suspicious (S)", "Show the next slice that should be looked at, in this pair or the next. Key: S"
         )
         self.table = Table(["Slice", "Mark", "Score", "What was noticed"], bar=2)
         self.table.set_widths(5, 18, 7)
@@ -45,7 +45,7 @@ class SlicesTab(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.title)
         layout.addWidget(row(self.reason, self.exclude))
-        layout.addWidget(row(self.previous, self.next, self.suspicious, stretch=(2, 2, 3)))
+        layout.addWidget(row(self.previous, self.next, self.suspicious, stretch=(1, 1, 1)))
         layout.addWidget(self.table, 1)
         layout.addWidget(self.noticed)
 

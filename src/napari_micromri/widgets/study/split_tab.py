@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QFormLayout,
     QHeaderView,
-    QLabel,
     QSpinBox,
     QTableWidget,
     QTableWidgetItem,
@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.study.model import SETS
-from napari_micromri.widgets.shared.parts import Chooser, button, row, text_line
+from napari_micromri.widgets.shared.parts import Chooser, button, text_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ class SplitTab(QWidget):
         self.validation = _number(10, 0, 90, " %", "Share of the subjects for validation.")
         self.test = _number(20, 0, 90, " %", "Share of the subjects for the test.")
         self.seed = _number(0, 0, 10**6, "", "Another seed draws other subjects; the same seed draws the same.")
-        self.random = button("Draw", "Draw subjects for validation and test at random.")
+        self.random = button("Draw at random", "Draw the shares above from the subjects at random.")
         self.table = QTableWidget(0, 2)
         self.table.setHorizontalHeaderLabels(["Subject", "Set"])
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
@@ -54,8 +54,11 @@ class SplitTab(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.summary)
         layout.addWidget(self.preset)
-        layout.addWidget(row(QLabel("At random: validation"), self.validation, QLabel("test"), self.test))
-        layout.addWidget(row(QLabel("seed"), self.seed, self.random))
+        shares = QFormLayout()
+        for label, field in (("Validation", self.validation), ("Test", self.test), ("Seed", self.seed)):
+            shares.addRow(label, field)
+        layout.addLayout(shares)
+        layout.addWidget(self.random)
         layout.addWidget(self.table, 1)
 
     def show_split(self, sets: Mapping[str, Set], summary: str) -> None:

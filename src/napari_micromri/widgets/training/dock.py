@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget
 
-from napari_micromri.widgets.shared.tabs import open_as_tab
+from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.training.compare_tab import CompareTab
 from napari_micromri.widgets.training.remembered import remembered_runs
 from napari_micromri.widgets.training.run_tab import RunTab
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
     from napari_micromri.training.run import Run
     from napari_micromri.widgets.training.tuning.retraining import Retraining
 
-MINIMUM_WIDTH = 320
 PLUGIN, DENOISE = "napari-micromri", "Denoise with UNet/APDDM"
 
 
-class TrainingWidget(QWidget):
+class TrainingWidget(Dock):
     """Set a training up, watch it, compare runs, tune.
 
     Trainings and the workers of tunings are processes of their own: this reads what they write into their folders, and
@@ -37,18 +35,14 @@ class TrainingWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        open_as_tab(self)
         self.viewer = napari_viewer
-        self.setMinimumWidth(MINIMUM_WIDTH)
         self.setup, self.run, self.compare = SetupTab(), RunTab(napari_viewer), CompareTab()
         self.tune = TuneTab(self.setup.config)
         self.tabs = QTabWidget()
         self.tabs.setUsesScrollButtons(False)
         for title, tab in zip(("Set up", "Run", "Compare", "Tune"), self.all_tabs, strict=True):
             self.tabs.addTab(tab, title)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
-        layout.addWidget(self.tabs)
+        self.hold(self.tabs)
         self.setup.started.connect(self.watch)
         self.run.listed.connect(self._take_list)
         self.run.used.connect(self.use_in_denoise)
@@ -85,12 +79,6 @@ class TrainingWidget(QWidget):
         dock.raise_()
         if widget.use_model(model):
             show_info(f"{model.parent.name} is chosen in the dock {DENOISE}.")
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Let go when napari takes the widget out of its dock, which is how a dock is closed."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
 
     def shut_down(self) -> None:
         """Stop looking, and listen to the viewer no more; trainings go on."""

@@ -186,7 +186,7 @@ class NewForm(QWidget):
         )
         boxes = list(self.objectives.values())
         self._rows = _rows(
-            ("Goals", column(row(*boxes[:2]), row(*boxes[2:]))),
+            ("Goals", column(row(*boxes[:2], stretch=(3, 2)), row(*boxes[2:], stretch=(3, 2)))),
             ("Trials", self.trials),
             ("Workers", self.workers),
             ("Storage", self.storage),

@@ -1,0 +1,102 @@
+"""What all docks share: they open as tabs of one area, scroll where the window is low, and let go when closed."""
+
+from __future__ import annotations
+
+from weakref import WeakSet
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+TICKS = """QAbstractItemView::indicator:unchecked {
+  width: 11px; height: 11px; border: 1px solid palette(text); border-radius: 2px;
+}"""
+"""napari's style draws nothing where a line of a list could be ticked but isn't."""
+
+_ours: WeakSet[QDockWidget] = WeakSet()
+
+
+class Dock(QWidget):
+    """The widget of a dock: ``hold`` gives it its content, ``shut_down`` is called when the dock is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Else napari would give a part of the height to an empty space below.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.setStyleSheet(TICKS)
+        self.installEventFilter(_Watch(self))
+
+    def hold(self, content: QWidget) -> None:
+        """Show the content, in a scroll area: a dock must never push the window beyond a laptop's screen."""
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(Scroll(content))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Let go when napari takes the widget out of its dock, which is how a dock is closed."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+
+    def shut_down(self) -> None:
+        """Stop what runs, and listen to the viewer no more."""
+        raise NotImplementedError
+
+
+class Scroll(QScrollArea):
+    """Scrolls its content up and down, and is never narrower than that."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setWidget(content)
+        self._content = content
+        content.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:
+        """Keep room for the content's width and the bar, and for little height."""
+        width = self._content.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(width, super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ask for another width when the content needs one, as when a section is unfolded."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
+class _Watch(QObject):
+    """Waits for the widget to be put into a dock, and the dock into a window: napari does so one after the other."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self._widget = widget
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Look when the widget is shown; nothing is kept from it."""
+        if event.type() == QEvent.Type.Show:
+            self._widget.removeEventFilter(self)
+            self._join()
+        return False
+
+    def _join(self) -> None:
+        dock = _dock_around(self._widget)
+        window = None if dock is None else dock.parentWidget()
+        if dock is None or not isinstance(window, QMainWindow):
+            return
+        area = window.dockWidgetArea(dock)
+        for other in _ours:
+            here = other.parentWidget() is window and not other.isHidden() and not other.isFloating()
+            if here and window.dockWidgetArea(other) == area:
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                break
+        _ours.add(dock)
+
+
+def _dock_around(widget: QWidget) -> QDockWidget | None:
+    around: QWidget | None = widget
+    while around is not None and not isinstance(around, QDockWidget):
+        around = around.parentWidget()
+    return around
