@@ -184,9 +184,8 @@ class NewForm(QWidget):
             ("Settings", self.base),
             ("Epochs", self.epochs),
         )
-        boxes = list(self.objectives.values())
         self._rows = _rows(
-            ("Goals", column(row(*boxes[:2], stretch=(3, 2)), row(*boxes[2:], stretch=(3, 2)))),
+            ("Goals", column(*self.objectives.values())),
             ("Trials", self.trials),
             ("Workers", self.workers),
             ("Storage", self.storage),
