@@ -191,12 +191,16 @@ def _lock_file(folder: Path, name: str) -> Path:
 
 def _clean(folder: Path) -> None:
     """Remove what writers left in a folder that are no longer there, and bring back what they had put aside."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        found = [(match, Path(entry.path)) for entry in entries if (match := _LEFTOVER.fullmatch(entry.name))]
-        for match, leftover in found:
+    with suppress(OSError):
+        for match, leftover in _leftovers(folder):
             own = match["host"] == _OWN
             if own or time.time() - _newest(leftover) > FOREIGN_DAYS * 86_400:
                 _settle(leftover, folder / match["name"], match["kind"], own=own)
+
+
+def _leftovers(folder: Path) -> list[tuple[re.Match[str], Path]]:
+    with os.scandir(folder) as entries:
+        return [(match, Path(entry.path)) for entry in entries if (match := _LEFTOVER.fullmatch(entry.name))]
 
 
 def _settle(leftover: Path, final: Path, kind: str, *, own: bool) -> None:
@@ -214,8 +218,12 @@ def _settle(leftover: Path, final: Path, kind: str, *, own: bool) -> None:
 
 def recover(path: Path) -> None:
     """Bring back what a writer had put aside that was killed before it had put the new in its place."""
-    if not path.exists():
-        _clean(path.parent)
+    if path.exists():
+        return
+    with suppress(OSError):
+        for match, leftover in _leftovers(path.parent):
+            if (match["host"], match["kind"], match["name"]) == (_OWN, "old", _fitting(path.name)):
+                _settle(leftover, path, "old", own=True)
 
 
 def _newest(path: Path) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError, ReadError, describe_os_error
+from napari_micromri.io.atomic import recover
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.formats import STUDY_ENDING, format_of, is_zarr, names_of_formats, something_in
 from napari_micromri.io.telling import warnings_of
@@ -75,6 +76,7 @@ def _open_remote(where: str) -> list[Scan]:
 def _open_local(path: Path) -> list[Scan]:
     from napari_micromri.io.zarr_reader import read_zarr
 
+    recover(path)
     if is_elsewhere(path):
         raise ReadError(elsewhere(path))
     if not path.exists():

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import MAX_CHUNK_BYTES, MAX_SLICES, check_dtype
-from napari_micromri.io.zarr_chunks import lost_piece, missing_pieces, with_its_separator
+from napari_micromri.io.zarr_chunks import lost_piece, missing_pieces, strange_piece, with_its_separator
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -87,6 +87,11 @@ class _Chunks:
             if self.whole and (lost := lost_piece(self.array, key)) is not None:
                 raise ReadError(
                     f"The piece {'/'.join(map(str, lost))} of {self.where} is missing. Copy the scan again."
+                )
+            if (strange := strange_piece(self.array, key)) is not None:
+                raise ReadError(
+                    f"The piece {'/'.join(map(str, strange))} of {self.where} is no ordinary file of its size. "
+                    "Copy the scan again."
                 )
             return np.asarray(self.array[key]).astype(self.dtype, copy=False)
         except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,12 +63,31 @@ def missing_pieces(array: zarr.Array[Any], where: str) -> str | None:
 
 def lost_piece(array: zarr.Array[Any], key: Any) -> tuple[int, ...] | None:
     """Give the first piece of a selection that is not in the store."""
+    return next((at for at in _pieces(array, key) if not _holds(array, at)), None)
+
+
+def strange_piece(array: zarr.Array[Any], key: Any) -> tuple[int, ...] | None:
+    """Give the first piece of a selection that no writer made: a link to a device, or larger than pixels can be.
+
+    Zarr reads a piece whole, so it would read a device until memory ends. A link to an ordinary file is one.
+    """
+    folder = _folder(array)
+    largest = 2 * math.prod(array.shards or array.chunks) * array.dtype.itemsize + 2**20
+    for at in _pieces(array, key) if folder is not None else ():
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = os.stat(os.path.join(folder or "", array.metadata.encode_chunk_key(at)))
+            if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
+                return at
+    return None
+
+
+def _pieces(array: zarr.Array[Any], key: Any) -> Iterator[tuple[int, ...]]:
     ranges = []
     for part, piece, count in zip(key, array.shards or array.chunks, array.shape, strict=False):
         start, stop, _ = part.indices(count) if isinstance(part, slice) else (int(part), int(part) + 1, 1)
         ranges.append(range(start // piece, max(start // piece, -(-stop // piece))))
     ranges += [range(n) for n in _grid(array)[len(ranges) :]]
-    return next((at for at in itertools.product(*ranges) if not _holds(array, at)), None)
+    return itertools.product(*ranges)
 
 
 def _grid(array: zarr.Array[Any]) -> tuple[int, ...]:

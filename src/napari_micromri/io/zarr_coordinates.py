@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.ome_metadata import MILLIMETRES
+from napari_micromri.io.zarr_chunks import strange_piece
 from napari_micromri.scan import AXES
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def read_coordinate(array: zarr.Array[Any]) -> Coordinate | None:
     """Read the places along a dimension; None when they are not evenly spaced lengths."""
     factor = MILLIMETRES.get(str(array.attrs.get("units", array.attrs.get("unit", ""))).lower())
     if array.size < 2 or array.size > _LONGEST or np.dtype(array.dtype).kind not in "iuf" or factor is None:
+        return None
+    if strange_piece(array, (slice(None),)) is not None:
         return None
     places = np.asarray(array[:], dtype=float)
     step = (places[-1] - places[0]) / (len(places) - 1)

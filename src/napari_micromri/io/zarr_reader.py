@@ -213,6 +213,7 @@ def _names(group: zarr.Group) -> list[str]:
     if not isinstance(group.store, LocalStore):
         return [name for name, _ in group.members()]
     folder = Path(group.store.root, group.path)
+    check_zarr_metadata(folder)
     return [child.name for child in folder.iterdir() if is_zarr(child)]
 
 
