@@ -15,11 +15,12 @@ import nrrd
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.io import netcdf_file
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io import can_read, open_scan
 from napari_micromri.io.geometry import affine_of
+from tiny_scans import AFFINE as OBLIQUE
+from tiny_scans import MINC_AXES, afni, metaimage, minc_1, minc_2, parrec
 
 if TYPE_CHECKING:
     from napari_micromri.scan import Scan
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 SAMPLES = Path(nib.__file__).parent / "tests/data"
 VOXELS = np.arange(5 * 4 * 3, dtype=np.int16).reshape(5, 4, 3)
 SERIES = np.arange(5 * 4 * 3 * 2, dtype=np.int16).reshape(5, 4, 3, 2)
-AFFINE = np.array([[0, 0, 0.6, 1], [0, -0.1, 0, 2], [0.1, 0, 0, 3], [0, 0, 0, 1]], float)
-OBLIQUE = np.array([[0.08, -0.06, 0, 1], [0.06, 0.08, 0, 2], [0, 0, 0.5, -3], [0, 0, 0, 1]], float)
+STRAIGHT = np.array([[0, 0, 0.6, 1], [0, -0.1, 0, 2], [0.1, 0, 0, 3], [0, 0, 0, 1]], float)
 
 
 def open_one(path: Path) -> Scan:
@@ -47,7 +47,7 @@ def check(scan: Scan, values: np.ndarray, affine: np.ndarray, *, rtol: float = 1
     assert found[0].size == values[..., 0].size
 
 
-@pytest.mark.parametrize("affine", [AFFINE, OBLIQUE])
+@pytest.mark.parametrize("affine", [STRAIGHT, OBLIQUE])
 class TestNibabelWrites:
     @pytest.mark.parametrize("kind", [nib.Nifti1Pair, nib.Nifti2Pair])
     def test_nifti_pair(self, tmp_path: Path, affine: np.ndarray, kind: Any) -> None:
@@ -135,7 +135,7 @@ class TestAnalyze:
 
 class TestMgh:
     def test_a_file_that_does_not_know_how_it_lies(self, tmp_path: Path) -> None:
-        nib.save(nib.MGHImage(VOXELS, AFFINE), tmp_path / "a.mgh")
+        nib.save(nib.MGHImage(VOXELS, OBLIQUE), tmp_path / "a.mgh")
         content = bytearray((tmp_path / "a.mgh").read_bytes())
         content[28:30] = bytes(2)
         (tmp_path / "a.mgh").write_bytes(content)
@@ -144,50 +144,29 @@ class TestMgh:
         assert "1 mm" in info.warnings[0]
 
     def test_cut_off(self, tmp_path: Path) -> None:
-        nib.save(nib.MGHImage(VOXELS, AFFINE), tmp_path / "a.mgh")
+        nib.save(nib.MGHImage(VOXELS, OBLIQUE), tmp_path / "a.mgh")
         (tmp_path / "a.mgh").write_bytes((tmp_path / "a.mgh").read_bytes()[: 284 + VOXELS.nbytes - 1])
         with pytest.raises(ReadError, match="cut off"):
             open_scan(tmp_path / "a.mgh")
 
 
-COSINES = {"xspace": (0.8, 0.6, 0.0), "yspace": (-0.6, 0.8, 0.0), "zspace": (0.0, 0.0, 1.0)}
-STARTS, STEPS = {"xspace": -1.0, "yspace": 2.0, "zspace": 3.0}, {"xspace": 0.1, "yspace": -0.2, "zspace": 0.6}
-
-
 def place_of(x: int, y: int, z: int) -> np.ndarray:
     """World coordinates by MINC's definition: each axis starts somewhere along its own direction."""
     return sum(
-        (STARTS[name] + number * STEPS[name]) * np.array(COSINES[name])
-        for name, number in zip(("xspace", "yspace", "zspace"), (x, y, z), strict=True)
+        (axis.start + number * axis.step) * np.array(axis.direction)
+        for axis, number in zip((MINC_AXES[f"{letter}space"] for letter in "xyz"), (x, y, z), strict=True)
     )
 
 
 class TestMinc:
-    def write_1(self, path: Path, order: tuple[str, ...]) -> np.ndarray:
-        sizes = {"time": 2, "zspace": 3, "yspace": 4, "xspace": 5}
-        shape = tuple(sizes[name] for name in order)
-        stored = np.arange(np.prod(shape), dtype=">i2").reshape(shape)
-        with netcdf_file(path, "w") as file:
-            for name, count in zip(order, shape, strict=True):
-                file.createDimension(name, count)
-                axis = file.createVariable(name, "i", ())
-                axis.spacing, axis.step = b"regular__", STEPS.get(name, 2.5)
-                if name != "time":
-                    axis.start, axis.direction_cosines = STARTS[name], COSINES[name]
-            image = file.createVariable("image", "h", order)
-            image.signtype, image.valid_range = b"signed__", np.array([0, 1000.0])
-            image[:] = stored
-            for name, value in (("image-max", 50.0), ("image-min", 10.0)):
-                limits = file.createVariable(name, "d", order[:1])
-                limits[:] = value + np.arange(shape[0])
-        return stored * 40 / 1000 + (10.0 + np.arange(shape[0])).reshape(-1, *[1] * (len(shape) - 1))
-
     @pytest.mark.parametrize(
         "order",
         [("zspace", "yspace", "xspace"), ("time", "zspace", "yspace", "xspace"), ("yspace", "zspace", "xspace")],
     )
     def test_version_1(self, tmp_path: Path, order: tuple[str, ...]) -> None:
-        values = self.write_1(tmp_path / "a.mnc", order)
+        sizes = {"time": 2, "zspace": 3, "yspace": 4, "xspace": 5}
+        shape = tuple(sizes[name] for name in order)
+        values = minc_1(tmp_path / "a.mnc", np.arange(np.prod(shape), dtype=">i2").reshape(shape), order)
         scan = open_one(tmp_path / "a.mnc")
         assert_allclose(scan.info.voxel_size, (0.6, 0.2, 0.1))
         assert scan.info.time_step == (2.5 if "time" in order else None)
@@ -197,21 +176,9 @@ class TestMinc:
         assert_allclose(affine_of(scan.info) @ [4, 2, 1, 1], [*place_of(4, 2, 1), 1], atol=1e-9)
 
     def test_version_2(self, tmp_path: Path) -> None:
-        import h5py
-
-        stored = np.arange(60, dtype="u2").reshape(3, 4, 5)
-        with h5py.File(tmp_path / "a.mnc", "w") as file:
-            for name in ("zspace", "yspace", "xspace"):
-                axis = file.create_dataset(f"minc-2.0/dimensions/{name}", data=0)
-                axis.attrs.update({"start": STARTS[name], "step": STEPS[name], "direction_cosines": COSINES[name]})
-            group = file.create_group("minc-2.0/image/0")
-            group["image"] = stored
-            group["image"].attrs.update({"dimorder": np.bytes_("zspace,yspace,xspace"), "valid_range": [0.0, 100.0]})
-            for name, value in (("image-max", 50.0), ("image-min", 10.0)):
-                group[name] = np.full(3, value)
-                group[name].attrs["dimorder"] = np.bytes_("zspace")
+        values = minc_2(tmp_path / "a.mnc", np.arange(60, dtype="u2").reshape(3, 4, 5))
         scan = open_one(tmp_path / "a.mnc")
-        assert_allclose(scan.read(), stored * 0.4 + 10, rtol=1e-6)
+        assert_allclose(scan.read(), values, rtol=1e-6)
         assert_allclose(affine_of(scan.info) @ [4, 2, 1, 1], [*place_of(4, 2, 1), 1], atol=1e-9)
 
     @pytest.mark.parametrize("name", ["tiny", "minc1_4d", "minc2_4d", "minc2-4d-d", "small"])
@@ -229,40 +196,17 @@ class TestMinc:
 
 
 class TestAfni:
-    def write(self, path: Path, values: np.ndarray, **more: Any) -> Path:
-        """Write a dataset by AFNI's description of the format; ``IJK_TO_DICOM_REAL`` counts to left and posterior."""
-        volumes = values.shape[3]
-        attributes: dict[str, Any] = {
-            "DATASET_RANK": [3, volumes],
-            "DATASET_DIMENSIONS": values.shape[:3],
-            "BYTEORDER_STRING": "LSB_FIRST",
-            "BRICK_TYPES": [1] * volumes,
-            "DELTA": [0.1, 0.2, 0.6],
-            "IJK_TO_DICOM_REAL": [float(v) for v in (np.diag([-1, -1, 1, 1]) @ OBLIQUE)[:3].ravel()],
-        }
-        text = []
-        for name, value in (attributes | more).items():
-            if isinstance(value, str):
-                text.append(f"type = string-attribute\nname = {name}\ncount = {len(value) + 1}\n'{value}~")
-            else:
-                kind = "float" if any(isinstance(v, float) for v in value) else "integer"
-                words = " ".join(map(str, value))
-                text.append(f"type = {kind}-attribute\nname = {name}\ncount = {len(value)}\n {words}")
-        path.write_text("\n" + "\n\n".join(text) + "\n")
-        path.with_suffix(".BRIK").write_bytes(values.astype("<i2").tobytes(order="F"))
-        return path
-
     @pytest.mark.parametrize(("unit", "step"), [(77002, 2.5), (77001, 0.0025), (77003, None)])
     def test_a_time_series_with_a_factor_for_each_volume(self, tmp_path: Path, unit: int, step: float | None) -> None:
         times = {"TAXIS_NUMS": [2, 0, unit], "TAXIS_FLOATS": [0.0, 2.5, 0.0, 0.0, 0.0]}
-        path = self.write(tmp_path / "a+orig.HEAD", SERIES, BRICK_FLOAT_FACS=[0.5, 0.0], **times)
+        path = afni(tmp_path / "a+orig.HEAD", SERIES, OBLIQUE, BRICK_FLOAT_FACS=[0.5, 0.0], **times)
         for name in (path, path.with_suffix(".BRIK")):
             scan = open_one(name)
             assert (scan.info.axes, scan.info.time_step) == ("tzyx", step)
             check(scan, SERIES * [0.5, 1], OBLIQUE)  # a factor of 0 says that there is none
 
     def test_the_volumes_of_a_bucket_are_no_time(self, tmp_path: Path) -> None:
-        scans = open_scan(self.write(tmp_path / "a+orig.HEAD", SERIES, BRICK_LABS="ADC~FA"))
+        scans = open_scan(afni(tmp_path / "a+orig.HEAD", SERIES, OBLIQUE, BRICK_LABS="ADC~FA"))
         assert [(scan.info.name, scan.info.axes) for scan in scans] == [("a+orig ADC", "zyx"), ("a+orig FA", "zyx")]
         for k, scan in enumerate(scans):
             check(scan, SERIES[..., k], OBLIQUE)
@@ -274,24 +218,19 @@ class TestAfni:
         assert_allclose(affine_of(scan.info), image.affine, atol=1e-4)
 
     def test_without_voxels(self, tmp_path: Path) -> None:
-        path = self.write(tmp_path / "a+orig.HEAD", SERIES)
+        path = afni(tmp_path / "a+orig.HEAD", SERIES, OBLIQUE)
         path.with_suffix(".BRIK").unlink()
         with pytest.raises(ReadError, match="BRIK"):
+            open_scan(path)
+
+    def test_two_voxel_sizes(self, tmp_path: Path) -> None:
+        path = afni(tmp_path / "a+orig.HEAD", SERIES, OBLIQUE, DELTA=[0.1, 0.1, 0.6])
+        with pytest.raises(ReadError, match="DELTA"):
             open_scan(path)
 
 
 class TestParRec:
     """The headers come with nibabel; voxels are made here where the wheel lacks them."""
-
-    def copy(self, folder: Path, name: str, **replaced: str) -> tuple[Path, np.ndarray]:
-        text = (SAMPLES / f"{name}.PAR").read_text(encoding="latin-1")
-        for old, new in replaced.items():
-            text = text.replace(old, new)
-        (folder / "a.PAR").write_text(text, encoding="latin-1")
-        header = self.parse(folder / "a.PAR")[1]
-        images = np.random.default_rng(0).integers(0, 4000, header.get_rec_shape()).astype("<u2")
-        (folder / "a.REC").write_bytes(images.tobytes(order="F"))
-        return folder / "a.PAR", images
 
     def parse(self, path: Path) -> tuple[list[list[str]], Any]:
         """Lines of images: slice, echo, dynamic, phase, kind, sequence, place in REC, ..., at 11 and 12 the scale."""
@@ -313,7 +252,7 @@ class TestParRec:
         assert scan.info.date == "2014-02-14T09:00:57"
 
     def test_magnitude_and_phase_and_echoes_are_scans_of_their_own(self, tmp_path: Path) -> None:
-        path, images = self.copy(tmp_path, "T1_3echo_mag_real_imag_phase")
+        path, images = parrec(tmp_path, "T1_3echo_mag_real_imag_phase")
         scans = {scan.info.name: scan for scan in open_scan(path)}
         assert len(scans) == 12
         one = scans["a phase echo 2"]
@@ -324,7 +263,7 @@ class TestParRec:
         assert one.info.echo_time == float(line[30])
 
     def test_diffusion(self, tmp_path: Path) -> None:
-        path, _ = self.copy(tmp_path, "DTI", **{"-1.979  0.546  0.019": "0 0 0"})
+        path, _ = parrec(tmp_path, "DTI", **{"-1.979  0.546  0.019": "0 0 0"})
         scan = open_one(path)
         assert scan.info.axes == "bzyx"
         header = self.parse(path)[1]
@@ -335,7 +274,7 @@ class TestParRec:
         assert_allclose(scan.info.b_directions, expected, atol=1e-3)
 
     def test_directions_of_tilted_slices_are_left_out(self, tmp_path: Path) -> None:
-        scan = open_one(self.copy(tmp_path, "DTI")[0])
+        scan = open_one(parrec(tmp_path, "DTI")[0])
         assert len(scan.info.b_values or ()) == 8 and scan.info.b_directions is None
         assert "tilted" in scan.info.warnings[0]
 
@@ -344,7 +283,7 @@ class TestParRec:
         assert scan.shape[0] == 3 and "dynamic" in scan.info.warnings[0]
 
     def test_a_slope_that_is_none(self, tmp_path: Path) -> None:
-        path, _ = self.copy(tmp_path, "T2", **{"  11.66129": "   0.00000"})
+        path, _ = parrec(tmp_path, "T2", **{"  11.66129": "   0.00000"})
         with pytest.raises(ReadError, match="slope"):
             open_scan(path)
 
@@ -444,45 +383,40 @@ class TestNrrd:
 
 
 class TestMetaImage:
-    def write(self, path: Path, values: np.ndarray, *, compressed: bool = False) -> Path:
-        """Write values (i, j, k) at OBLIQUE with SimpleITK, whose coordinates count to left and posterior."""
-        import SimpleITK as sitk
-
-        left = np.diag([-1, -1, 1, 1]) @ OBLIQUE
-        size = np.linalg.norm(left[:3, :3], axis=0)
-        image = sitk.GetImageFromArray(values.T, isVector=False)
-        turn = np.eye(values.ndim)
-        turn[:3, :3] = left[:3, :3] / size
-        image.SetDirection(turn.ravel())
-        image.SetSpacing([*size, *[1] * (values.ndim - 3)])
-        image.SetOrigin([*left[:3, 3], *[0] * (values.ndim - 3)])
-        sitk.WriteImage(image, str(path), compressed)
-        return path
-
     @pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
     @pytest.mark.parametrize("compressed", [False, True])
     @pytest.mark.parametrize("values", [VOXELS, SERIES.astype("f8")])
     def test_values_and_places(self, tmp_path: Path, name: str, compressed: bool, values: np.ndarray) -> None:
-        scan = open_one(self.write(tmp_path / name, values, compressed=compressed))
+        scan = open_one(metaimage(tmp_path / name, values, OBLIQUE, compressed=compressed))
         assert (scan.dtype, scan.info.axes, scan.info.warnings) == (values.dtype, "tzyx"[-values.ndim :], ())
         check(scan, values, OBLIQUE)
 
     def test_slope_and_offset(self, tmp_path: Path) -> None:
-        path = self.write(tmp_path / "a.mhd", VOXELS)
+        path = metaimage(tmp_path / "a.mhd", VOXELS, OBLIQUE)
         scale = "ElementToIntensityFunctionSlope = 0.5\nElementToIntensityFunctionOffset = -3\nElementDataFile"
         path.write_text(path.read_text().replace("ElementDataFile", scale))
         check(open_one(path), VOXELS * 0.5 - 3, OBLIQUE)
 
     def test_what_is_not_stated_is_told(self, tmp_path: Path) -> None:
-        path = self.write(tmp_path / "a.mhd", VOXELS)
+        path = metaimage(tmp_path / "a.mhd", VOXELS, OBLIQUE)
         kept = [line for line in path.read_text().splitlines() if not line.startswith(("ElementSp", "TransformM"))]
         path.write_text("\n".join(kept) + "\n")
         info = open_one(path).info
         assert (info.voxel_size, info.direction) == ((1, 1, 1), None) and "1 mm" in info.warnings[0]
 
     @pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
+    def test_compressed_voxels_that_are_damaged(self, tmp_path: Path, name: str) -> None:
+        metaimage(tmp_path / name, np.arange(4000.0).reshape(20, 10, 20), OBLIQUE, compressed=True)
+        file = tmp_path / {"a.mha": "a.mha", "a.mhd": "a.zraw"}[name]
+        content = bytearray(file.read_bytes())
+        content[-500] ^= 1
+        file.write_bytes(content)
+        with pytest.raises(ReadError, match="damaged"):
+            open_one(tmp_path / name).read()
+
+    @pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
     def test_cut_off(self, tmp_path: Path, name: str) -> None:
-        self.write(tmp_path / name, VOXELS)
+        metaimage(tmp_path / name, VOXELS, OBLIQUE)
         voxels = tmp_path / ("a.mha" if name == "a.mha" else "a.raw")
         voxels.write_bytes(voxels.read_bytes()[:-1])
         with pytest.raises(ReadError, match="cut off"):
@@ -496,7 +430,7 @@ class TestMetaImage:
             open_scan(tmp_path / "a.mha")
 
     def test_needs_simpleitk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = self.write(tmp_path / "a.mha", VOXELS)
+        path = metaimage(tmp_path / "a.mha", VOXELS, OBLIQUE)
         monkeypatch.setitem(sys.modules, "SimpleITK", None)
         with pytest.raises(ReadError, match=r"SimpleITK.*\[formats\]"):
             open_scan(path)

@@ -334,6 +334,21 @@ class TestBadInput:
         path.write_bytes(path.read_bytes()[:-missing])
         self.refused(path, "cut off|damaged")
 
+    @pytest.mark.parametrize("at", [-6, -60])
+    def test_a_checksum_that_is_wrong(self, tmp_path: Path, at: int) -> None:
+        voxels = np.random.default_rng(0).integers(0, 4, (20, 20, 20)).astype("i2")
+        path = write(tmp_path / "a.nii.gz", voxels)
+        content = bytearray(path.read_bytes())
+        content[at] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(ReadError, match="damaged"):
+            open_one(path).read()
+
+    def test_more_voxels_than_the_header_says_is_told(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.nii")
+        path.write_bytes(path.read_bytes() + b"x")
+        assert "more than" in open_one(path).info.warnings[0]
+
     @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
     def test_absurd_size(self, tmp_path: Path, ending: str) -> None:
         path = write(tmp_path / f"a{ending}")

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def damage_told(path: Path, what: str, speaking: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def damage_told(
+    path: Path, what: str, speaking: tuple[type[Exception], ...] = (), *, gone: bool = False
+) -> Iterator[None]:
     """Turn whatever a parser stumbles over into a `ReadError`.
 
     Parameters
@@ -22,7 +24,12 @@ def damage_told(path: Path, what: str, speaking: tuple[type[Exception], ...] = (
         The format, e.g. "NIfTI".
     speaking
         Exceptions of the library whose own words say what isn't supported or missing.
+    gone
+        The file was opened before, so that it may have been removed or changed since.
     """
+    broken = f"{path} is damaged or no {what} file. Copy or export it again."
+    if gone:
+        broken = f"{path} can't be read any more: it was removed, changed or is damaged."
     try:
         yield
     except MicroMRIError:
@@ -31,8 +38,7 @@ def damage_told(path: Path, what: str, speaking: tuple[type[Exception], ...] = (
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise ReadError(f"{path} can't be read as {what}: {reason}.") from error
     except OSError as error:
-        if error.errno:
-            raise ReadError(describe_os_error(error, error.filename or path)) from error
-        raise ReadError(f"{path} is damaged or no {what} file. Copy or export it again.") from error
+        known = error.errno and not gone
+        raise ReadError(describe_os_error(error, error.filename or path) if known else broken) from error
     except Exception as error:  # parsers raise errors of any kind on a damaged file
-        raise ReadError(f"{path} is damaged or no {what} file. Copy or export it again.") from error
+        raise ReadError(broken) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import zlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from napari_micromri.errors import ReadError
 from napari_micromri.io.damage import damage_told
 from napari_micromri.io.geometry import LPS_TO_RAS, geometry_from_steps
 from napari_micromri.io.grid import describe_grid, lazy_grid
-from napari_micromri.io.lazy import scale_slice
+from napari_micromri.io.lazy import check_sizes, scale_slice
 from napari_micromri.io.nibabel_reader import needs
+from napari_micromri.io.volume import Volume, check_length
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 
 _LONGEST_HEADER = 2**20
 _MOST_SHRUNK = 1100
+_TRUE = ("true", "t", "1")
 _PLACED = {"TransformMatrix", "Rotation", "Orientation"}
 
 
 def read_metaimage(path: Path) -> list[Scan]:
     """Open an ``.mha`` file, or an ``.mhd`` with its data beside it, as one scan.
 
-    Uncompressed data are read slice by slice, others as a whole when the first slice is looked at.
+    SimpleITK reads the header. Uncompressed data are read slice by slice, others as a whole when the first slice is
+    looked at.
 
     Raises
     ------
@@ -47,8 +51,7 @@ def read_metaimage(path: Path) -> list[Scan]:
         count, shape = image.GetDimension(), tuple(int(n) for n in image.GetSize())
         if image.GetNumberOfComponents() != 1 or not 2 <= count <= 4:
             raise ReadError(f"{path} holds {image.GetNumberOfComponents()} values per voxel in {count} dimensions.")
-        dtype = _dtype(image)
-        _check_length(path, said, begin, math.prod(shape) * dtype.itemsize)
+        read, dtype, notes = _voxels(path, said, begin, shape, _dtype(image))
         spatial = range(min(count, 3))[::-1]
         turn = np.reshape(image.GetDirection(), (count, count))
         steps = np.zeros((len(spatial), 3))
@@ -63,9 +66,9 @@ def read_metaimage(path: Path) -> list[Scan]:
             known=count > 2 and bool(_PLACED & said.keys()),
             outer={"t": 3} if count == 4 and shape[3] > 1 else {},
         )
-        read, scaled = _voxels(path, said)
-        data = lazy_grid(read, shape, axes, np.dtype(np.float32) if scaled else dtype, path)
-    notes = [] if "ElementSpacing" in said else [f"{path} doesn't say how large its voxels are; 1 mm is taken."]
+        data = lazy_grid(read, shape, axes, dtype, path)
+    if "ElementSpacing" not in said:
+        notes.append(f"{path} doesn't say how large its voxels are; 1 mm is taken.")
     if count == 4 and image.GetSpacing()[3] != 1:
         notes.append(f"{path} gives a time per volume without a unit, which was left out.")
     return [Scan(data, info.with_warnings(notes))]
@@ -98,49 +101,54 @@ def _dtype(image: Any) -> np.dtype[Any]:
     return dtype
 
 
-def _check_length(path: Path, said: dict[str, str], begin: int, expected: int) -> None:
-    name = said["ElementDataFile"]
-    if name.upper().startswith("LIST") or "%" in name:
-        raise ReadError(f"{path} keeps its data in several files, which isn't supported. Save it as one .mha file.")
-    file, begin = (path, begin) if name.upper() == "LOCAL" else (path.parent / name, 0)
-    if not file.is_file():
-        raise ReadError(f"{path} keeps its voxels in {file}, which is not there. Copy both files.")
-    most = (file.stat().st_size - begin) * (_MOST_SHRUNK if _is_compressed(said) else 1)
-    if most < expected:
-        raise ReadError(f"{file} is cut off: it can't hold the {expected} bytes that its header announces.")
+def _voxels(
+    path: Path, said: dict[str, str], begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> tuple[Reader, np.dtype[Any], list[str]]:
+    """Give what reads the voxels, the type of the values, and what is to be told.
 
-
-def _is_compressed(said: dict[str, str]) -> bool:
-    return said.get("CompressedData", "False").lower() in ("true", "1")
-
-
-def _voxels(path: Path, said: dict[str, str]) -> tuple[Reader, bool]:
-    """Give what reads the voxels, and whether it scales them, which SimpleITK doesn't do."""
-    sitk = import_module("SimpleITK")
-    slope = float(said.get("ElementToIntensityFunctionSlope", 1))
-    offset = float(said.get("ElementToIntensityFunctionOffset", 0))
+    SimpleITK would neither scale them nor notice when compressed ones are damaged.
+    """
+    slope, offset = (
+        float(said.get(f"ElementToIntensityFunction{name}", k)) for name, k in (("Slope", 1), ("Offset", 0))
+    )
     if not (math.isfinite(slope) and math.isfinite(offset) and slope):
         raise ReadError(f"{path} has a slope or offset that is no number, so its values can't be known.")
-    scaled = (slope, offset) != (1, 0)
+    check_sizes(shape, path, itemsize=dtype.itemsize)
+    big = said.get("BinaryDataByteOrderMSB", said.get("ElementByteOrderMSB", "false")).lower() in _TRUE
+    stored, compressed = dtype.newbyteorder(">" if big else "<"), said.get("CompressedData", "false").lower() in _TRUE
+    expected = math.prod(shape) * dtype.itemsize
+    file, begin = _place(path, said, begin, expected)
+    if compressed and (file.stat().st_size - begin) * _MOST_SHRUNK < expected:
+        raise ReadError(f"{file} is cut off: it can't hold the {expected} bytes that its header announces.")
+    notes = [] if compressed else check_length(file, begin + expected)
+    volume, lock = Volume(file, shape, stored, begin), threading.Lock()
     kept: list[NDArray[Any]] = []
-    lock = threading.Lock()
 
-    def stored(index: tuple[Any, ...]) -> NDArray[Any]:
-        image = _opened(path)
-        if _is_compressed(said):
+    def unpacked() -> NDArray[Any]:
+        with lock, damage_told(file, "MetaImage", gone=True):
             if not kept:
-                kept.append(sitk.GetArrayFromImage(image.Execute()).T)
-            return np.asarray(kept[0][index])
-        image.ReadImageInformation()
-        full = image.GetSize()
-        image.SetExtractIndex([0 if isinstance(k, slice) else int(k) for k in index])
-        image.SetExtractSize([full[a] if isinstance(k, slice) else 1 for a, k in enumerate(index)])
-        within = tuple(k if isinstance(k, slice) else 0 for k in index)
-        return np.asarray(sitk.GetArrayFromImage(image.Execute()).T[within])
+                unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+                content = unpacker.decompress(file.read_bytes()[begin:], expected + 1)
+                if len(content) != expected or not unpacker.eof:
+                    raise EOFError
+                kept.append(np.frombuffer(content, stored).reshape(shape, order="F"))
+            return kept[0]
 
     def read(index: tuple[Any, ...]) -> NDArray[Any]:
-        with lock, damage_told(path, "MetaImage"):
-            found = np.asarray(stored(index))
-        return scale_slice(found, slope, offset) if scaled else found
+        found = (unpacked() if compressed else volume.array())[index]
+        return found if (slope, offset) == (1, 0) else scale_slice(found, slope, offset)
 
-    return read, scaled
+    return read, dtype if (slope, offset) == (1, 0) else np.dtype(np.float32), notes
+
+
+def _place(path: Path, said: dict[str, str], begin: int, expected: int) -> tuple[Path, int]:
+    """Give the file of the voxels and where they begin."""
+    name, skip = said["ElementDataFile"], int(said.get("HeaderSize", 0))
+    if name.upper().startswith("LIST") or "%" in name or said.get("BinaryData", "true").lower() not in _TRUE:
+        raise ReadError(f"{path} keeps its data in several files or as text. Save it as one binary .mha file.")
+    if name.upper() == "LOCAL":
+        return path, begin
+    file = path.parent / name
+    if not file.is_file():
+        raise ReadError(f"{path} keeps its voxels in {file}, which is not there. Copy both files.")
+    return file, file.stat().st_size - expected if skip == -1 else skip

@@ -18,7 +18,7 @@ from napari_micromri.io.grid import describe_grid, lazy_grid
 from napari_micromri.io.lazy import scale_slice
 from napari_micromri.io.ome_metadata import MILLIMETRES
 from napari_micromri.io.small_files import read_small
-from napari_micromri.io.telling import complaints
+from napari_micromri.io.telling import complaints, warned
 from napari_micromri.io.volume import Volume, check_length, is_compressed
 from napari_micromri.scan import Scan
 
@@ -78,7 +78,9 @@ def read_mgh(path: Path) -> list[Scan]:
     with damage_told(path, "MGH"), complaints("nibabel.global") as repaired:
         with gzip.open(path) if is_compressed(path) else path.open("rb") as stream:
             known = stream.read(30)[28:] != b"\0\0"
-        header: Any = MGHImage.from_filename(path).header
+            stream.seek(0)
+            header_class: Any = MGHImage.header_class
+            header = header_class.from_fileobj(stream)
         times = {"repetition_time": float(header["tr"]), "echo_time": float(header["te"])}
         said: dict[str, Any] = {name: value for name, value in times.items() if 0 < value < math.inf}
         if "repetition_time" in said:
@@ -115,6 +117,9 @@ def read_afni(path: Path) -> list[Scan]:
         said: dict[str, Any] = {"time_step": step} if 0 < step < math.inf else {}
         scan = _raw_scan(path, header, header.get_affine(), (voxels, 0), scales, [], **said)
         labels = header.get_volume_labels() or []
+        sizes = np.linalg.norm(header.get_affine()[:3, :3], axis=0)
+        if not np.allclose(sizes, np.abs(header.info["DELTA"]), rtol=0.01):
+            raise ReadError(f"{path} contradicts itself: DELTA and IJK_TO_DICOM_REAL give two voxel sizes.")
     if len(axis) or "t" not in scan.info.axes:
         return [scan]
     return [part(scan, [k], labels[k] if k < len(labels) else f"#{k}") for k in range(scan.shape[0])]
@@ -143,8 +148,10 @@ def read_minc(path: Path) -> list[Scan]:
         second = stream.read(4) == b"\x89HDF"
     if second:
         needs(path, "h5py")
-    with damage_told(path, "MINC", (MincError,)), complaints("nibabel.global") as told:
-        image: Any = (Minc2Image if second else Minc1Image).from_filename(path)
+    with damage_told(path, "MINC", (MincError,)):
+        with warned() as told:
+            kind: Any = Minc2Image if second else Minc1Image
+            image = kind.from_filename(path) if second else kind.from_file_map(_in_memory(path))
         names = list(image.dataobj.minc_file._dim_names)  # the library has no other way to tell
         spatial = [k for k, name in enumerate(names) if name.endswith("space")]
         outer = {"t": names.index("time")} if "time" in names else {}
@@ -158,11 +165,23 @@ def read_minc(path: Path) -> list[Scan]:
         dtype = stored.newbyteorder("=") if stored.kind == "f" else np.dtype(np.float32)
 
     def read(index: tuple[Any, ...]) -> NDArray[Any]:
-        with damage_told(path, "MINC", (MincError,)):
-            return np.asarray(image.dataobj[index])
+        with damage_told(path, "MINC", gone=True), np.errstate(all="ignore"):
+            found = np.asarray(image.dataobj[index])
+            if stored.kind != "f" and not (np.abs(found) <= np.finfo(np.float32).max).all():
+                raise ReadError(
+                    f"{path} has an image-min or image-max that is no number, so its values can't be known."
+                )
+            return found
 
     told_info = info.with_warnings(f"{path}: {text}." for text in told)
     return [Scan(lazy_grid(read, image.shape, axes, dtype, path), told_info)]
+
+
+def _in_memory(path: Path) -> dict[str, Any]:
+    """Read all of a file, as nibabel does with MINC 1; from a file it would reserve what damaged lengths ask for."""
+    from nibabel import FileHolder
+
+    return {"image": FileHolder(fileobj=io.BytesIO(path.read_bytes()))}
 
 
 def needs(path: Path, module: str) -> None:
@@ -212,5 +231,6 @@ def _raw_scan(
 
     dtype = np.dtype(np.float32) if scales else stored.newbyteorder("=")
     data = lazy_grid(read, shape, axes, dtype, path)
-    check_length(voxels, offset + math.prod(shape) * stored.itemsize)
-    return Scan(data, info.with_warnings(notes))
+    longer = check_length(voxels, offset + math.prod(shape) * stored.itemsize)
+    # A file of FreeSurfer goes on after its voxels.
+    return Scan(data, info.with_warnings([*notes, *(longer if voxels != path else [])]))

@@ -56,14 +56,14 @@ def read_nifti(path: Path) -> list[Scan]:
         info, file_axes, shape = _describe(header, path)
         check_sizes([shape[axis] for axis in file_axes], path, itemsize=stored.itemsize)
         volume = Volume(voxels, shape, stored, offset)
-        check_length(voxels, offset + math.prod(shape) * stored.itemsize)
+        notes = check_length(voxels, offset + math.prod(shape) * stored.itemsize)
 
     def read(index: tuple[Any, ...]) -> NDArray[Any]:
         found = volume.array()[index]
         return found if slope is None else scale_slice(found, slope, intercept)
 
     dtype = stored.newbyteorder("=") if slope is None else np.dtype(np.float32)
-    told = info.with_warnings(f"{path}: {text}." for text in repaired)
+    told = info.with_warnings([*(f"{path}: {text}." for text in repaired), *notes])
     return [Scan(lazy_grid(read, shape, file_axes, dtype, path), told)]
 
 
@@ -75,19 +75,18 @@ def _read_header(path: Path) -> tuple[Any, Path, int, float | None, float]:
     with opened as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nibabel warns of extensions that it skips
         head = stream.read(_HEADER_2)
-        pair = is_nifti_pair(head)
-        second = head[4:8] in (b"n+2\0", b"ni2\0")
+        pair, second = is_nifti_pair(head), head[4:8] in (b"n+2\0", b"ni2\0")
         kind: Any = getattr(nibabel, f"Nifti{2 if second else 1}{'Pair' if pair else 'Image'}")
         length = _HEADER_2 if second else _HEADER_1
         begin = int(kind.header_class.from_fileobj(io.BytesIO(head[:length])).get_data_offset())
         if not 0 <= begin <= _LONGEST_HEADER:
             raise ValueError("the header is too long")
         # From memory: a file would reserve as much of it as the damaged length of an extension asks for.
-        rest = stream.read(_LONGEST_HEADER if pair else max(0, begin - len(head)))
-    holder = nibabel.FileHolder(fileobj=io.BytesIO(head + rest))
-    voxels = beside(path, ".hdr", ".img") if pair else path
-    # nibabel clears offset, slope and intercept in the header of the image once it has read them.
-    image = kind.from_file_map({"header": holder, "image": nibabel.FileHolder(str(voxels)) if pair else holder})
+        content = io.BytesIO(head + stream.read(_LONGEST_HEADER if pair else max(0, begin - len(head))))
+        header, voxels = nibabel.FileHolder(fileobj=content), beside(path, ".hdr", ".img") if pair else path
+        images = nibabel.FileHolder(str(voxels)) if pair else header
+        # nibabel clears offset, slope and intercept in the header of the image once it has read them.
+        image = kind.from_file_map({"header": header, "image": images})
     stored = image.dataobj
     offset, slope, intercept = int(stored.offset), float(stored.slope), float(stored.inter)
     if not (math.isfinite(slope) and math.isfinite(intercept)):

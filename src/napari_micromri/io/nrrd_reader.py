@@ -155,7 +155,7 @@ def _voxels(path: Path, header: Any, begin: int, dtype: np.dtype[Any]) -> Reader
     lock = threading.Lock()
 
     def read(index: tuple[Any, ...]) -> NDArray[Any]:
-        with lock, damage_told(path, "NRRD", (nrrd.NRRDError,)):
+        with lock, damage_told(path, "NRRD", gone=True):
             if not kept:
                 with path.open("rb") as stream:
                     nrrd.read_header(stream)

@@ -15,7 +15,7 @@ from napari_micromri.io.formats import beside
 from napari_micromri.io.grid import describe_grid, geometry_of_affine, lazy_grid
 from napari_micromri.io.nibabel_reader import part
 from napari_micromri.io.small_files import read_small
-from napari_micromri.io.telling import complaints, with_warnings
+from napari_micromri.io.telling import warned, with_warnings
 from napari_micromri.io.volume import Volume, check_length
 from napari_micromri.scan import Scan
 
@@ -44,10 +44,11 @@ def read_parrec(path: Path) -> list[Scan]:
     """
     from nibabel.parrec import PARRECError, PARRECHeader
 
-    with damage_told(path, "PAR/REC", (PARRECError,)), complaints("nibabel.global") as told:
+    with damage_told(path, "PAR/REC", (PARRECError,)):
         text = read_small(path).decode("latin-1")
         kind: Any = PARRECHeader
-        header = kind.from_fileobj(io.StringIO(text), permit_truncated=True, strict_sort=True)
+        with warned() as told:
+            header = kind.from_fileobj(io.StringIO(text), permit_truncated=True, strict_sort=True)
         # Which image of the REC file is slice z of volume v.
         count = [*header.get_data_shape()[2:], 1]
         places = np.asarray(header.get_sorted_slice_indices()).reshape(count[:2], order="F")
@@ -86,8 +87,9 @@ def _whole(path: Path, header: Any, places: Places) -> Scan:
         found = voxels.array()[index[:2]][..., places[at]]
         return found if plain else np.asarray(found * slope[at] + intercept[at], dtype=np.float32)
 
-    check_length(voxels.path, math.prod(rec) * stored.itemsize)
-    return Scan(lazy_grid(read, shape, axes, stored if plain else np.dtype(np.float32), path), info)
+    notes = check_length(voxels.path, math.prod(rec) * stored.itemsize)
+    data = lazy_grid(read, shape, axes, stored if plain else np.dtype(np.float32), path)
+    return Scan(data, info.with_warnings(notes))
 
 
 def _parts(scan: Scan, header: Any, places: Places) -> Iterator[Scan]:

@@ -27,7 +27,7 @@ def warnings_of(scans: Iterable[Scan]) -> list[str]:
 
 @contextmanager
 def complaints(logger: str) -> Iterator[list[str]]:
-    """Collect what a library logs or warns of, in this thread, instead of letting it go to the terminal."""
+    """Collect what a library logs in this thread, instead of letting it go to the terminal."""
     found: list[str] = []
     thread = threading.get_ident()
 
@@ -36,15 +36,18 @@ def complaints(logger: str) -> Iterator[list[str]]:
             found.append(record.getMessage())
         return record.thread != thread
 
-    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-        if category is UserWarning:
-            found.append(" ".join(str(message).split()).rstrip("."))
-
     logging.getLogger(logger).addFilter(collect)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            warnings.showwarning = show
-            yield found
+        yield found
     finally:
         logging.getLogger(logger).removeFilter(collect)
+
+
+@contextmanager
+def warned() -> Iterator[list[str]]:
+    """Collect what a library warns of. For headers only: Python's warnings are not safe in several threads."""
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield found
+    found += [" ".join(str(one.message).split()).rstrip(".") for one in caught if one.category is UserWarning]

@@ -187,16 +187,12 @@ def _read_page(path: Path, stack: _Stack, number: int) -> NDArray[Any]:
     import tifffile
 
     shape = stack.shape[-2:]
-    gone = f"{path} can't be read any more: it was removed, changed or is damaged."
-    try:
+    with damage_told(path, "TIFF", gone=True), complaints("tifffile"):
         if stack.offset is not None:
             start = stack.offset + number * math.prod(shape) * stack.dtype.itemsize
             return np.memmap(path, stack.dtype, "r", start, shape)
         with tifffile.TiffFile(path) as file:
             found: Any = file.pages[stack.pages[number]]
             if math.prod(found.shape) != math.prod(shape) or sum(found.databytecounts) > path.stat().st_size:
-                raise ReadError(gone)
+                raise ReadError(f"{path} can't be read any more: it was changed or is damaged.")
             return np.asarray(found.asarray()).reshape(shape)
-    # Decoders raise errors of their own kinds, all of them ValueError or RuntimeError.
-    except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError) as error:
-        raise ReadError(f"{gone[:-1]} ({error}).") from error

@@ -26,19 +26,27 @@ def is_compressed(path: Path) -> bool:
     return path.name.lower().endswith((".gz", ".mgz"))
 
 
-def check_length(path: Path, expected: int) -> None:
-    """Refuse a file that is shorter than its header says, without reading it where that can be told otherwise."""
+def check_length(path: Path, expected: int) -> list[str]:
+    """Refuse a file that is shorter than its header says, without reading it where that can be told otherwise.
+
+    Returns
+    -------
+    list
+        What there is to tell: that it is longer.
+    """
     size = path.stat().st_size
-    complete = size >= expected
+    complete, longer = size >= expected, size > expected
     if is_compressed(path):
         # The last four bytes of a gzip file are the length of its content modulo 2**32. Files of several gzip members
         # (bgzip) give that of the last member only, so a mismatch is settled by unpacking.
         with path.open("rb") as stream:
             stream.seek(max(size - 4, 0))
             stated = int.from_bytes(stream.read(4), "little")
+        longer = expected < stated
         complete = expected <= size * _MAX_DEFLATE_RATIO and (stated == expected % 2**32 or _unpacks_to(path, expected))
     if not complete:
         raise ReadError(f"{path} is cut off: it holds less than the {expected} bytes that its header announces.")
+    return [f"{path} holds more than the {expected} bytes that its header announces; the rest is left out."] * longer
 
 
 def _unpacks_to(path: Path, expected: int) -> bool:
@@ -89,6 +97,8 @@ class Volume:
             done = 0
             while done < len(view) and (count := stream.readinto(view[done:])):
                 done += count
+            while stream.read(2**20):
+                pass  # only at the end the checksum is compared
         if done < len(view):
             raise EOFError
         return content.reshape(self.shape, order="F")
