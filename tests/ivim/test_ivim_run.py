@@ -136,3 +136,17 @@ def test_repetitions_and_b_values_are_both_volumes(scan: Scan) -> None:
 def test_an_empty_mask_is_refused_before_any_work(scan: Scan) -> None:
     with pytest.raises(InputError, match="empty"):
         fit_to_folder(replace(Series.of(scan), mask=np.zeros((3, 20, 20), bool)), make_model("lsq"), "unused")
+
+
+def test_bounds_are_kept_and_refused_where_they_mean_nothing(tmp_path: Path, capsys) -> None:
+    phantom = tmp_path / "phantom"
+    assert main(["ivim-simulate", str(phantom), "--slices", "1", "--size", "8", "--snr", "60"]) == 0
+    command = ["ivim", str(phantom / "noisy.nii.gz"), str(tmp_path / "maps"), "--bounds", "D=0,0.0008 Dp=0.01,0.2"]
+    assert main([*command, "--method", "bayes"]) == 2
+    assert "lsq" in capsys.readouterr().err
+    assert main([*command[:-1], "D=1", "--method", "lsq"]) == 2
+    assert main([*command, "--method", "lsq"]) == 0
+    found = open_scan(tmp_path / "maps" / "D.nii.gz")[0].read()
+    assert np.nanmax(found) == pytest.approx(0.0008)
+    assert main([*command[:2], str(tmp_path / "free"), "--method", "lsq"]) == 0
+    assert np.nanmax(open_scan(tmp_path / "free" / "D.nii.gz")[0].read()) > 0.0008

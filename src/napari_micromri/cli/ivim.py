@@ -53,6 +53,11 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--high-b", type=float, default=200, metavar="B", help="'segmented' finds D from here on (default %(default)s)"
     )
+    parser.add_argument(
+        "--bounds",
+        metavar="LIMITS",
+        help="'D=0,0.004 f=0,0.7 Dp=0.005,0.1' in mm²/s, of least squares and networks",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, auto (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print what was done as one object")
     parser.set_defaults(run=run)
@@ -106,12 +111,14 @@ def given_b_values(options: argparse.Namespace) -> tuple[float, ...] | None:
 def fit_options(options: argparse.Namespace) -> FitOptions:
     """Collect the settings."""
     from napari_micromri.ivim.model import FitOptions
+    from napari_micromri.ivim.signal import Bounds
 
     return FitOptions(
         sigma=options.sigma,
         noise=options.noise,
         average=options.average,
         high_b=options.high_b,
+        bounds=Bounds.parse(options.bounds or ""),
         device=options.device,
     )
 
@@ -119,6 +126,9 @@ def fit_options(options: argparse.Namespace) -> FitOptions:
 def _model(options: argparse.Namespace) -> Model:
     from napari_micromri.ivim.methods import make_model
 
+    if options.bounds and (options.model or not METHODS[options.method].bounded):
+        bounded = ", ".join(name for name, method in METHODS.items() if method.bounded)
+        raise InputError(f"--bounds is for {bounded}, where no trained network is given with --model.")
     if options.model is None:
         return make_model(options.method, fit_options(options))
     if not METHODS[options.method].learns:

@@ -29,6 +29,8 @@ class Method:
         It looks at neighbours, so signals must be slices or volumes.
     learns
         `Model.learn` takes more than an instant: a network is trained.
+    bounded
+        Its parameters stay within `FitOptions.bounds`.
     """
 
     name: str
@@ -37,25 +39,44 @@ class Method:
     has_sd: bool = False
     needs_grid: bool = False
     learns: bool = False
+    bounded: bool = False
 
 
 METHODS = {
     method.name: method
     for method in (
         Method("adc", "adc:Adc", "One number, D, when there are too few b-values for f and D*."),
-        Method("segmented", "segmented:Segmented", "The usual two-step fit, to compare with published values."),
-        Method("lsq", "lsq:Lsq", "Least squares without any prior: unbiased at high SNR, very noisy below about 40."),
+        Method(
+            "segmented",
+            "segmented:Segmented",
+            "The usual two-step fit, to compare with published values.",
+            bounded=True,
+        ),
+        Method(
+            "lsq",
+            "lsq:Lsq",
+            "Least squares without any prior: unbiased at high SNR, very noisy below about 40.",
+            bounded=True,
+        ),
         Method(
             "bayes", "bayes:Bayes", "The most exact voxel by voxel, with standard deviations: the first choice.", True
         ),
         Method("spatial", "spatial:Spatial", "As bayes, and learns from neighbours: for low SNR.", True, True),
-        Method("cnn", "trained:cnn", "An unsupervised network, to compare with papers.", needs_grid=True, learns=True),
+        Method(
+            "cnn",
+            "trained:cnn",
+            "An unsupervised network, to compare with papers.",
+            needs_grid=True,
+            learns=True,
+            bounded=True,
+        ),
         Method(
             "si_cnn",
             "trained:si_cnn",
             "The network with improved signals (an interpretation of SI-CNN).",
             needs_grid=True,
             learns=True,
+            bounded=True,
         ),
     )
 }

@@ -30,7 +30,7 @@ class FitOptions:
     Parameters
     ----------
     bounds
-        `lsq` and `segmented` stay within; a parameter on a bound is flagged.
+        `lsq` and `segmented` stay within, and a parameter on a bound is flagged; networks that are trained keep within.
     sigma
         Noise of one image (one channel of the complex signal), in the units of the signals. None: estimated.
     noise

@@ -10,13 +10,14 @@ import numpy as np
 from napari_micromri.errors import InputError, ReadError, describe_os_error
 from napari_micromri.ivim.b_values import b_values_of, check_b_values
 from napari_micromri.ivim.signal import PARAMETERS
+from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_micromri.scan import Scan, ScanInfo
+    from napari_micromri.scan import ScanInfo
 
 SAMPLE_SLICES = 8
 """Slices that a model learns noise and prior from."""
@@ -63,7 +64,7 @@ class Series:
     @property
     def grid(self) -> tuple[int, ...]:
         """Shape of one volume."""
-        return tuple(n for n, axis in zip(self.scan.shape, self.scan.info.axes, strict=True) if axis in "zyx")
+        return _grid(self.scan)
 
     @property
     def slices(self) -> int:
@@ -124,6 +125,29 @@ class Series:
         return spatial.with_step({"step": "ivim", "map": name, "unit": unit} | dict(step))
 
 
+def stack_scans(scans: Sequence[Scan], b_values: Sequence[float]) -> Scan:
+    """Make one series of scans that hold one volume each, in the order of the b-values; nothing is read.
+
+    Raises
+    ------
+    InputError
+        Another number of b-values, a scan of several volumes, or scans on different grids.
+    """
+    import dask.array as da
+
+    first = scans[0]
+    if len(scans) != len(b_values):
+        raise InputError(f"There are {len(b_values)} b-values but {len(scans)} images. Give one for each.")
+    for scan in scans:
+        if set(scan.info.axes) & set("tb"):
+            raise InputError(f"'{scan.info.name}' holds several volumes. Take images of one volume each.")
+        if not _lies_on(scan, first, scan.shape):
+            raise InputError(f"'{scan.info.name}' and '{first.info.name}' don't lie on one grid.")
+    data = da.stack([da.asarray(scan.data) for scan in scans])  # type: ignore[no-untyped-call,unused-ignore]
+    axes, kept = f"b{first.info.axes}", tuple(map(float, b_values))
+    return Scan(data, replace(first.info, axes=axes, b_values=kept, b_directions=None))
+
+
 def check_same_grid(other: Scan, scan: Scan) -> NDArray[Any]:
     """Read a mask or labels, which must lie on the grid of a scan's volumes.
 
@@ -135,14 +159,22 @@ def check_same_grid(other: Scan, scan: Scan) -> NDArray[Any]:
     mine, theirs = scan.info, other.info
     values = other.read()
     values = values.squeeze(tuple(k for k, axis in enumerate(theirs.axes) if axis in "tb" and other.shape[k] == 1))
-    grid = tuple(n for n, axis in zip(scan.shape, mine.axes, strict=True) if axis in "zyx")
-    same = values.shape == grid and np.allclose(mine.voxel_size, theirs.voxel_size, rtol=1e-3)
+    if not _lies_on(other, scan, values.shape):
+        raise InputError(
+            f"'{theirs.name}' ({' × '.join(map(str, values.shape))}) doesn't lie on the grid of "
+            f"'{mine.name}' ({' × '.join(map(str, _grid(scan)))}). Make it from a volume of this scan."
+        )
+    return np.asarray(values)
+
+
+def _grid(scan: Scan) -> tuple[int, ...]:
+    return tuple(n for n, axis in zip(scan.shape, scan.info.axes, strict=True) if axis in "zyx")
+
+
+def _lies_on(other: Scan, scan: Scan, shape: tuple[int, ...]) -> bool:
+    mine, theirs = scan.info, other.info
+    same = shape == _grid(scan) and np.allclose(mine.voxel_size, theirs.voxel_size, rtol=1e-3)
     if same and mine.direction is not None and theirs.direction is not None:
         off = np.abs(np.subtract(mine.origin, theirs.origin)) / mine.voxel_size
         same = bool((off < 0.1).all()) and np.allclose(mine.direction, theirs.direction, atol=1e-2)
-    if not same:
-        raise InputError(
-            f"'{theirs.name}' ({' × '.join(map(str, values.shape))}) doesn't lie on the grid of "
-            f"'{mine.name}' ({' × '.join(map(str, grid))}). Make it from a volume of this scan."
-        )
-    return np.asarray(values)
+    return bool(same)

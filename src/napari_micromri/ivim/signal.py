@@ -74,6 +74,27 @@ class Bounds:
             if not (np.isfinite([low, high]).all() and 0 <= low < high) or (name == "f" and high > 1):
                 raise InputError(f"The bounds of {PARAMETERS[name].label} make no sense: {low:g} to {high:g}.")
 
+    @classmethod
+    def parse(cls, text: str) -> Bounds:
+        """Understand ``D=0,0.004 f=0,0.7``; what isn't named keeps its default.
+
+        Raises
+        ------
+        InputError
+            Anything else.
+        """
+        given = {}
+        for part in text.split():
+            name, _, limits = part.partition("=")
+            try:
+                low, high = map(float, limits.split(","))
+            except ValueError:
+                name = ""
+            if name not in ("D", "f", "Dp"):
+                raise InputError(f"'{part}' is no bound such as D=0,0.004 (mm²/s), f=0,0.7 or Dp=0.005,0.1 (mm²/s).")
+            given[name] = (low, high)
+        return cls(**given)
+
     @property
     def lower(self) -> NDArray[np.float64]:
         """D, f, Dp."""

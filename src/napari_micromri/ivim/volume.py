@@ -28,9 +28,12 @@ def fit_volume(
     slices: Sequence[int] | None = None,
     *,
     progress: Progress = no_progress,
+    learning: Progress = no_progress,
     should_stop: ShouldStop = never,
-) -> Fit:
+) -> tuple[Fit, Model]:
     """Fit slices one after the other; the maps have the grid of a volume, NaN where nothing was fitted.
+
+    Gives the model, too, with what it learned.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ def fit_volume(
         fitted as it would be among all.
     slices
         Numbers from 0; None takes all that have something to fit.
+    learning
+        Hears of the epochs of a network that is trained.
 
     Raises
     ------
@@ -49,16 +54,16 @@ def fit_volume(
     """
     check_b_values(series.b_values, len(series.b_values), perfusion=model.name != "adc")
     numbers = [k for k in series.filled() if slices is None or k in slices]
-    progress(0, len(numbers))
     signals, masks = series.sample()
-    model = model.learn(signals, series.b_values, masks, should_stop=should_stop)
+    model = model.learn(signals, series.b_values, masks, progress=learning, should_stop=should_stop)
     fits: dict[int, Fit] = {}
+    progress(0, len(numbers))
     for done, number in enumerate(numbers, 1):
         if should_stop():
             raise CancelledError("The fit was stopped.")
         fits[number] = model.fit(series.read(number), series.b_values, series.mask_of(number), should_stop=should_stop)
         progress(done, len(numbers))
-    return _stacked(fits, series)
+    return _stacked(fits, series), model
 
 
 def _stacked(fits: dict[int, Fit], series: Series) -> Fit:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
 from napari_micromri.errors import InputError
-from napari_micromri.ivim import biexponential, make_model
+from napari_micromri.ivim import FitOptions, biexponential, make_model
 from napari_micromri.ivim.series import Series
 from napari_micromri.ivim.volume import fit_volume
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.widgets.ivim.dock import IvimWidget
-from napari_micromri.widgets.ivim.model import BRIGHT, EVERYWHERE, request_of_layer, voxel_curves
+from napari_micromri.widgets.ivim.model import BRIGHT, EVERYWHERE, request_of_layers
+from napari_micromri.widgets.ivim.voxel_model import posterior_charts, voxel_curves
 
 B_VALUES = (0.0, 10.0, 20.0, 40.0, 80.0, 200.0, 400.0, 800.0)
 D, F, DP = 1.2e-3, 0.25, 0.03
@@ -116,32 +120,36 @@ def test_a_click_shows_the_signals_and_the_curve_of_each_method(viewer, dock, qt
     add(viewer, scan)
     for method in ("lsq", "segmented"):
         fitted(dock, viewer, qtbot, method=method)
-    dock.look_at((0.0, 2.0, 0.5, 1.5))  # slice 1, row 1, column 3, in mm
-    assert set(dock.fits) == {"lsq", "segmented"}
+    dock.voxel.look_at((0.0, 2.0, 0.5, 1.5))  # slice 1, row 1, column 3, in mm
+    assert set(dock.voxel.fits) == {"lsq", "segmented"}
     assert "lsq: D 1.2" in dock.form.voxel.text()
-    dock.look_at((0.0, 2.0, 0.5, 0.0))
+    dock.voxel.look_at((0.0, 2.0, 0.5, 0.0))
     assert "was not fitted" in dock.form.voxel.text()
 
 
 def test_the_curve_of_a_voxel_goes_through_its_signals(scan):
     series = Series.of(scan)
-    fit = fit_volume(series, make_model("lsq"), [1])
-    found = voxel_curves(series, {"lsq": fit}, (1, 0, 3))
+    fit, _ = fit_volume(series, make_model("lsq"), [1])
+    signals = series.read(1)[:, 0, 3]
+    found = voxel_curves(signals, B_VALUES, {"lsq": fit}, (1, 0, 3))
     assert found is not None
     assert found.b_values == B_VALUES
     expected = biexponential(B_VALUES, D, F, DP)
     np.testing.assert_allclose(found.measured, expected, rtol=1e-5)
     np.testing.assert_allclose(np.interp(800, found.curve_b, found.curves["lsq"]), expected[-1], rtol=0.01)
-    assert voxel_curves(series, {"lsq": fit}, (0, 0, 3)) is None
+    other = replace(fit, maps=fit.maps | {"S0": fit.maps["S0"] * 0.9})
+    [residual] = voxel_curves(signals, B_VALUES, {"lsq": other}, (1, 0, 3)).residuals.lines
+    np.testing.assert_allclose(residual.y, 10 * expected, rtol=0.01)  # in %
+    assert voxel_curves(signals, B_VALUES, {"lsq": fit}, (0, 0, 3)) is None
 
 
 def test_bad_input_is_one_sentence(viewer, dock, qtbot, scan):
     layer = add(viewer, scan)
     with pytest.raises(InputError, match="7 b-values but 8 volumes"):
-        request_of_layer(layer, "0 10 20 40 80 200 400", EVERYWHERE)
+        request_of_layers([layer], "0 10 20 40 80 200 400", EVERYWHERE)
     with pytest.raises(InputError, match=r"\(3, 3\)"):
-        request_of_layer(layer, "0 10 20 40 80 200 400 800", np.ones((3, 3)))
-    assert request_of_layer(layer, "0 10 20 40 80 200 400 800", BRIGHT).series.mask.sum() == 36
+        request_of_layers([layer], "0 10 20 40 80 200 400 800", np.ones((3, 3)))
+    assert request_of_layers([layer], "0 10 20 40 80 200 400 800", BRIGHT).series.mask.sum() == 36
     dock.form.b_values.setText("0, ten")
     dock.start(preview=False)
     assert "ten" in dock.form.status.text()
@@ -175,3 +183,87 @@ def test_maps_are_measured_in_labels_and_in_drawn_regions(viewer, dock, qtbot, s
     dock.regions.measure.click()
     qtbot.waitUntil(lambda: dock.regions._job is None, timeout=60_000)
     assert {(row.region, row.stats.n) for row in dock.regions.rows if row.map == "D"} == {("ROI", 4)}
+
+
+def test_the_posterior_of_a_voxel_has_its_mean_and_spread(scan):
+    series = Series.of(scan)
+    _, model = fit_volume(series, make_model("bayes", FitOptions(sigma=10.0)))
+    signals = series.read(0)[:, 2, 3]
+    charts = posterior_charts({"lsq": make_model("lsq"), "bayes": model}, signals, B_VALUES)
+    fit = model.fit(signals[:, None], B_VALUES)
+    for chart, name, factor in zip(charts, ("D", "f", "Dp"), (1e3, 100, 1e3), strict=True):
+        x, y = (np.array(values) for values in (chart.lines[0].x, chart.lines[0].y))
+        mean = np.sum(x * y) / np.sum(y)
+        spread = np.sqrt(np.sum((x - mean) ** 2 * y) / np.sum(y))
+        sd = factor * float(fit.sd[name][0])
+        assert abs(mean - factor * float(fit.maps[name][0])) < 0.3 * sd, name
+        assert spread == pytest.approx(sd, rel=0.3), name
+    assert posterior_charts({"lsq": make_model("lsq")}, signals, B_VALUES) == []
+
+
+def test_a_click_shows_the_posterior_and_the_cursor_is_followed(viewer, dock, qtbot, scan):
+    noise = np.random.default_rng(0).normal(0, 10, (2, *scan.data.shape))
+    add(viewer, Scan(np.hypot(scan.data + noise[0], noise[1]).astype(np.float32), scan.info))
+    fitted(dock, viewer, qtbot, method="bayes")
+    event = SimpleNamespace(position=(0.0, 2.0, 0.5, 1.5), type="mouse_release")
+    for step in dock.voxel._clicked(viewer, event):
+        assert step is None
+    qtbot.waitUntil(lambda: all(plot.labels == ["bayes"] for plot in dock.form.posterior), timeout=60_000)
+    event.position = (0.0, 0.0, 1.0, 2.0)
+    dock.voxel._moved(viewer, event)
+    qtbot.waitUntil(lambda: dock.form.plot._wanted.title == "voxel 0, 2, 4")
+    dock.form.follow.setChecked(False)
+    dock.voxel._moved(viewer, SimpleNamespace(position=(0.0, 0.0, 0.0, 1.0)))
+    assert not dock.voxel._soon.isActive()
+
+
+def test_a_network_is_trained_on_the_scan_once_saved_and_taken_from_its_file(viewer, dock, qtbot, scan, tmp_path):
+    add(viewer, scan)
+    dock.form.method.setCurrentText("cnn")
+    dock.form.network.epochs.setValue(2)
+    fitted(dock, viewer, qtbot, method="cnn", preview=True)
+    trained = dock.form.network.chosen
+    assert dock.form.network.box.currentText() == "cnn trained on dwi"
+    number = viewer.dims.current_step[1]
+    first = dock.voxel.fits["cnn"].maps["D"][number]
+    fitted(dock, viewer, qtbot, method="cnn")
+    assert dock.form.network.chosen is trained  # not trained again
+    whole = dock.voxel.fits["cnn"].maps["D"]
+    np.testing.assert_array_equal(whole[number], first)
+    dock.form.network.save_to(tmp_path / "net.safetensors")
+    dock.form.network.add("file", tmp_path / "net.safetensors")
+    fitted(dock, viewer, qtbot, method="cnn")
+    np.testing.assert_array_equal(dock.voxel.fits["cnn"].maps["D"], whole)
+    fitted(dock, viewer, qtbot, method="si_cnn")
+    assert "'cnn'" in dock.form.status.text()
+
+
+def test_bounds_are_kept_or_refused(viewer, dock, qtbot, scan):
+    add(viewer, scan)
+    dock.form.bounds.setText("D=0,0.001")
+    maps = fitted(dock, viewer, qtbot, method="lsq")
+    assert np.nanmax(maps["D"].data) == pytest.approx(1)  # 1.2 without
+    dock.form.bounds.setText("D=5")
+    dock.form.fit.click()
+    assert "D=5" in dock.form.status.text()
+    assert dock._job is None
+
+
+def test_layers_of_one_volume_each_are_one_series(viewer, dock, qtbot, scan):
+    info = replace(scan.info, axes="zyx", b_values=None)
+    layers = [add(viewer, Scan(volume, replace(info, name=f"b {k}"))) for k, volume in enumerate(scan.data)]
+    dock.form.several.setChecked(True)
+    viewer.layers.selection = set()
+    assert not dock.form.fit.isEnabled()
+    viewer.layers.selection = set(layers)
+    assert "b 0, b 1" in dock.form.hint.text()
+    dock.form.b_values.setText("0 10 20 40 80 200 400 800")
+    maps = fitted(dock, viewer, qtbot)
+    np.testing.assert_allclose(maps["D"].data[..., 2:], 1e3 * D, rtol=0.02)
+    with pytest.raises(InputError, match="8 images"):
+        request_of_layers(layers, "0 10", EVERYWHERE)
+    with pytest.raises(InputError, match="several volumes"):
+        request_of_layers([add(viewer, scan)] * 2, "0 10", EVERYWHERE)
+    other = add(viewer, Scan(scan.data[0], replace(info, voxel_size=(2.0, 1.0, 1.0))))
+    with pytest.raises(InputError, match="one grid"):
+        request_of_layers([layers[0], other], "0 10", EVERYWHERE)

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.ivim.estimators.network import IvimNetwork, NetworkConfig
+from napari_micromri.ivim.signal import Bounds
 from napari_micromri.progress import never
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Learning:
         b_values: tuple[float, ...],
         settings: LearningSettings,
         device: torch.device | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         self.settings, self.device = settings, device or torch.device("cpu")
         self.valid = valid.to(self.device, torch.float32)
@@ -115,7 +117,11 @@ class Learning:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             config = NetworkConfig(
-                b_values, features=settings.features, kernel=settings.kernel, dropout=settings.dropout
+                b_values,
+                bounds=bounds or Bounds(),
+                features=settings.features,
+                kernel=settings.kernel,
+                dropout=settings.dropout,
             )
             self.network = IvimNetwork(config).to(self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)

@@ -80,7 +80,7 @@ class Trained:
         voxels, _ = to_voxels(signals, b_values, mask, self.options.average)
         images, valid = to_images(voxels, self.settings.kernel)
         device = resolve_device(self.options.device)
-        return Learning(images, valid, tuple(voxels.b_values.tolist()), self.settings, device)
+        return Learning(images, valid, tuple(voxels.b_values.tolist()), self.settings, device, self.options.bounds)
 
     def fit(
         self,

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QTabWidget
 
 from napari_micromri.errors import MicroMRIError
+from napari_micromri.ivim import METHODS, Bounds
 from napari_micromri.plugin.layers import layer_to_scan
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.ivim.form import IvimForm
 from napari_micromri.widgets.ivim.model import (
+    Plan,
     b_values_text,
     map_layers,
-    offered_methods,
-    request_of_layer,
+    request_of_layers,
     summary,
-    voxel_curves,
 )
 from napari_micromri.widgets.ivim.regions_tab import RegionsTab
 from napari_micromri.widgets.ivim.signal_tab import SignalTab
+from napari_micromri.widgets.ivim.voxel import VoxelLook
 from napari_micromri.widgets.results import RESULT_KEY
 from napari_micromri.widgets.shared.dock import Dock, Scroll
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
@@ -31,7 +32,7 @@ from napari_micromri.widgets.shared.torch_loading import with_torch
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_micromri.ivim import Fit
+    from napari_micromri.ivim import Fit, Model
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.widgets.ivim.model import Request
 
@@ -44,10 +45,10 @@ class IvimWidget(Dock):
         self.viewer = napari_viewer
         self.form = IvimForm()
         self.layers = LayerChooser(self.form.layer, napari_viewer)
-        self.fits: dict[str, Fit] = {}
-        self._fitted: Request | None = None
+        self.voxel = VoxelLook(napari_viewer, self.form)
         self._source: Image | None = None
         self._job: BackgroundJob | None = None
+        self._listening = True
         self.regions = RegionsTab(napari_viewer)
         self.signals = SignalTab()
         self.tabs = QTabWidget()
@@ -61,24 +62,26 @@ class IvimWidget(Dock):
         self.form.preview.clicked.connect(lambda: self.start(preview=True))
         self.form.fit.clicked.connect(lambda: self.start(preview=False))
         self.form.cancel.clicked.connect(self._stop)
-        napari_viewer.mouse_drag_callbacks.append(self._clicked)
+        napari_viewer.layers.selection.events.changed.connect(self._update)
         self._layers_changed()
 
     def shut_down(self) -> None:
         """Stop the fit, and listen to the viewer no more."""
         self._stop()
-        self.form.plot.stop()
+        self.voxel.stop()
+        self.form.stop()
         self.signals.shut_down()
-        self.layers.disconnect_viewer()
-        if self._clicked in self.viewer.mouse_drag_callbacks:
-            self.viewer.mouse_drag_callbacks.remove(self._clicked)
+        if self._listening:
+            self._listening = False
+            self.layers.disconnect_viewer()
+            self.viewer.layers.selection.events.changed.disconnect(self._update)
 
     def start(self, *, preview: bool) -> None:
         """Fit the slice that is shown, or all slices."""
-        if self._job is not None or self.layers.current is None:
+        if self._job is not None or not self._sources():
             return
         try:
-            request = self._request(self.layers.current)
+            request, plan = self._request(), self._plan()
             shown = request.placement.indices_at(
                 self.viewer.dims.point, self.viewer.layers.units, request.series.grid
             ).get("z", 0)
@@ -86,11 +89,11 @@ class IvimWidget(Dock):
             self.form.status.setText(str(error))
             show_warning(str(error))
             return
-        method, slices = self.form.method.currentText(), [shown] if preview else None
-        work = with_torch(partial(_fit, request, method, slices))
+        self._step = ["Slice"]
+        work = with_torch(partial(_fit, request, plan, [shown] if preview else None, self._step))
         self._job = job = BackgroundJob(work, f"Fitting {request.name}")
         job.progressed.connect(self._show_progress)
-        job.succeeded.connect(partial(self._succeeded, request))
+        job.succeeded.connect(partial(self._succeeded, request, plan))
         job.cancelled.connect(lambda: self.form.status.setText("Cancelled; nothing was kept."))
         job.failed.connect(self.form.status.setText)
         job.ended.connect(self._ended)
@@ -99,50 +102,37 @@ class IvimWidget(Dock):
         self._update()
         job.start()
 
-    def look_at(self, position: tuple[float, ...]) -> None:
-        """Show signals and curves at a position of the viewer, in its own coordinates."""
-        if self._fitted is None:
-            return
-        request = self._fitted
-        found = request.placement.indices_at(position, self.viewer.layers.units, request.series.grid)
-        where = tuple(found[axis] for axis in request.placement.axes)
-        try:
-            curves = voxel_curves(request.series, self.fits, where)
-        except MicroMRIError as error:
-            self.form.voxel.setText(str(error))
-            return
-        if curves is None:
-            self.form.voxel.setText(f"Voxel {', '.join(map(str, where))} was not fitted.")
-            return
-        self.form.plot.show_voxel(curves)
-        self.form.voxel.setText("\n".join(f"{name}: {words}" for name, words in curves.words.items()))
+    def _sources(self) -> list[Image]:
+        """List the layer that is chosen, or those that are selected."""
+        if self.form.several.isChecked():
+            return [one for one in self.layers.layers if one in self.viewer.layers.selection]
+        return [] if self.layers.current is None else [self.layers.current]
 
-    def _request(self, layer: Image) -> Request:
+    def _plan(self) -> Plan:
+        method, network = self.form.method.currentText(), self.form.network
+        bounds = Bounds.parse(self.form.bounds.text() if METHODS[method].bounded else "")
+        return Plan(method, bounds, network.chosen, network.epochs.value())
+
+    def _request(self) -> Request:
         named = {one.name: one for one in self.viewer.layers if isinstance(one, Labels)}
         chosen = self.form.where.currentText()
         mask: Any = named[chosen].data if chosen in named else chosen
-        return request_of_layer(layer, self.form.b_values.text(), mask)
-
-    def _clicked(self, _viewer: object, event: Any) -> Any:
-        """Take a click for a voxel; a drag moves the image as ever."""
-        yield
-        if event.type == "mouse_release" and self._fitted is not None:
-            self.look_at(tuple(event.position))
+        return request_of_layers(self._sources(), self.form.b_values.text(), mask)
 
     def _layers_changed(self) -> None:
         self.regions.list_layers()
         self.form.set_masks([one.name for one in self.viewer.layers if isinstance(one, Labels)])
         self._update()
 
-    def _update(self) -> None:
+    def _update(self, *_: object) -> None:
         """Bring b-values, buttons and hint up to date."""
         layer, running = self.layers.current, self._job is not None
-        if layer is not self._source:
+        if layer is not self._source and not self.form.several.isChecked():
             self._source = layer
             self._take_b_values(layer)
         self.form.show_advice()
         self.form.show_running(running)
-        hint = self._hint(layer)
+        hint = self._several_hint() if self.form.several.isChecked() else self._hint(layer)
         self.form.hint.setText(hint or "Try one slice with Preview slice; then Fit. Click a voxel to see its curve.")
         for button in (self.form.preview, self.form.fit):
             button.setEnabled(not running and not hint)
@@ -165,7 +155,15 @@ class IvimWidget(Dock):
             return "This layer has one image. IVIM needs one for each b-value."
         if not self.form.b_values.text().strip():
             return "The scan doesn't say its b-values. Type one for each volume, or read a .bval file with …."
-        return "" if offered_methods() else "There is no method."
+        return ""
+
+    def _several_hint(self) -> str:
+        names = [one.name for one in self._sources()]
+        if len(names) < 2:
+            return "Select two or more image layers in the layer list, of one volume each."
+        if not self.form.b_values.text().strip():
+            return f"Type a b-value for each, in this order: {', '.join(names)}."
+        return ""
 
     def _load_b_values(self) -> None:
         from napari_micromri.ivim.b_values import read_b_values
@@ -187,18 +185,18 @@ class IvimWidget(Dock):
     def _show_progress(self, done: int, total: int) -> None:
         self.form.progress.setRange(0, total)
         self.form.progress.setValue(done)
-        self.form.status.setText(f"Slice {done} of {total}")
+        self.form.status.setText(f"{self._step[0]} {done} of {total}")
 
-    def _succeeded(self, request: Request, fit: Fit) -> None:
-        if self._fitted is None or self._fitted.series.scan.data is not request.series.scan.data:
-            self.fits = {}  # curves of another scan would be compared with these signals
-        self._fitted = request
-        self.fits[fit.method] = fit
+    def _succeeded(self, request: Request, plan: Plan, found: tuple[Fit, Model]) -> None:
+        fit, model = found
+        self.voxel.take(request, fit, model)
+        if METHODS[plan.method].learns and plan.network is None:
+            self.form.network.add(f"{plan.method} trained on {request.name}", cast("Any", model))
         extras = {"deviations": self.form.deviations.isChecked(), "quality": self.form.quality.isChecked()}
         for data, attributes in map_layers(request, fit, **extras):
             self._show_map(data, attributes)
         self.form.status.setText(summary(fit))
-        self.regions.show_fits(request, self.fits)
+        self.regions.show_fits(request, self.voxel.fits)
 
     def _show_map(self, data: Any, attributes: dict[str, Any]) -> None:
         """Add a map, or give the one of the same name new values: contrast limits that were set by hand stay."""
@@ -214,9 +212,23 @@ class IvimWidget(Dock):
 
 
 def _fit(
-    request: Request, method: str, slices: list[int] | None, progress: Progress, should_stop: ShouldStop, /
-) -> Fit:
-    from napari_micromri.ivim import make_model
+    request: Request,
+    plan: Plan,
+    slices: list[int] | None,
+    step: list[str],
+    progress: Progress,
+    should_stop: ShouldStop,
+    /,
+) -> tuple[Fit, Model]:
     from napari_micromri.ivim.volume import fit_volume
 
-    return fit_volume(request.series, make_model(method), slices, progress=progress, should_stop=should_stop)
+    def learning(done: int, total: int, /) -> None:
+        step[0] = "Training: epoch"
+        progress(done, total)
+
+    def fitting(done: int, total: int, /) -> None:
+        step[0] = "Slice"
+        progress(done, total)
+
+    model = plan.model()
+    return fit_volume(request.series, model, slices, progress=fitting, learning=learning, should_stop=should_stop)

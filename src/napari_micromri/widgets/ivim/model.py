@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_micromri.errors import InputError
-from napari_micromri.ivim import METHODS, PARAMETERS
+from napari_micromri.errors import InputError, ModelError
+from napari_micromri.ivim import METHODS, PARAMETERS, FitOptions, make_model
 from napari_micromri.ivim.b_values import average_repeats, b_values_of, parse_b_values
 from napari_micromri.ivim.regions import label_regions, roi_regions
-from napari_micromri.ivim.series import Series
+from napari_micromri.ivim.series import Series, stack_scans
 from napari_micromri.plugin.layers import METADATA_KEY, Placement, layer_to_scan, quick_contrast_limits
 from napari_micromri.plugin.roi_layers import read_rois
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from napari_micromri.ivim import Fit
+    from napari_micromri.ivim import Bounds, Fit, Model
+    from napari_micromri.ivim.estimators.trained import Trained
     from napari_micromri.ivim.regions import RegionRow, Regions
     from napari_micromri.plugin.layers import Attributes, LayerLike
 
+Network: TypeAlias = "Trained | Path | None"
+
 EVERYWHERE, BRIGHT = "everywhere", "above a threshold"
 SUGGESTED = "bayes"
-CURVE_POINTS = 120
-
-
-def offered_methods() -> list[str]:
-    """Name the methods that need no training of their own."""
-    return [name for name, method in METHODS.items() if not method.learns]
 
 
 def b_values_text(scan: Scan) -> str:
@@ -52,8 +50,46 @@ class Request:
     name: str
 
 
-def request_of_layer(layer: LayerLike, b_values: str, mask: NDArray[Any] | str) -> Request:
-    """Take a layer with the b-values that were typed and a mask.
+@dataclass(frozen=True)
+class Plan:
+    """How to fit.
+
+    Parameters
+    ----------
+    network
+        A trained one or its file; None to train one, where the method is a network.
+    """
+
+    method: str
+    bounds: Bounds
+    network: Network = None
+    epochs: int = 150
+
+    def model(self) -> Model:
+        """Make the model; loads PyTorch.
+
+        Raises
+        ------
+        ModelError
+            The network was trained by another method, or its file is damaged.
+        """
+        options = FitOptions(bounds=self.bounds)
+        if not METHODS[self.method].learns:
+            return make_model(self.method, options)
+        from napari_micromri.ivim.estimators.learning import LearningSettings
+        from napari_micromri.ivim.estimators.trained import Trained
+
+        if isinstance(self.network, Path):
+            return Trained.from_file(self.network, options, self.method)
+        if self.network is None:
+            return Trained(options, LearningSettings(method=self.method, epochs=self.epochs))  # type: ignore[arg-type]
+        if self.network.name != self.method:
+            raise ModelError(f"This network was trained by '{self.network.name}'. Choose that method.")
+        return self.network
+
+
+def request_of_layers(layers: Sequence[LayerLike], b_values: str, mask: NDArray[Any] | str) -> Request:
+    """Take a layer, or several that hold one volume each, with the b-values that were typed and a mask.
 
     Parameters
     ----------
@@ -65,19 +101,19 @@ def request_of_layer(layer: LayerLike, b_values: str, mask: NDArray[Any] | str) 
     InputError
         The layer is no series, or b-values or mask don't fit it.
     """
-    scan = layer_to_scan(layer)
-    _, attributes, _ = layer.as_layer_data_tuple()
-    series = Series.of(scan, parse_b_values(b_values))
+    scans, values = [layer_to_scan(layer) for layer in layers], parse_b_values(b_values)
+    _, attributes, _ = layers[0].as_layer_data_tuple()
+    whole = Placement.of_layer(attributes, scans[0])
+    series = Series.of(scans[0] if len(scans) == 1 else stack_scans(scans, values), values)
     if not isinstance(mask, str):
         series = replace(series, mask=_on_grid(np.asarray(mask), series) != 0)
     elif mask == BRIGHT:
         series = replace(series, mask=bright(series))
-    whole = Placement.of_layer(attributes, scan)
     kept = [k for k, axis in enumerate(whole.axes) if axis in "zyx"]
     spatial = Placement(
         *(tuple(part[k] for k in kept) for part in (whole.axes, whole.units, whole.scale, whole.translate))  # type: ignore[arg-type]
     )
-    return Request(series, replace(spatial, axes="".join(spatial.axes)), scan.info.name)
+    return Request(series, replace(spatial, axes="".join(spatial.axes)), scans[0].info.name)
 
 
 def bright(series: Series) -> NDArray[np.bool_]:
@@ -157,51 +193,6 @@ def _layer(request: Request, fit: Fit, name: str, data: NDArray[Any]) -> tuple[A
         "metadata": {METADATA_KEY: replace(info, name=f"{request.name} {label}")},
         "visible": name == "D",
     }
-
-
-@dataclass(frozen=True)
-class VoxelCurves:
-    """One voxel: measured signals over S0, and the curve of each method."""
-
-    title: str
-    b_values: tuple[float, ...]
-    measured: tuple[float, ...]
-    curve_b: tuple[float, ...]
-    curves: Mapping[str, tuple[float, ...]]
-    words: Mapping[str, str]
-
-
-def voxel_curves(series: Series, fits: Mapping[str, Fit], where: tuple[int, ...]) -> VoxelCurves | None:
-    """Give signals and curves at a voxel (z, y, x) or (y, x); None where nothing was fitted."""
-    fitted = {name: fit for name, fit in fits.items() if np.isfinite(fit.maps["D"][where])}
-    if not fitted:
-        return None
-    number, place = (where[0], where[1:]) if len(where) == 3 else (0, where)
-    row, column = place
-    found = average_repeats(series.read(number)[:, row, column, None], series.b_values)
-    signals = found.signals[:, 0]
-    unit = float(signals[0]) or 1.0
-    curve_b = np.linspace(0, float(found.b_values[-1]), CURVE_POINTS)
-    return VoxelCurves(
-        f"voxel {', '.join(map(str, where))}",
-        tuple(found.b_values.tolist()),
-        tuple((signals / unit).tolist()),
-        tuple(curve_b.tolist()),
-        {name: tuple((fit.curve(curve_b, where) / unit).tolist()) for name, fit in fitted.items()},
-        {name: describe(fit, where) for name, fit in fitted.items()},
-    )
-
-
-def describe(fit: Fit, where: tuple[int, ...]) -> str:
-    """Put the parameters of a voxel into words, with standard deviations where the method has them."""
-    parts = []
-    for name in ("D", "f", "Dp"):
-        parameter, value = PARAMETERS[name], float(fit.maps[name][where])
-        if not np.isfinite(value):
-            continue
-        sd = f" ± {parameter.factor * float(fit.sd[name][where]):.2g}" if name in fit.sd else ""
-        parts.append(f"{parameter.label} {parameter.factor * value:.3g}{sd} {parameter.unit}")
-    return ", ".join(parts)
 
 
 REGION_COLUMNS = (

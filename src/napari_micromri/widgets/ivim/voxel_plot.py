@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from napari_micromri.widgets.ivim.model import VoxelCurves
+from napari_micromri.widgets.ivim.voxel_model import METHOD_COLOURS, VoxelCurves
+from napari_micromri.widgets.shared.curves import CurvePlot
 from napari_micromri.widgets.shared.lazy_plot import LazyPlot
 
 HEIGHT = 190
-COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00")
-"""Told apart by colour-blind people as well (Okabe and Ito)."""
+
+
+class PosteriorPlot(CurvePlot):
+    """How likely each value of a parameter is."""
+
+    def __init__(self) -> None:
+        tip = "How likely each value is, given the signals of the clicked voxel: D and D* in 10⁻³ mm²/s, f in %."
+        super().__init__("", tip, height=80, epochs=False)
+
+    def _make(self) -> None:
+        super()._make()
+        self._plot.hideAxis("left")
 
 
 class VoxelPlot(LazyPlot[VoxelCurves]):
@@ -32,5 +43,5 @@ class VoxelPlot(LazyPlot[VoxelCurves]):
         plot.plot(
             content.b_values, content.measured, pen=None, symbol="o", symbolSize=6, symbolBrush=text, name="measured"
         )
-        for colour, (name, curve) in zip(COLOURS, content.curves.items(), strict=False):
-            plot.plot(content.curve_b, curve, pen={"color": colour, "width": 2}, name=name)
+        for name, curve in content.curves.items():
+            plot.plot(content.curve_b, curve, pen={"color": METHOD_COLOURS[name], "width": 2}, name=name)

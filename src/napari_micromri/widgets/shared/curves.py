@@ -72,8 +72,9 @@ class CurvePlot(LazyPlot[Lines]):
             self._remove(label)
         if before is None or before[1] != logarithmic:
             self._plot.setLogMode(y=logarithmic)
-        if labels != (before[2] if before is not None else ("", "")):
-            for side, label in zip(("bottom", "left"), labels, strict=True):
+        known = before[2] if before is not None else ("", "")
+        for side, label, shown in zip(("bottom", "left"), labels, known, strict=True):
+            if label != shown:
                 self._plot.setLabel(side, label)
         if before is None or [line.label for line in before[0]] != [line.label for line in lines]:
             self._plot.setTitle(self._heading() or None, size="9pt")
