@@ -1,4 +1,4 @@
-"""Take the pictures of the docks: docs/images/denoise_*.png, apddm_*.png, measure_*.png, training_*.png, tuning_*.png.
+"""Take the pictures of the docks: docs/images/scans.png, and those of denoise, apddm, measure, training, tuning.
 
 Needs a display: ``xvfb-run -a python docs/make_screenshots.py``. A fast scan is simulated from the real mouse trunk
 where MICROMRI_DATA (or ../shared/data) has it, from the digital mouse otherwise.
@@ -33,10 +33,14 @@ PATIENCE = 300.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    docks = ("denoise", "apddm", "measure", "training", "tuning")
+    docks = ("scans", "denoise", "apddm", "measure", "training", "tuning")
     parser.add_argument("--only", choices=docks, help="only these pictures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
+    if options.only in (None, "scans"):
+        import scans_screenshots
+
+        scans_screenshots.take(options.output)
     if options.only in (None, "denoise"):
         take_denoising(options.output)
     if options.only in (None, "apddm"):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ref
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.telling import warnings_of
@@ -45,9 +48,7 @@ def read_layers(path: Paths) -> list[LayerData]:
         folder = os.fspath(paths[0])
         if viewer is None:
             return [scan_to_layer(_most_telling(folder))]
-        from napari_micromri.widgets.scans.opening import open_folder
-
-        open_folder(viewer, folder)
+        _open_when_loaded(viewer, folder)
         return NOTHING_YET
     if viewer is not None:
         from napari_micromri.plugin.letters import show_letters
@@ -81,6 +82,17 @@ def _most_telling(folder: str) -> Scan:
     return best.scan
 
 
+def _open_when_loaded(viewer: Any, folder: str) -> None:
+    """Import what looks through folders in a thread: it takes longer than the window may be held."""
+    from napari_micromri.widgets.shared.looking import Looking
+
+    known = ref(viewer)
+    loading = Looking(partial(import_module, "napari_micromri.widgets.scans.opening"), viewer.window.main_menu)
+    loading.seen.connect(lambda opening: opening.open_folder(known(), folder))
+    loading.seen.connect(loading.deleteLater)
+    loading.look()
+
+
 def _may_hold_several(path: Path) -> bool:
     """Tell whether a folder may hold several scans that don't belong together; arrays of a Zarr store do."""
     from napari_micromri.io.formats import is_zarr
@@ -92,13 +104,18 @@ def _may_hold_several(path: Path) -> bool:
 
 
 def _holds_scans(path: str | os.PathLike[str]) -> bool:
-    """Tell by names alone, since napari asks for every folder, whether studies or NIfTI files lie below a folder."""
+    """Tell by names alone, since napari asks for every folder, if ParaVision, Zarr or NIfTI scans lie below one."""
+    from napari_micromri.io.formats import STUDY_ENDING
+
     for number, (current, folders, files) in enumerate(os.walk(path)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if number >= _MOST_FOLDERS or len(Path(current).relative_to(path).parts) > 3:
-            return False
+        here = Path(current)
+        if any(name.endswith(".zarr") and not name.endswith(STUDY_ENDING) for name in folders):
+            return True
         if {"acqp", "method"} <= set(files) or any(name.lower().endswith((".nii", ".nii.gz")) for name in files):
             return True
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".zarr"))
+        if number >= _MOST_FOLDERS or len(here.relative_to(path).parts) > 3:
+            return False
     return False
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.study.plan import UNKNOWN
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -115,6 +113,8 @@ def summary(found: Sequence[Found], left_out: int, shown: int, *, busy: bool) ->
 
 
 def _known(text: str) -> str:
+    from napari_micromri.study.plan import UNKNOWN
+
     return "" if text == UNKNOWN else text
 
 

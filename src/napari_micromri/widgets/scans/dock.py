@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from napari_micromri.widgets.scans.form import ScansForm
 from napari_micromri.widgets.scans.handing import denoise_many, fit_ivim, make_study
 from napari_micromri.widgets.scans.opening import LayerOpener
 from napari_micromri.widgets.shared.dock import Dock
+from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.shared.recent import recent_folders, remember_folder
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class ScansWidget(Dock):
         form.study.clicked.connect(lambda: self._hand(make_study))
         form.ivim.clicked.connect(lambda: self._hand(fit_ivim))
         self._update()
+        Looking(partial(import_module, "dask.array"), self).look()  # the first scan would wait for it
 
     def open_paths(self, *paths: str) -> None:
         """List the scans of folders and files; what was listed before goes."""

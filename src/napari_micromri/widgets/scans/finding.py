@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.errors import MicroMRIError
-from napari_micromri.study.discovery import Found, each_scan
 from napari_micromri.widgets.shared.stream import Stream
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.progress import ShouldStop
     from napari_micromri.scan import Scan
+    from napari_micromri.study.discovery import Found
     from napari_micromri.study.plan import Rejected
 
 PICTURE = 96
@@ -36,8 +37,13 @@ class Picture:
     aspect: float
 
 
-LISTED = "listed"
-"""Comes when all headers were read."""
+class Kind(Enum):
+    """What the thread brings; LISTED when all headers were read."""
+
+    FOUND = auto()
+    LEFT_OUT = auto()
+    LISTED = auto()
+    PICTURE = auto()
 
 
 class Finding(QObject):
@@ -78,16 +84,16 @@ class Finding(QObject):
             self._stream.stop()
             self._end("")
 
-    def _take(self, things: list[object]) -> None:
-        new = [thing for thing in things if isinstance(thing, Found)]
-        pictures = [thing for thing in things if isinstance(thing, Picture)]
-        before = len(self.left_out)
-        self.left_out += [t for t in things if not isinstance(t, Found | Picture) and t != LISTED]  # type: ignore[misc]
+    def _take(self, things: list[tuple[Kind, Any]]) -> None:
+        new, left_out, pictures = (
+            [thing for kind, thing in things if kind is wanted] for wanted in (Kind.FOUND, Kind.LEFT_OUT, Kind.PICTURE)
+        )
         self.found += new
+        self.left_out += left_out
         self.pictures += pictures
-        if new or len(self.left_out) > before:
+        if new or left_out:
             self.came.emit(new)
-        if LISTED in things:
+        if any(kind is Kind.LISTED for kind, _ in things):
             self._list()
         if pictures:
             self.pictured.emit(pictures)
@@ -103,19 +109,21 @@ class Finding(QObject):
         self.ended.emit()
 
 
-def _look(paths: list[str], should_stop: ShouldStop) -> Iterator[object]:
-    """Give scans and what is left out, then the mark `LISTED`, then pictures."""
+def _look(paths: list[str], should_stop: ShouldStop) -> Iterator[tuple[Kind, object]]:
+    """Give scans and what is left out, and then pictures."""
+    from napari_micromri.study.discovery import Found, each_scan
+
     found: list[Found] = []
     for entry in each_scan(paths, should_stop=should_stop):
         if isinstance(entry, Found):
             found.append(entry)
-        yield entry
-    yield LISTED
+        yield Kind.FOUND if isinstance(entry, Found) else Kind.LEFT_OUT, entry
+    yield Kind.LISTED, None
     for number, one in enumerate(found):
         try:
             # A compressed file is kept whole by the scan that reads of it; this one is let go again.
             whole = one.source.path.lower().endswith(".gz")
-            yield picture_of(one.source.open() if whole else one.scan, number)
+            yield Kind.PICTURE, picture_of(one.source.open() if whole else one.scan, number)
         except (MicroMRIError, OSError):
             continue  # told when the scan is opened
 

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QListWidgetItem,
     QMenu,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -36,8 +35,7 @@ class ScansForm(QWidget):
         self.open_folder = button(
             "Open folder", "List the scans in a folder: a ParaVision study, DICOM, NIfTI, Zarr, also mixed."
         )
-        self.open_recent = small_button("Recent", "List the scans of a folder that was open before.")
-        self.open_recent.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.open_recent = button("Recent", "List the scans of a folder that was open before.")
         self.recent = QMenu(self.open_recent)
         self.open_recent.setMenu(self.recent)
         self.stop = small_button("Stop", "Look for no more scans; those that are listed stay.")
@@ -86,7 +84,7 @@ class ScansForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
-        layout.addWidget(row(self.open_folder, self.open_recent, self.stop, stretch=(1, 0, 0)))
+        layout.addWidget(row(self.open_folder, self.open_recent, self.stop, stretch=(2, 1, 0)))
         layout.addWidget(self.folder)
         layout.addWidget(row(self.search, self.tick_all, stretch=(1, 0)))
         layout.addWidget(self.table, 1)

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-igno
 
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.plugin.letters import show_letters
-from napari_micromri.study.choosing import most_anatomical
+from napari_micromri.plugin.reader import show_warnings
 from napari_micromri.widgets.scans.columns import layer_name
 from napari_micromri.widgets.scans.finding import Finding
 from napari_micromri.widgets.shared.docks import open_dock
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from napari_micromri.study.discovery import Found
 
 DOCK = "Scans"
-
-_opening: set[FolderOpening] = set()
 
 
 class LayerOpener(QObject):
@@ -46,6 +44,7 @@ class LayerOpener(QObject):
     def open(self, scans: Sequence[Found], among: Sequence[Found]) -> None:
         """Open scans that were found among others, whose names tell them apart."""
         named = [(one, layer_name(one, among)) for one in scans]
+        show_warnings([one.scan for one in scans])
 
         def make(should_stop: ShouldStop) -> Iterator[LayerData]:
             for one, name in named:
@@ -79,20 +78,19 @@ class FolderOpening(QObject):
 
     ended = Signal()
 
-    def __init__(self, viewer: ViewerModel, path: str) -> None:
-        super().__init__()
+    def __init__(self, viewer: ViewerModel, path: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         show_letters(viewer)
         self._viewer = viewer
         self.dock: Any = None
-        self.finding = Finding([path], self)
+        self.finding = Finding([path], parent)
         self._opener = LayerOpener(viewer, self)
         self._opener.ended.connect(self._end)
         self.finding.came.connect(self._open_dock)
         self.finding.listed.connect(self._open_layer)
 
     def start(self) -> None:
-        """Begin; the object stays alive until the layer is there."""
-        _opening.add(self)
+        """Begin."""
         self.finding.start()
 
     def _open_dock(self) -> None:
@@ -102,6 +100,8 @@ class FolderOpening(QObject):
                 self.dock.show_finding(self.finding)
 
     def _open_layer(self) -> None:
+        from napari_micromri.study.choosing import most_anatomical
+
         best = most_anatomical(self.finding.found)
         if best is not None:
             self._opener.open([best], self.finding.found)
@@ -110,14 +110,13 @@ class FolderOpening(QObject):
             self._end()
 
     def _end(self, problem: str = "") -> None:
-        _opening.discard(self)
         if self.dock is None:
             self.finding.stop()
         self.ended.emit()
 
 
-def open_folder(viewer: ViewerModel, path: str) -> FolderOpening:
-    """Begin to open a folder in a viewer with a window."""
-    opening = FolderOpening(viewer, path)
+def open_folder(viewer: Any, path: str) -> None:
+    """Begin to open a folder in a viewer with a window, and end with the window."""
+    opening = FolderOpening(viewer, path, viewer.window.main_menu)
+    opening.ended.connect(opening.deleteLater)
     opening.start()
-    return opening

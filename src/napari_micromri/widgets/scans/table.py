@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 THUMBNAIL, ROW_HEIGHT = 44, 48
-_WIDTHS = (190, 78, 96, 110, 64, 100, 112, 96, 120)
+_WIDTHS = (176, 76, 112, 124, 64, 100, 112, 96, 120)
 
 
 class ScansModel(QAbstractTableModel):
@@ -154,6 +154,7 @@ class ScansTable(QTableView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
         self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # the ends of names tell them apart
         self.setShowGrid(False)
         self.verticalHeader().setVisible(False)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
