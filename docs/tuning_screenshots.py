@@ -79,7 +79,7 @@ def fill_in(viewer: napari.Viewer, dock: TrainingWidget, study: Path, output: Pa
     form.base.setCurrentText(AS_SET_UP)
     tab.new.space.show(ROWS)
     for count, value in ((form.epochs, EPOCHS), (form.trials, TRIALS), (form.workers, WORKERS)):
-        count.setValue(value)
+        count.value = value
     form.start.click()
     wait(lambda: tab.watch.look is not None)
     return tab.watch

@@ -72,7 +72,7 @@ def begin(qtbot, study, started):
         tab.new.space.show(SEARCHED)
         tab.new.studies.use(study)
         for count, value in ((form.epochs, epochs), (form.trials, trials), (form.workers, workers)):
-            count.setValue(value)
+            count.value = value
         qtbot.waitUntil(form.start.isEnabled, timeout=10_000)
         qtbot.mouseClick(form.start, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: tab.watch.look is not None, timeout=30_000)

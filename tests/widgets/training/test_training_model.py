@@ -25,7 +25,7 @@ from napari_micromri.widgets.training.curve_lines import (
 from napari_micromri.widgets.training.new_folder import RUN
 from napari_micromri.widgets.training.run_model import choice_label, describe_run
 from napari_micromri.widgets.training.setup_model import (
-    SetupState,
+    StartState,
     StudySummary,
     estimate_sentence,
     look_at_study,
@@ -67,7 +67,7 @@ def test_empty_and_small_sets_are_told():
 
 
 def test_what_must_be_put_right_comes_in_order():
-    state = SetupState()
+    state = StartState()
     assert "Choose a study" in state.hint
     state = replace(state, has_study=True)
     assert "Looking" in state.hint

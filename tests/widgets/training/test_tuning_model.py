@@ -15,9 +15,7 @@ from napari_micromri.tuning.reading import read_tuning
 from napari_micromri.tuning.space import default_space
 from napari_micromri.tuning.workers import WorkerRow
 from napari_micromri.widgets.training.new_folder import TUNING
-from napari_micromri.widgets.training.setup_model import StudySummary
 from napari_micromri.widgets.training.tuning.new_model import (
-    NewState,
     Wish,
     advice,
     presets,
@@ -320,20 +318,6 @@ def test_presets_of_every_kind_are_offered():
     found = presets()
     assert found["quick"].kind == "unet"
     assert any(name.startswith("APDDM: ") and config.kind == "apddm" for name, config in found.items())
-
-
-def test_the_hint_names_what_is_missing_first():
-    assert "Choose a study" in NewState().hint
-    assert NewState(has_study=True).hint == "Looking at the study…"
-    good = StudySummary(Path("/data"), {"train": (2, 20), "validation": (1, 10), "test": (0, 0)})
-    state = NewState(has_study=True, summary=good)
-    assert state.can_start
-    assert state.hint == ""
-    bad = StudySummary(Path("/data"), {"train": (2, 20), "validation": (0, 0), "test": (0, 0)})
-    assert "validation set is empty" in replace(state, summary=bad).hint
-    assert replace(state, settings_problem="Wrong.", folder_problem="Taken.").hint == "Wrong."
-    starting = replace(state, starting=True)
-    assert (starting.hint, starting.can_start) == ("Starting…", False)
 
 
 def test_a_folder_beside_the_study_is_proposed(tmp_path):

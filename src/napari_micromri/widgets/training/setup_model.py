@@ -84,7 +84,7 @@ def look_at_study(path: Path) -> StudySummary:
 
 
 @dataclass(frozen=True)
-class SetupState:
+class StartState:
     """What the buttons and the hint depend on."""
 
     has_study: bool = False

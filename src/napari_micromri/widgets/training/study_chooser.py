@@ -16,8 +16,8 @@ from napari_micromri.widgets.training.setup_model import look_at_study
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.widgets.training.setup_form import StudyChoice
     from napari_micromri.widgets.training.setup_model import StudySummary
+    from napari_micromri.widgets.training.start_form import StudyChoice
 
 LOOK_AGAIN_MS = 2000
 

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QFormLayout,
-    QFrame,
-    QLabel,
-    QLineEdit,
-    QMenu,
-    QScrollArea,
-    QSizePolicy,
-    QSpinBox,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from magicgui.widgets import ComboBox, SpinBox
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QMenu, QSizePolicy, QToolButton
 
 from napari_micromri.tuning.objectives import OBJECTIVES, at_length
-from napari_micromri.widgets.shared.parts import button, column, row, small_button, text_line
+from napari_micromri.widgets.shared.parts import button, column, row, text_line
 from napari_micromri.widgets.training.fields import Choice
-from napari_micromri.widgets.training.setup_form import TITLE_WIDTH, WARNING, StudyChoice
+from napari_micromri.widgets.training.start_form import StartForm, rows_of
 from napari_micromri.widgets.training.tuning.new_model import (
     AS_SET_UP,
     MOST_WORKERS,
@@ -37,53 +24,60 @@ from napari_micromri.widgets.training.tuning.new_model import (
 from napari_micromri.widgets.training.tuning.space_table import SpaceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from qtpy.QtGui import QWheelEvent
+    from magicgui.widgets.bases import ValueWidget
+    from qtpy.QtWidgets import QWidget
 
 IN_FOLDER, IN_DATABASE = "in the folder", "in a database"
 DAY_MINUTES = 24 * 60
 TOML = "Search spaces (*.toml)"
 
+T = TypeVar("T", SpinBox, ComboBox)
 
-class Count(QSpinBox):
-    """A whole number. The wheel belongs to the form."""
 
-    def __init__(self, tooltip: str, low: int, high: int, value: int) -> None:
-        super().__init__()
-        self.setRange(low, high)
-        self.setValue(value)
-        self.setToolTip(tooltip)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+class WheelGuard(QObject):
+    """Leaves the wheel to the form, which is longer than the dock is high."""
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave it to the form."""
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let a field see all events but those of the wheel."""
+        if event.type() != QEvent.Type.Wheel:
+            return False
         event.ignore()
+        return True
 
 
-class NewForm(QWidget):
-    """Holds the widgets, in a part that scrolls and one that doesn't."""
+class NewForm(StartForm):
+    """Adds what is searched, and how."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.study = StudyChoice("The pairs of scans to learn from: a folder NAME.mri.zarr.")
-        self.browse_study = small_button("…", "Choose the folder of a study.")
-        self.warning = text_line()
-        self.warning.setStyleSheet(WARNING)
+        super().__init__(
+            "tuning",
+            "A new folder for the tuning: its trials, each an ordinary run, and what was found.",
+            "Tune in the background. napari can be closed meanwhile.",
+        )
         self.base = Choice(
             "Settings of all that isn't searched: a preset, or what is filled in in the tab Set up now.",
             (*presets(), AS_SET_UP),
         )
-        self.epochs = Count("Epochs of each trial. The best can be trained at full length afterwards.", 1, 100_000, 30)
-        self._make_space()
         self._make_search()
-        self.folder = QLineEdit()
-        self.folder.setToolTip("A new folder for the tuning: its trials, each an ordinary run, and what was found.")
-        self.browse_folder = small_button("…", "Choose where to make the tuning's folder.")
-        self.hint = text_line()
-        self.start = button("Start", "Tune in the background. napari can be closed meanwhile.")
-        self._lay_out()
+        self._make_space()
+        top = rows_of(
+            ("Study", row(self.study, self.browse_study)),
+            ("Settings", self.base),
+            ("Epochs", self.epochs.native),
+        )
+        self._rows = rows_of(
+            ("Goals", column(*self.objectives.values())),
+            *_labelled(self.trials, self.workers, self.storage),
+            ("Address", self.url),
+            ("Password", self.password),
+            ("", self.more),
+            *_labelled(self.sampler, self.pruner, self.seed, self.timeout),
+        )
+        edit = row(self.add, self.load, self.save, self.usual)
+        self._lay_out(top, self.warning, self.space, self.about, edit, self._rows)
+        self._show_parts()
 
     def _make_space(self) -> None:
         self.space = SpaceTable()
@@ -102,15 +96,18 @@ class NewForm(QWidget):
         for name, box in self.objectives.items():
             box.setToolTip(f"{OBJECTIVES[name].goal} With several goals there are several best trials.")
         self.objectives["mse"].setChecked(True)
-        self.trials = Count("How many trials to finish; pruned ones count, too.", 1, 100_000, TRIALS)
-        self.workers = Count(
-            "How many trials are trained at once on this computer, each by a process of its own.",
-            1,
-            MOST_WORKERS,
-            1,
+        self.epochs = _count(
+            "epochs", 30, "Epochs of each trial. The best can be trained at full length afterwards.", 1, 100_000
         )
-        self.storage = Choice(
-            "Where the trials are noted. A database lets workers on other computers join.", (IN_FOLDER, IN_DATABASE)
+        self.trials = _count("trials", TRIALS, "How many trials to finish; pruned ones count, too.", 1, 100_000)
+        self.workers = _count(
+            *("workers", 1),
+            "How many trials are trained at once on this computer, each by a process of its own.",
+            *(1, MOST_WORKERS),
+        )
+        self.storage = _choice(
+            *("storage", dict.fromkeys((IN_FOLDER, IN_DATABASE), "")),
+            "Where the trials are noted. A database lets workers on other computers join.",
         )
         self.url = QLineEdit()
         self.url.setPlaceholderText("postgresql://user@server/database")
@@ -118,12 +115,13 @@ class NewForm(QWidget):
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.password.setToolTip("Only kept in memory: it is written into no file and no log.")
-        self.sampler = Choice("How settings are chosen.", tuple(SAMPLERS))
-        self.pruner = Choice("How bad trials are ended early.", tuple(PRUNERS))
-        self.seed = Count("Of the search; with one worker the same seed gives the same trials.", 0, 2**31 - 1, 0)
-        self.timeout = Count("No trial begins after so many minutes.", 0, 365 * DAY_MINUTES, 0)
-        self.timeout.setSpecialValueText("none")
-        self.timeout.setSuffix(" min")
+        self.sampler = _choice("sampler", SAMPLERS, "How settings are chosen.")
+        self.pruner = _choice("pruner", PRUNERS, "How bad trials are ended early.")
+        self.seed = _count(
+            "seed", 0, "Of the search; with one worker the same seed gives the same trials.", 0, 2**31 - 1
+        )
+        self.timeout = _count("minutes", 0, "No trial begins after so many minutes.", 0, 365 * DAY_MINUTES)
+        self.timeout.native.setSpecialValueText("none")
         self.more = QToolButton()
         self.more.setText("More")
         self.more.setToolTip("Show or hide how the search is done.")
@@ -131,17 +129,18 @@ class NewForm(QWidget):
         self.more.setAutoRaise(True)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.toggled.connect(self._show_parts)
-        self.storage.currentIndexChanged.connect(self._show_parts)
+        self.storage.changed.connect(self._show_parts)
 
     @property
-    def counts(self) -> tuple[Count, ...]:
-        """All numbers."""
-        return self.epochs, self.trials, self.workers, self.seed, self.timeout
+    def fields(self) -> tuple[ValueWidget[Any], ...]:
+        """All numbers and choices."""
+        counts = (self.epochs, self.trials, self.workers, self.seed, self.timeout)
+        return (*counts, self.storage, self.sampler, self.pruner)
 
     @property
     def in_database(self) -> bool:
         """Whether the trials are noted in a database."""
-        return self.storage.currentText() == IN_DATABASE
+        return bool(self.storage.value == IN_DATABASE)
 
     def offer(self, labels: Iterable[tuple[str, str]]) -> None:
         """List settings, as (key, label), under the button that adds one."""
@@ -149,16 +148,6 @@ class NewForm(QWidget):
         for key, label in labels:
             self.addable.addAction(label).setData(key)
         self.add.setEnabled(not self.addable.isEmpty())
-
-    def ask_study(self) -> Path | None:
-        """Ask for a study."""
-        path = QFileDialog.getExistingDirectory(self, "Choose a study (a folder that ends in .mri.zarr)")
-        return Path(path) if path else None
-
-    def ask_folder(self) -> Path | None:
-        """Ask for the tuning's folder."""
-        path, _ = QFileDialog.getSaveFileName(self, "Folder of the tuning", self.folder.text())
-        return Path(path) if path else None
 
     def ask_space(self) -> Path | None:
         """Ask for the file of a search space."""
@@ -174,61 +163,30 @@ class NewForm(QWidget):
         """Show only what counts now."""
         self.more.setArrowType(Qt.ArrowType.DownArrow if self.more.isChecked() else Qt.ArrowType.RightArrow)
         for field in (self.sampler, self.pruner, self.seed, self.timeout):
-            self._rows.setRowVisible(field, self.more.isChecked())
+            self._rows.setRowVisible(field.native, self.more.isChecked())
         for line in (self.url, self.password):
             self._rows.setRowVisible(line, self.in_database)
 
-    def _lay_out(self) -> None:
-        top = _rows(
-            ("Study", row(self.study, self.browse_study)),
-            ("Settings", self.base),
-            ("Epochs", self.epochs),
-        )
-        self._rows = _rows(
-            ("Goals", column(*self.objectives.values())),
-            ("Trials", self.trials),
-            ("Workers", self.workers),
-            ("Storage", self.storage),
-            ("Address", self.url),
-            ("Password", self.password),
-            ("", self.more),
-            ("Sampler", self.sampler),
-            ("Pruner", self.pruner),
-            ("Seed", self.seed),
-            ("Time limit", self.timeout),
-        )
-        inside = QWidget()
-        whole = QVBoxLayout(inside)
-        whole.setContentsMargins(4, 4, 4, 4)
-        whole.setSpacing(6)
-        whole.addLayout(top)
-        whole.addWidget(self.warning)
-        whole.addWidget(self.space)
-        whole.addWidget(self.about)
-        whole.addWidget(row(self.add, self.load, self.save, self.usual))
-        whole.addLayout(self._rows)
-        whole.addStretch()
-        inside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        scroll = QScrollArea()
-        scroll.setWidget(inside)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(scroll, 1)
-        layout.addWidget(column(row(QLabel("Folder"), self.folder, self.browse_folder), self.hint, self.start))
-        self._show_parts()
+
+def _count(name: str, value: int, about: str, low: int, high: int) -> SpinBox:
+    return _guarded(SpinBox(name=name, value=value, min=low, max=high, tooltip=about))
 
 
-def _rows(*fields: tuple[str, QWidget]) -> QFormLayout:
-    rows = QFormLayout()
-    rows.setContentsMargins(0, 0, 0, 0)
-    rows.setVerticalSpacing(4)
-    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-    for label, field in fields:
-        title = QLabel(label)
-        title.setFixedWidth(TITLE_WIDTH)
-        title.setToolTip(field.toolTip())
-        rows.addRow(title, field)
-    return rows
+def _choice(name: str, said: Mapping[str, str], about: str) -> ComboBox:
+    made = _guarded(ComboBox(name=name, choices=tuple(said), tooltip=about))
+    for number, words in enumerate(said.values()):
+        made.native.setItemData(
+            number, f"{words[:1].upper()}{words[1:]}." if words else "", Qt.ItemDataRole.ToolTipRole
+        )
+    return made
+
+
+def _guarded(made: T) -> T:
+    made.native.installEventFilter(WheelGuard(made.native))
+    made.native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    made.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return made
+
+
+def _labelled(*fields: ValueWidget[Any]) -> list[tuple[str, QWidget]]:
+    return [(field.name.capitalize(), field.native) for field in fields]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.tuning.config import TuneConfig
-    from napari_micromri.widgets.training.setup_model import StudySummary
     from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
 TRIALS = 24
@@ -103,40 +102,6 @@ def advice(wish: Wish, workers: int) -> str:
     if workers > (os.cpu_count() or 1):
         return f"This computer has {os.cpu_count()} processor cores; more workers than that gain nothing."
     return ""
-
-
-@dataclass(frozen=True)
-class NewState:
-    """What the start button and the hint depend on."""
-
-    has_study: bool = False
-    summary: StudySummary | None = None
-    study_problem: str | None = None
-    settings_problem: str | None = None
-    storage_problem: str | None = None
-    folder_problem: str | None = None
-    starting: bool = False
-
-    @property
-    def problem(self) -> str | None:
-        """What must be put right first."""
-        if not self.has_study:
-            return "Choose a study. New ones are made in the dock Study and slice curation."
-        if self.study_problem is not None:
-            return self.study_problem
-        if self.summary is None:
-            return "Looking at the study…"
-        return self.summary.problem or self.settings_problem or self.storage_problem or self.folder_problem
-
-    @property
-    def can_start(self) -> bool:
-        """Whether a tuning can begin."""
-        return self.problem is None and not self.starting
-
-    @property
-    def hint(self) -> str:
-        """Say what to do next."""
-        return self.problem or ("Starting…" if self.starting else "")
 
 
 def split_password(url: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem
+from superqt.utils import signals_blocked
 
 from napari_micromri.errors import InputError
 from napari_micromri.widgets.shared.parts import pass_on_text
@@ -57,14 +58,13 @@ class SpaceTable(QTreeWidget):
         at = self.currentItem()
         current = at.data(LABEL, KEY) if at is not None else None
         self.rows = list(rows)
-        self.blockSignals(True)
-        self.clear()
-        for row in self.rows:
-            item = self._item(row, brought=row.key in brought)
-            self.addTopLevelItem(item)
-            if row.key == current:
-                self.setCurrentItem(item)
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self.clear()
+            for row in self.rows:
+                item = self._item(row, brought=row.key in brought)
+                self.addTopLevelItem(item)
+                if row.key == current:
+                    self.setCurrentItem(item)
 
     def _item(self, row: SpaceRow, *, brought: bool) -> QTreeWidgetItem:
         item = QTreeWidgetItem([row.label, row.text])
@@ -94,9 +94,8 @@ class SpaceTable(QTreeWidget):
         key = item.data(LABEL, KEY)
         ticked = item.checkState(LABEL) == Qt.CheckState.Checked
         self.rows = change_row(self.rows, key, ticked=ticked, text=item.text(VALUES).strip())
-        self.blockSignals(True)
-        self._mark(item, self._row(item))
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self._mark(item, self._row(item))
         self.setCurrentItem(item)
         self._describe(item)
         self.changed.emit()

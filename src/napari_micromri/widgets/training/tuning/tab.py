@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QFileDialog, QStackedWidget, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.shared.parts import button, row
@@ -112,14 +113,13 @@ class TuneTab(QWidget):
 
     def _fill(self, labels: list[str]) -> None:
         box = self.tunings
-        box.blockSignals(True)
-        box.clear()
-        box.addItems([NEW, *labels])
-        for number, path in enumerate(self._paths, 1):
-            box.setItemData(number, str(path), Qt.ItemDataRole.ToolTipRole)
         shown = self.watch.path if self.pages.currentWidget() is self.watch else None
-        box.setCurrentIndex(self._paths.index(shown) + 1 if shown in self._paths else 0)
-        box.blockSignals(False)
+        with signals_blocked(box):
+            box.clear()
+            box.addItems([NEW, *labels])
+            for number, path in enumerate(self._paths, 1):
+                box.setItemData(number, str(path), Qt.ItemDataRole.ToolTipRole)
+            box.setCurrentIndex(self._paths.index(shown) + 1 if shown in self._paths else 0)
 
 
 def _label(path: Path, live: bool | None) -> str:

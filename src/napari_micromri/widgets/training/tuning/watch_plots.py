@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
+from superqt.utils import signals_blocked
 
 from napari_micromri.tuning.objectives import at_length
 from napari_micromri.tuning.points import against, front, history
@@ -130,7 +131,6 @@ def _pair(objective: int) -> tuple[int, int]:
 
 
 def _refill(box: QComboBox, labels: list[str]) -> None:
-    box.blockSignals(True)
-    box.clear()
-    box.addItems(labels)
-    box.blockSignals(False)
+    with signals_blocked(box):
+        box.clear()
+        box.addItems(labels)
