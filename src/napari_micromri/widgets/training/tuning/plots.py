@@ -1,14 +1,14 @@
-"""The plots of a tuning: dots that can be clicked, and bars."""
+"""The plots of a tuning: dots that can be clicked."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.tuning.points import Scatter
 from napari_micromri.widgets.shared.lazy_plot import LazyPlot
-from napari_micromri.widgets.training.tuning.words import COLOURS, setting_label
+from napari_micromri.widgets.training.tuning.words import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from napari_micromri.tuning.points import Dot, Look
 
 HEIGHT = 190
-BAR_HEIGHT = 20
-LABEL_WIDTH = 118
 BEST, LINE = "#fc8d62", "#a8a8a8"
 SYMBOLS: Mapping[Look, tuple[str, int, str, bool]] = {
     "above": ("t1", 10, COLOURS["done"], True),
@@ -128,49 +126,3 @@ class ScatterPlot(LazyPlot[Scatter]):
 def _put(item: Any, dots: Sequence[Dot]) -> None:
     # An item without points keeps nothing to click on, so it is given its data even when there are none.
     item.setData([dot.x for dot in dots], [dot.y for dot in dots], data=list(dots))
-
-
-Bars: TypeAlias = "tuple[tuple[str, float], ...]"
-
-
-class ImportancePlot(LazyPlot[Bars]):
-    """Shows how much each parameter matters, the most important on top."""
-
-    def __init__(self, title: str, tooltip: str, *, after_ms: int = 0) -> None:
-        super().__init__(title, tooltip, height=HEIGHT, after_ms=after_ms)
-        self._bars: Any = None
-
-    @property
-    def shown(self) -> Bars | None:
-        """What is drawn."""
-        return self._shown
-
-    def show_importances(self, importances: Mapping[str, float]) -> None:
-        """Show bars, as shares of the whole; without any, nothing at all."""
-        bars = tuple(sorted(importances.items(), key=lambda item: -item[1]))
-        self.setVisible(bool(bars))
-        if bars:
-            self.setFixedHeight(70 + BAR_HEIGHT * len(bars))
-            self._show(bars)
-
-    def _draw(self, before: Bars | None, content: Bars) -> None:
-        from pyqtgraph import BarGraphItem
-
-        plot = self._plot
-        if self._bars is None:
-            plot.setTitle(self._title, size="9pt")
-            plot.getAxis("left").setWidth(LABEL_WIDTH)
-            plot.showGrid(x=False, y=False)
-            plot.getAxis("left").setStyle(tickLength=0)
-            plot.getAxis("bottom").setLabel("Share")
-        else:
-            plot.removeItem(self._bars)
-        rows = range(len(content), 0, -1)
-        self._bars = BarGraphItem(
-            x0=0, y=list(rows), height=0.7, width=[share for _, share in content], brush=BEST, pen=None
-        )
-        plot.addItem(self._bars)
-        labels = [(row, setting_label(key)) for row, (key, _) in zip(rows, content, strict=True)]
-        plot.getAxis("left").setTicks([labels])
-        plot.setYRange(0.4, len(content) + 0.6, padding=0)
-        plot.setXRange(0, max(share for _, share in content) or 1, padding=0.02)

@@ -20,7 +20,7 @@ from napari_micromri.widgets.shared.curves import SMALL, CurvePlot
 from napari_micromri.widgets.shared.parts import button, column, row, text_line
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.run_model import PER_MILLE
-from napari_micromri.widgets.training.tuning.plots import ImportancePlot, ScatterPlot
+from napari_micromri.widgets.training.tuning.plots import ScatterPlot
 from napari_micromri.widgets.training.tuning.theme import readable
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
 from napari_micromri.widgets.training.tuning.trial_table import TrialTable
@@ -99,19 +99,17 @@ class WatchForm(QWidget):
             "★ trials that no other one beats in all goals. A click chooses a trial.",
             after_ms=2 * PAUSE_MS,
         )
-        self.importance = ImportancePlot(
-            "Importance of the settings",
-            "How much each setting decides whether a trial is among the best (Optuna's PED-ANOVA).",
-            after_ms=3 * PAUSE_MS,
+        self.importance = text_line()
+        self.importance.setToolTip(
+            "How much each setting decides whether a trial is among the best (Optuna's PED-ANOVA)."
         )
-        self.importance_note = text_line()
         self.against = Choice("Which setting to plot the trials over.")
-        self.slices = ScatterPlot("", "Each trial over one setting. A click chooses a trial.", after_ms=4 * PAUSE_MS)
+        self.slices = ScatterPlot("", "Each trial over one setting. A click chooses a trial.", after_ms=3 * PAUSE_MS)
 
     @property
-    def plots(self) -> tuple[CurvePlot | ScatterPlot | ImportancePlot, ...]:
+    def plots(self) -> tuple[CurvePlot | ScatterPlot, ...]:
         """All plots."""
-        return self.curve, self.history, self.front, self.importance, self.slices
+        return self.curve, self.history, self.front, self.slices
 
     def wait_for_answer(self) -> None:
         """Let nothing be clicked twice; the next look enables what can be done then."""
@@ -183,11 +181,10 @@ class WatchForm(QWidget):
             self.details,
             self.front,
             self.importance,
-            self.importance_note,
             self.against,
             self.slices,
             QWidget(),
-            stretch=(0,) * 10 + (1,),
+            stretch=(0,) * 9 + (1,),
         )
         inside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._scroll = QScrollArea()

@@ -113,10 +113,9 @@ class WatchPlots(QObject):
         self._judging.look()
 
     def _show_importances(self, found: Importances) -> None:
-        self._form.importance.show_importances(found.shares)
-        said = found.reason or found.caution
-        self._form.importance_note.setText(said)
-        self._form.importance_note.setVisible(bool(said))
+        shares = ", ".join(f"{setting_label(key)} {share:.0%}" for key, share in found.shares.items())
+        said = f"Importance: {shares}. {found.caution}" if shares else found.reason
+        self._form.importance.setText(said)
 
 
 def _importances(state: TuneState, objective: int) -> Importances:
