@@ -17,10 +17,10 @@ from optuna.trial import TrialState
 from napari_micromri.errors import TrainingError
 from napari_micromri.progress import never
 from napari_micromri.runs.presence import Presence, write_presence
-from napari_micromri.tuning import journal, patience
+from napari_micromri.tuning import journal, persistence
 from napari_micromri.tuning import worker as worker_module
 from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun, Workplace
-from napari_micromri.tuning.patience import Patience, be_patient
+from napari_micromri.tuning.persistence import Persistence, make_persistent
 from napari_micromri.tuning.process import create_tuning, pause_tuning, read_workers, resume_tuning, stop_tuning
 from napari_micromri.tuning.storage import Tuning, open_tuning
 from napari_micromri.tuning.trials import REASON, RETRIES, RUN, WORKER
@@ -175,7 +175,7 @@ def test_a_stopped_worker_gives_its_trial_back(make_tuning: Callable[..., Tuning
 
 def test_a_storage_that_stays_away_fails_no_trial(make_tuning: Callable[..., Tuning], outcomes: list[Any]) -> None:
     tuning = make_tuning(trials=1)
-    outcomes[:0] = [patience.StorageAwayError("The storage can't be reached: refused.")]
+    outcomes[:0] = [persistence.StorageAwayError("The storage can't be reached: refused.")]
     with pytest.raises(TrainingError, match="can't be reached"):
         make_worker(tuning).work()
     make_worker(tuning, "worker-02").work()
@@ -318,7 +318,7 @@ def test_the_first_trial_has_the_settings_that_are_given_or_that_the_tuning_star
 
 
 def test_patience_lasts_while_the_storage_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.01)
     told: list[str] = []
     answers = iter([StorageInternalError("server closed the connection"), ConnectionError("refused"), None])
 
@@ -327,7 +327,7 @@ def test_patience_lasts_while_the_storage_is_away(monkeypatch: pytest.MonkeyPatc
             raise error
         return "back"
 
-    assert Patience(told.append, never)(call) == "back"
+    assert Persistence(told.append, never)(call) == "back"
     assert "server closed the connection" in told[0]
     assert told[-1] == ""
 
@@ -340,12 +340,12 @@ def test_patience_ends_when_asked_and_after_its_limit(monkeypatch: pytest.Monkey
         raise ZeroDivisionError
 
     with pytest.raises(TrainingError, match="can't be reached: refused"):
-        Patience(lambda words: None, lambda: True)(away)
-    monkeypatch.setattr(patience, "LIMIT_SECONDS", -1.0)
+        Persistence(lambda words: None, lambda: True)(away)
+    monkeypatch.setattr(persistence, "LIMIT_SECONDS", -1.0)
     with pytest.raises(TrainingError, match="can't be reached: refused"):
-        Patience(lambda words: None, never)(away)
+        Persistence(lambda words: None, never)(away)
     with pytest.raises(ZeroDivisionError):
-        Patience(lambda words: None, never)(bug)
+        Persistence(lambda words: None, never)(bug)
 
 
 def test_a_journal_that_somebody_holds_is_said_and_waited_for(
@@ -354,7 +354,7 @@ def test_a_journal_that_somebody_holds_is_said_and_waited_for(
     from filelock import FileLock
 
     monkeypatch.setattr(journal, "LOCK_SECONDS", 0.02)
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(persistence, "FIRST_PAUSE", 0.02)
     tuning = make_tuning(trials=2)
     held = FileLock(tuning.folder.journal.with_name("journal.log.lock"))
     words: list[str] = []
@@ -399,7 +399,7 @@ def test_a_call_that_a_restarting_database_interrupts_is_made_again(tmp_path: Pa
 
     storage.set_trial_intermediate_value = interrupted  # type: ignore[method-assign]
     told: list[str] = []
-    be_patient(storage, Patience(told.append, never))
+    make_persistent(storage, Persistence(told.append, never))
     trial.report(0.5, 3)
     assert study.trials[0].intermediate_values == {3: 0.5}
     assert [bool(words) for words in told] == [True, False]

@@ -34,7 +34,7 @@ LARGEST_HEADER = 2**21
 FLOATS = {"F64", "F32", "F16", "BF16"}
 """Types of weights, as safetensors calls them."""
 
-Line: TypeAlias = Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
+OneLine: TypeAlias = Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
 """One visible line: it is printed in terminals and in error messages, wherever the file came from."""
 
 
@@ -43,7 +43,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    summary: Line
+    summary: OneLine
     intended_use: str = ""
     limits: str = ""
     training_data: dict[str, str] = Field(default_factory=dict, description="source -> origin and licence")
@@ -69,8 +69,8 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Line
-    kind: Line
+    name: OneLine
+    kind: OneLine
     config: dict[str, Any]
     factor: int = Field(default=2, ge=1, le=16)
     upsampling: Upsampling = "sinc"

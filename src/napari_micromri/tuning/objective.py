@@ -20,7 +20,7 @@ from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, open_data, reopen_run, run_training
 from napari_micromri.tuning.memory import shortage
 from napari_micromri.tuning.objectives import JUDGED
-from napari_micromri.tuning.patience import StorageAwayError
+from napari_micromri.tuning.persistence import StorageAwayError
 from napari_micromri.tuning.trials import BASELINE, CONFIG, EPOCH, REASON, RUN
 
 if TYPE_CHECKING:

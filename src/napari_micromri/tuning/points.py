@@ -21,7 +21,7 @@ FEW = 6
 FAR, MARGIN = 5, 0.05
 """So many times the median's distance from the best a value may lie off; part of the range that is left empty."""
 
-Look: TypeAlias = Literal["given", "random", "suggested", "pruned", "running", "best", "above", "below"]
+Mark: TypeAlias = Literal["given", "random", "suggested", "pruned", "running", "best", "above", "below"]
 """How a trial is drawn: one that is done by where its settings come from, if it is not the best."""
 
 
@@ -32,7 +32,7 @@ class Dot:
     trial: int
     x: float
     y: float
-    look: Look
+    mark: Mark
     text: str
 
 
@@ -120,13 +120,13 @@ def _dots(state: TuneState, objective: int, x: Callable[[TrialRow], float], *, p
         value = _value(row, objective)
         if not math.isfinite(value) or (row.state != "done" and (not pruned or objective > 0)):
             continue
-        look = _look(state, row)
-        if look is not None:
-            dots.append(Dot(row.number, x(row), value, look, _text(state, row, objective, value)))
+        mark = _mark(state, row)
+        if mark is not None:
+            dots.append(Dot(row.number, x(row), value, mark, _text(state, row, objective, value)))
     return tuple(dots)
 
 
-def _look(state: TuneState, row: TrialRow) -> Look | None:
+def _mark(state: TuneState, row: TrialRow) -> Mark | None:
     if row.number in state.best:
         return "best"
     if row.state == "done":
@@ -195,12 +195,12 @@ def _at_edge(dots: tuple[Dot, ...], limits: tuple[float, float] | None) -> tuple
     """Bring dots that lie far off to the edge; those that are done would look as if they belonged there."""
     if limits is None:
         return dots
-    looks: dict[int, Look] = {1: "above", -1: "below"}
+    marks: dict[int, Mark] = {1: "above", -1: "below"}
     moved = []
     for dot in dots:
         side = (dot.y > limits[1]) - (dot.y < limits[0])
-        look = dot.look if dot.look in ("pruned", "running") else looks.get(side, dot.look)
-        moved.append(replace(dot, y=_inside(dot.y, limits), look=look))
+        mark = dot.mark if dot.mark in ("pruned", "running") else marks.get(side, dot.mark)
+        moved.append(replace(dot, y=_inside(dot.y, limits), mark=mark))
     return tuple(moved)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.errors import TrainingError
 from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun
-from napari_micromri.tuning.patience import Patience, StorageAwayError, be_patient
+from napari_micromri.tuning.persistence import Persistence, StorageAwayError, make_persistent
 from napari_micromri.tuning.search import make_pruner, make_sampler
 from napari_micromri.tuning.storage import WISH, is_unreachable
 from napari_micromri.tuning.trials import REASON, WORKER, continue_later, finished, wanted
@@ -61,8 +61,8 @@ class Worker:
         self._study = tuning.optuna
         self._study.pruner = make_pruner(tuning.config)
         self._sign = Sign(tuning.folder, name)
-        self._patiently = Patience(self._tell_away, should_stop)
-        be_patient(tuning.storage, self._patiently)
+        self._patiently = Persistence(self._tell_away, should_stop)
+        make_persistent(tuning.storage, self._patiently)
         self._until = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
         self._failures = 0
         self._trial: Trial | None = None

@@ -203,12 +203,12 @@ def test_the_list_can_be_filtered(whole):
 
 def test_the_history_goes_down_and_shows_the_pruned_ones(whole):
     shown = history(whole, 0, chosen=3)
-    looks = {dot.trial: dot.look for dot in shown.dots}
-    assert {row.number for row in whole.trials if looks.get(row.number) == "pruned"} == {
+    marks = {dot.trial: dot.mark for dot in shown.dots}
+    assert {row.number for row in whole.trials if marks.get(row.number) == "pruned"} == {
         row.number for row in whole.trials if row.state == "pruned"
     }
-    assert [trial for trial, look in looks.items() if look == "best"] == list(whole.best)
-    assert "running" in looks.values()
+    assert [trial for trial, mark in marks.items() if mark == "best"] == list(whole.best)
+    assert "running" in marks.values()
     heights = [y for _, y in shown.line]
     assert heights == sorted(heights, reverse=True)
     assert heights[-1] == whole.best_rows[0].values[0]
@@ -231,7 +231,7 @@ def test_trials_that_are_far_off_stand_at_the_edge_and_hide_no_difference(tmp_pa
     shown = history(read_tuning(sample.folder.path), 0)
     low, high = shown.limits
     assert low < 0.05 < 0.08 < high < 1
-    assert [dot.look for dot in shown.dots] == ["best", "random", "random", "random", "above", "pruned"]
+    assert [dot.mark for dot in shown.dots] == ["best", "random", "random", "random", "above", "pruned"]
     assert [dot.y for dot in shown.dots[-2:]] == [high, high]
     assert "40" in shown.dots[4].text
     assert not shown.log_y
@@ -241,7 +241,7 @@ def test_trials_that_are_far_off_stand_at_the_edge_and_hide_no_difference(tmp_pa
 def test_two_goals_are_shown_against_each_other(several):
     shown = front(several, 0, 1)
     assert len(shown.dots) == len(several.done())
-    assert [dot.trial for dot in shown.dots if dot.look == "best"] == sorted(several.best)
+    assert [dot.trial for dot in shown.dots if dot.mark == "best"] == sorted(several.best)
     assert (shown.bottom, shown.left, shown.log_x) == ("Validation MSE", "Weights", True)
 
 

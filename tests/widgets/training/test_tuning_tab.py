@@ -272,7 +272,7 @@ def test_a_tuning_is_shown_and_followed(tab, qtbot, sample):
     assert not form.goal.isVisible()
     best = sample.add("done", values=(0.001,)).number
     qtbot.waitUntil(lambda: f"Best: trial {best}," in form.best.text(), timeout=PATIENCE)
-    qtbot.waitUntil(lambda: form.history.shown.dots[-1].look == "best", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: form.history.shown.dots[-1].mark == "best", timeout=PATIENCE)
     assert best in listed(tab)
     put_worker(sample, alive=False)
     qtbot.waitUntil(lambda: "worker-01 died" in form.workers.text(), timeout=PATIENCE)

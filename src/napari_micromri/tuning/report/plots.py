@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from napari_micromri.tuning.points import Look, Scatter
+    from napari_micromri.tuning.points import Mark, Scatter
     from napari_micromri.tuning.report.facts import Facts
     from napari_micromri.tuning.state import TrialRow
 
@@ -23,7 +23,7 @@ WIDTH, COLUMNS = 11.5, 3
 MOST_LINES = 200
 """More lines in a plot are a felt."""
 
-LOOKS: Mapping[Look, dict[str, Any]] = {
+MARKS: Mapping[Mark, dict[str, Any]] = {
     "pruned": {"marker": "x", "s": 22, "color": SAND, "label": "pruned"},
     "running": {"marker": "o", "s": 26, "facecolors": "none", "edgecolors": GREEN, "label": "running"},
     "random": {"marker": "o", "s": 26, "facecolors": "none", "edgecolors": GREY, "label": ORIGINS["random"]},
@@ -115,8 +115,8 @@ def _scatters(scatters: Sequence[Scatter], columns: int = COLUMNS) -> Figure:
 
 
 def _draw(axes: Axes, scatter: Scatter) -> None:
-    for look, style in LOOKS.items():
-        dots = [dot for dot in scatter.dots if dot.look == look]
+    for mark, style in MARKS.items():
+        dots = [dot for dot in scatter.dots if dot.mark == mark]
         if dots:
             axes.scatter([dot.x for dot in dots], [dot.y for dot in dots], clip_on=False, zorder=3, **style)
     if scatter.line:

@@ -20,7 +20,7 @@ MOST = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class RoiState:
     """All shapes of a layer, one entry each."""
 
     corners: tuple[NDArray[np.float64], ...] = ()
@@ -29,13 +29,13 @@ class Snapshot:
     kinds: tuple[Kind, ...] = ()
 
     @classmethod
-    def of(cls, layer: Shapes) -> Snapshot:
+    def of(cls, layer: Shapes) -> RoiState:
         """Copy what stands in a layer."""
         names, kinds = named(layer)
         corners = tuple(np.array(data, dtype=np.float64) for data in layer.data)
         return cls(corners, tuple(map(str, layer.shape_type)), tuple(names), tuple(kinds))
 
-    def same(self, other: Snapshot) -> bool:
+    def same(self, other: RoiState) -> bool:
         """Tell whether both hold the same shapes."""
         about = (self.shapes, self.names, self.kinds) == (other.shapes, other.names, other.kinds)
         return about and all(np.array_equal(a, b) for a, b in zip(self.corners, other.corners, strict=True))
@@ -44,11 +44,11 @@ class Snapshot:
 class History:
     """Snapshots in the order of time, and which of them is shown."""
 
-    def __init__(self, first: Snapshot | None = None) -> None:
-        self._all = [first or Snapshot()]
+    def __init__(self, first: RoiState | None = None) -> None:
+        self._all = [first or RoiState()]
         self._at = 0
 
-    def note(self, now: Snapshot) -> None:
+    def note(self, now: RoiState) -> None:
         """Remember a new state; what was undone before it is forgotten."""
         if not now.same(self._all[self._at]):
             self._all = [*self._all[: self._at + 1], now][-MOST - 1 :]
@@ -64,7 +64,7 @@ class History:
         """There is a later state."""
         return self._at < len(self._all) - 1
 
-    def step(self, by: int) -> Snapshot | None:
+    def step(self, by: int) -> RoiState | None:
         """Go one state back (-1) or forth (1); None when there is none."""
         if not 0 <= self._at + by < len(self._all):
             return None

@@ -19,7 +19,7 @@ from napari_micromri.plugin.roi_layers import (
     roi_layer,
     roi_to_shapes,
 )
-from napari_micromri.widgets.measuring.roi_history import History, Snapshot
+from napari_micromri.widgets.measuring.roi_history import History, RoiState
 from napari_micromri.widgets.measuring.roi_watch import ShapesWatch
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class RoiLayer(QObject):
         """Do again what was undone last."""
         self._go_to(self.history.step(1))
 
-    def _go_to(self, state: Snapshot | None) -> None:
+    def _go_to(self, state: RoiState | None) -> None:
         layer = self.layer
         if layer is None or state is None:
             return
@@ -269,7 +269,7 @@ class RoiLayer(QObject):
         self.watch.watch(layer)
         if layer is not None:
             self._known = len(layer.data)
-            self.history = History(Snapshot.of(layer))
+            self.history = History(RoiState.of(layer))
             layer.selected_data.events.items_changed.connect(self._tell_selection)
             layer.events.set_data.connect(self._snap)
             for key, action in ((UNDO, self.undo), (REDO, self.redo)):
@@ -310,7 +310,7 @@ class RoiLayer(QObject):
                 self._colour(kinds)
             self._known = count
             if not self.watch.dragging:
-                self.history.note(Snapshot.of(layer))
+                self.history.note(RoiState.of(layer))
         self.changed.emit()
 
 

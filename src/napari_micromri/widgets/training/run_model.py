@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.runs.reading import State
     from napari_micromri.training.run import Run
-    from napari_micromri.widgets.training.watching import Snapshot
+    from napari_micromri.widgets.training.watching import WatchedRun
 
 STATE_WORDS: Mapping[State, str] = {
     "starting": "Starting",
@@ -56,7 +56,7 @@ class RunStatus:
     can_use: bool
 
 
-def describe_run(snapshot: Snapshot) -> RunStatus:
+def describe_run(snapshot: WatchedRun) -> RunStatus:
     """Say how a run stands."""
     run, stopping = snapshot.run, snapshot.stopping
     return RunStatus(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_micromri.plugin.run_layers import RunSlice
     from napari_micromri.training.run import Run
     from napari_micromri.widgets.training.run_model import RunStatus
-    from napari_micromri.widgets.training.watching import Snapshot
+    from napari_micromri.widgets.training.watching import WatchedRun
 
 LOOK_AGAIN_MS = 500
 
@@ -142,7 +142,7 @@ class RunTab(QWidget):
 
     # How it stands
 
-    def _take(self, snapshot: Snapshot) -> None:
+    def _take(self, snapshot: WatchedRun) -> None:
         before, run = self.run, snapshot.run
         self.run = run
         self._status = describe_run(snapshot)

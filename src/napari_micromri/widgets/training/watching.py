@@ -19,7 +19,7 @@ LOG_LINES = 12
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class WatchedRun:
     """A run, and what its folder says besides.
 
     ``stopping`` tells that it was asked to stop and hasn't answered yet; ``log`` is the end of the log of a run that
@@ -38,7 +38,7 @@ class RunLook:
         self._reader = RunReader(path)
         self._folder = RunFolder(path)
 
-    def __call__(self) -> Snapshot:
+    def __call__(self) -> WatchedRun:
         """Read it.
 
         Raises
@@ -48,7 +48,7 @@ class RunLook:
         """
         run = self._reader.read()
         wrong = run.state in ("failed", "died")
-        return Snapshot(run, run.live and self._folder.stop.exists(), run.log_tail(LOG_LINES) if wrong else "")
+        return WatchedRun(run, run.live and self._folder.stop.exists(), run.log_tail(LOG_LINES) if wrong else "")
 
 
 def read_runs(paths: Iterable[Path]) -> dict[Path, Run]:

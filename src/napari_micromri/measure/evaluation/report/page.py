@@ -43,7 +43,7 @@ TABLE_METRICS = ("mse", "ssim", "psnr")
 
 
 @dataclass(frozen=True)
-class Cell:
+class Entry:
     """A figure of a table: for people, in full, and its interval."""
 
     text: str
@@ -51,7 +51,7 @@ class Cell:
     note: str = ""
 
 
-Line: TypeAlias = tuple[str | Cell, ...]
+TableLine: TypeAlias = tuple[str | Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Table:
 
     names: int
     heads: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[TableLine, ...]
     groups: tuple[tuple[str, int], ...] = ()
 
 
@@ -135,7 +135,7 @@ def _content(
 
 def overall_table(evaluation: Evaluation) -> Table:
     """Mean and interval of every metric, a line per method."""
-    lines: list[Line] = [
+    lines: list[TableLine] = [
         (name, *(_estimated(metric, mine[metric.name]) for metric in METRICS))
         for name, mine in overall(evaluation.rows).items()
     ]
@@ -144,7 +144,7 @@ def overall_table(evaluation: Evaluation) -> Table:
 
 def difference_table(evaluation: Evaluation) -> Table:
     """Paired differences, a line per two methods."""
-    lines: list[Line] = []
+    lines: list[TableLine] = []
     for (first, second), mine in by_comparison(differences(evaluation.rows, evaluation.setup.methods)).items():
         cells = []
         for metric in METRICS:
@@ -162,16 +162,16 @@ def subject_table(evaluation: Evaluation) -> Table:
     methods = evaluation.setup.methods
     heads = (*PARTS, "slices", *(name for _ in shown for name in methods))
     groups = (("", len(PARTS) + 1), *((heading(metric), len(methods)) for metric in shown))
-    lines: list[Line] = []
+    lines: list[TableLine] = []
     for group in by_part(evaluation.rows, PARTS):
         values = [(metric, group.means[name][metric.name]) for metric in shown for name in methods]
-        lines.append((*group.names, str(group.slices), *(Cell(m.shown(v), v) for m, v in values)))
+        lines.append((*group.names, str(group.slices), *(Entry(m.shown(v), v) for m, v in values)))
     return Table(len(PARTS), heads, tuple(lines), groups)
 
 
 def part_table(evaluation: Evaluation, part: str) -> Table:
     """Mean and interval within each region or plane."""
-    lines: list[Line] = [
+    lines: list[TableLine] = [
         (name, method, *(_estimated(metric, mine[metric.name]) for metric in METRICS))
         for name, methods in over_subjects(evaluation.rows, part).items()
         for method, mine in methods.items()
@@ -187,5 +187,5 @@ def _charts(evaluation: Evaluation) -> dict[str, str]:
         }
 
 
-def _estimated(metric: Metric, estimate: Estimate) -> Cell:
-    return Cell(metric.shown(estimate.mean), estimate.mean, interval(metric, estimate))
+def _estimated(metric: Metric, estimate: Estimate) -> Entry:
+    return Entry(metric.shown(estimate.mean), estimate.mean, interval(metric, estimate))

@@ -13,11 +13,11 @@ from napari_micromri.widgets.training.tuning.words import COLOURS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_micromri.tuning.points import Dot, Look
+    from napari_micromri.tuning.points import Dot, Mark
 
 HEIGHT = 190
 BEST, LINE = "#fc8d62", "#a8a8a8"
-SYMBOLS: Mapping[Look, tuple[str, int, str, bool]] = {
+SYMBOLS: Mapping[Mark, tuple[str, int, str, bool]] = {
     "above": ("t1", 10, COLOURS["done"], True),
     "below": ("t", 10, COLOURS["done"], True),
     "pruned": ("x", 9, COLOURS["pruned"], True),
@@ -44,7 +44,7 @@ class ScatterPlot(LazyPlot[Scatter]):
     def __init__(self, title: str, tooltip: str, *, whole: bool = False, after_ms: int = 0) -> None:
         super().__init__(title, tooltip, height=HEIGHT, after_ms=after_ms)
         self._whole = whole
-        self._items: dict[Look, Any] = {}
+        self._items: dict[Mark, Any] = {}
         self._line: Any = None
         self._level: Any = None
         self._ring: Any = None
@@ -71,8 +71,8 @@ class ScatterPlot(LazyPlot[Scatter]):
         self._line.setData([x for x, _ in content.line], [y for _, y in content.line])
         ends = [dot.x for dot in content.dots] if content.level is not None else []
         self._level.setData([min(ends), max(ends)] if ends else [], [content.level] * 2 if ends else [])
-        for look, item in self._items.items():
-            _put(item, [dot for dot in content.dots if dot.look == look])
+        for mark, item in self._items.items():
+            _put(item, [dot for dot in content.dots if dot.mark == mark])
         _put(self._ring, [dot for dot in content.dots if dot.trial == content.chosen])
         if content.limits is not None:
             plot.setYRange(*content.limits, padding=0.04)
@@ -91,8 +91,8 @@ class ScatterPlot(LazyPlot[Scatter]):
 
         self._line = self._plot.plot(pen=mkPen(LINE, width=1))
         self._level = self._plot.plot(pen=mkPen(LINE, width=1, style=Qt.PenStyle.DashLine))
-        for number, (look, (symbol, size, colour, filled)) in enumerate(SYMBOLS.items()):
-            item = self._items[look] = self._plot.plot(
+        for number, (mark, (symbol, size, colour, filled)) in enumerate(SYMBOLS.items()):
+            item = self._items[mark] = self._plot.plot(
                 pen=None,
                 symbol=symbol,
                 symbolSize=size,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.tuning.state import TrialRow, TuneState
     from napari_micromri.widgets.training.tuning.watch_form import WatchForm
-    from napari_micromri.widgets.training.watching import Snapshot
+    from napari_micromri.widgets.training.watching import WatchedRun
 
 LOOK_AGAIN_MS = 1000
 
@@ -73,7 +73,7 @@ class TrialDetails(QObject):
             self._looking.seen.connect(self._take)  # one that is elsewhere shows what the tuning knows of it
             self._looking.look()
 
-    def _take(self, snapshot: Snapshot) -> None:
+    def _take(self, snapshot: WatchedRun) -> None:
         form, run = self._form, snapshot.run
         self._known = True
         form.open_trial.setEnabled(True)

@@ -1,4 +1,4 @@
-"""Patience with a storage that is away for a while: a database that restarts, a journal that somebody holds."""
+"""Persistence towards a storage that is away for a while: a database that restarts, a journal that somebody holds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StorageAwayError(TrainingError):
     """The storage stayed away."""
 
 
-class Patience:
+class Persistence:
     """Makes a call, and makes it again for half an hour while the storage can't be reached.
 
     Parameters
@@ -45,7 +45,7 @@ class Patience:
     tell
         Is told that the storage is away, and with an empty text that it is back.
     should_stop
-        Ends the patience.
+        Ends it.
     """
 
     def __init__(self, tell: Callable[[str], None], should_stop: ShouldStop) -> None:
@@ -79,7 +79,7 @@ class Patience:
                 return result
 
 
-def be_patient(storage: BaseStorage, patiently: Patience) -> None:
+def make_persistent(storage: BaseStorage, patiently: Persistence) -> None:
     """Let calls of Optuna's wait where they would fail: for a database's connections, for a journal's lock.
 
     A gRPC proxy gives no such place; its calls fail, and the worker waits before it takes the next trial.
@@ -101,7 +101,7 @@ def be_patient(storage: BaseStorage, patiently: Patience) -> None:
             setattr(storage, name, partial(_repeated, patiently, getattr(storage, name)))
 
 
-def _repeated(patiently: Patience, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+def _repeated(patiently: Persistence, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
     return patiently(partial(call, *arguments, **named))
 
 
