@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.tuning.config import TuneConfig
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 def test_a_tuning_is_made_once_and_found_again(tmp_path: Path, make_config: Callable[..., TuneConfig]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import TrialState
 
+import napari_micromri.training.engine.loop  # noqa: F401  # before the threads, which else import it all at once
 from napari_micromri.errors import TrainingError
 from napari_micromri.progress import never
 from napari_micromri.runs.presence import Presence, write_presence
@@ -104,11 +106,8 @@ def test_many_workers_at_once_double_no_trial(make_tuning: Callable[..., Tuning]
         barrier.wait()
         worker.work()
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(workers) as threads:
+        list(threads.map(work, range(workers)))  # raises what one of them raised
     counts = Counter(states(tuning))
     assert counts.keys() == {"COMPLETE"}
     assert 12 <= counts["COMPLETE"] < 12 + workers

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QLineEdit, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.shared.parts import button, row, scrolled, small_button, text_line
+from napari_micromri.widgets.shared.parts import button, row, small_button, text_line
 from napari_micromri.widgets.training.fields import Choice
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ class StartForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
-        layout.addWidget(scrolled(content), 1)
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        layout.addWidget(scroll, 1)
         layout.addWidget(row(QLabel("Folder"), self.folder, self.browse_folder))
         layout.addWidget(self.hint)
         layout.addWidget(buttons or self.start)
