@@ -10,11 +10,21 @@ import pytest
 from napari_micromri.io.describe import info_from_json, info_to_json
 from napari_micromri.scan import ScanInfo
 
-INFO = ScanInfo(name="a", axes="bzyx", voxel_size=(0.6, 0.1, 0.1), b_values=(0.0, 100.0), averages=5)
+INFO = ScanInfo(
+    name="a",
+    axes="bzyx",
+    voxel_size=(0.6, 0.1, 0.1),
+    b_values=(0.0, 100.0),
+    averages=5,
+    date="2024-05-14T09:08:07",
+    quadruped=True,
+)
 
 
 def test_unknown_things_are_left_out() -> None:
     assert "subject" not in info_to_json(INFO)
+    assert "quadruped" not in info_to_json(ScanInfo(name="a", axes="yx", voxel_size=(1.0, 1.0)))
+    assert info_to_json(ScanInfo(name="a", axes="yx", voxel_size=(1.0, 1.0), echo_time=0.0))["echo_time"] == 0
     assert info_from_json(json.loads(json.dumps(info_to_json(INFO)))) == INFO
 
 
@@ -42,6 +52,8 @@ def test_what_a_later_version_added_is_left_aside() -> None:
         {"provenance": ["text"]},
         {"averages": "many"},
         {"echo_time": []},
+        {"date": 2024},
+        {"quadruped": "yes"},
     ],
 )
 def test_damage_is_told(damage: dict[str, object]) -> None:

@@ -92,6 +92,13 @@ class TestSeries:
         assert (info.subject, info.session, info.region, info.plane) == ("mouse_07", "3", "thorax-abdomen", "coronal")
         assert (info.repetition_time, info.echo_time, info.averages) == (4000, 37.1, 5)
 
+    def test_date_and_animal(self, tmp_path: Path) -> None:
+        said = {"StudyDate": "20240101", "AcquisitionDate": "20240514", "AcquisitionTime": "090807.5"}
+        info = open_scan(write_series(tmp_path / "s", **said, AnatomicalOrientationType="QUADRUPED"))[0].info
+        assert (info.date, info.quadruped) == ("2024-05-14T09:08:07", True)
+        info = open_scan(write_series(tmp_path / "t", SeriesDate="20240513"))[0].info
+        assert (info.date, info.quadruped) == ("2024-05-13", False)
+
     def test_rescaling_may_differ_between_slices(self, tmp_path: Path) -> None:
         folder = tmp_path / "s"
         folder.mkdir()

@@ -106,3 +106,22 @@ def test_localizers_are_known_by_their_names(tmp_path: Path, protocol: str, expe
     Reconstruction(frames(), protocol=protocol).write(tmp_path)
     found, _ = find_scans([tmp_path])
     assert is_localizer(found[0], found) is expected
+
+
+@pytest.mark.parametrize(
+    ("more", "date", "quadruped"),
+    [
+        ({"VisuAcqDate": "( 21 )\n<11:59:49  5 Nov 2013>"}, "2013-11-05T11:59:49", True),
+        (
+            {"VisuAcqDate": "( 25 )\n<2024-05-14T09:08:07,456+0200>", "VisuSubjectType": "Quadruped"},
+            "2024-05-14T09:08:07",
+            True,
+        ),
+        ({"VisuSubjectType": "Biped"}, None, False),
+    ],
+)
+def test_headers_of_paravision_tell_date_and_animal(tmp_path: Path, more, date, quadruped) -> None:
+    Reconstruction(frames(), more=more).write(tmp_path)
+    [found], _ = find_scans([tmp_path])
+    assert found.scan.info.date == date
+    assert found.scan.info.quadruped is quadruped

@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
-from bruker_files import Reconstruction
+from bruker_files import Reconstruction, write_beside
 from napari_micromri.io import save_scan
 from napari_micromri.study.discovery import find_scans
 from napari_micromri.widgets.scans.columns import COLUMNS, layer_name
@@ -221,3 +221,30 @@ def test_a_folder_of_broken_scans_says_why(opened, study, monkeypatch):
     opened(study / "20")
     assert len(told) == 1
     assert "aborted" in told[0]
+
+
+def test_ticked_scans_go_to_a_new_study_and_a_series_to_ivim(dock, qtbot, study, monkeypatch):
+    stored = np.arange(6 * 4 * 5, dtype="i2").reshape(6, 4, 5)
+    series = Reconstruction(stored, protocol="DTI", groups=((3, "FG_SLICE"), (2, "FG_DIFFUSION"))).write(study, 13)
+    write_beside(series, "method", {"PVM_DwEffBval": "( 2 )\n0 800"})
+    fill(dock, qtbot, study)
+    asked: list[tuple[str, tuple[Path, ...]]] = []
+
+    class Other:
+        def ask_new_study(self, *sources: Path) -> None:
+            asked.append((opened[-1], sources))
+
+    opened: list[str] = []
+    monkeypatch.setattr(
+        "napari_micromri.widgets.scans.handing.open_dock", lambda viewer, name: opened.append(name) or Other()
+    )
+    dock.form.tick_all.click()
+    dock.form.study.click()
+    [(name, sources)] = asked
+    assert name == "Study and slice curation"
+    assert {str(path.relative_to(study)) for path in sources} == {f"{k}/pdata/1" for k in (3, 12, 13)}
+    with qtbot.waitSignal(dock.opener.ended, timeout=60_000):
+        dock.form.ivim.click()
+    assert opened[-1] == "IVIM maps"
+    [layer] = dock.viewer.layers
+    assert layer.metadata["micromri"].b_values == (0, 800)

@@ -129,7 +129,7 @@ class _Description:
             echo_time=_single(visu, "VisuAcqEchoTime"),
             averages=int(averages) if averages and 1 <= averages < 1e6 else None,
             date=iso_date(visu.text("VisuAcqDate"), visu.text("VisuCreationDate")),
-            quadruped=visu.text("VisuSubjectType") == "Quadruped",
+            quadruped=visu.text("VisuSubjectType") in ("Quadruped", "OtherAnimal"),
             b_values=self.b_values(b_count) if "b" in axes else None,
             source=str(self.folder),
         )

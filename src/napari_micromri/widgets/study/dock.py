@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QCheckBox, QTabWidget, QVBoxLayout, QWidget
 
+from napari_micromri.plugin.letters import show_letters
 from napari_micromri.study.model import REASONS
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.dock import Dock
@@ -67,6 +68,7 @@ class StudyWidget(Dock):
         self._timer.setInterval(LOOK_AGAIN_MS)
         self._timer.timeout.connect(self.curator.look_again)
         self._last = recent()
+        show_letters(napari_viewer)
         self.refresh()
 
     def _lay_out(self) -> None:
