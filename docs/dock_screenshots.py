@@ -25,6 +25,7 @@ from qtpy.QtGui import QPainter, QPixmap
 from qtpy.QtWidgets import QTabWidget, QToolButton, QWidget
 
 from napari_micromri.inference import denoise
+from napari_micromri.io import save_scan
 from napari_micromri.ivim.simulation import phantoms
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.scan import Scan, ScanInfo
@@ -123,11 +124,18 @@ def states(dock: QWidget) -> Iterator[str]:
         yield tabs.tabText(k) if tabs is not None else ""
 
 
-def fill_denoise(dock: Any, _study: Path) -> None:
+def fill_denoise(dock: Any, study: Path) -> None:
     dock.form.model.setCurrentIndex(dock.form.model.findText("apddm", Qt.MatchFlag.MatchContains))
     dock.form.slices.setCurrentIndex(dock.form.slices.count() - 1)
     dock.form.more.setChecked(True)
     dock.form.to_file.setChecked(True)
+    folder = study.parent
+    for name, scan in (("mouse_07_T2", good_scan()), ("mouse_08_T2", fast_scan())):
+        save_scan(Scan(scan.read()[10:13], scan.info), folder / "scans" / f"{name}.nii.gz")
+    dock.many.add([str(folder / "scans")])
+    dock.many.use_folder(folder / "denoised")
+    dock.many.start()
+    wait(lambda: dock.many.snapshot is not None and dock.many.snapshot.job.state == "done")
 
 
 def fill_measure(dock: Any, _study: Path) -> None:

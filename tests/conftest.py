@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QSettings
 
 import leftovers
 from napari_micromri.scan import Scan, ScanInfo
@@ -44,6 +46,13 @@ def patient_waits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(QtBot, "waitUntil", wait)
         yield
+
+
+@pytest.fixture(autouse=True)
+def settings_of_its_own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what is remembered between sessions out of the person's own settings, and of other tests."""
+    folder = tmp_path_factory.getbasetemp() / f"settings-{zlib.crc32(request.node.nodeid.encode())}"
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
 
 
 @pytest.fixture(scope="session")

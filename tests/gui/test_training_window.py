@@ -8,13 +8,12 @@ import sys
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QSettings, Qt
+from qtpy.QtCore import Qt
 
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.study.model import Assign
 from napari_micromri.training.process import stop_run
 from napari_micromri.training.run import read_run
-from napari_micromri.widgets.training import remembered
 from study_samples import make_study
 
 pytestmark = pytest.mark.gui
@@ -22,14 +21,6 @@ pytestmark = pytest.mark.gui
 PLUGIN, DOCK = "napari-micromri", "Training and tuning"
 SMALL = {"network.features_main": "4, 6", "crop": "none", "batch_size": "16", "device": "cpu", "threads": "1"}
 PATIENCE = 120_000
-
-
-@pytest.fixture(autouse=True)
-def memory(tmp_path, monkeypatch):
-    """Keep what is remembered between sessions out of the person's own settings."""
-    file = str(tmp_path / "settings.ini")
-    monkeypatch.setattr(remembered, "_settings", lambda: QSettings(file, QSettings.Format.IniFormat))
-    monkeypatch.setattr("napari_micromri.widgets.training.study_chooser.recent", lambda: None)
 
 
 @pytest.fixture

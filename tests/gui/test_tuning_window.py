@@ -7,12 +7,11 @@ import signal
 import sys
 
 import pytest
-from qtpy.QtCore import QSettings, Qt
+from qtpy.QtCore import Qt
 
 from napari_micromri.study.model import Assign
 from napari_micromri.tuning.process import read_workers, stop_tuning
 from napari_micromri.tuning.reading import read_tuning
-from napari_micromri.widgets.training import remembered
 from napari_micromri.widgets.training.tuning.new_model import AS_SET_UP
 from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 from study_samples import make_study
@@ -32,14 +31,6 @@ SMALL = {
 }
 SEARCHED = [SpaceRow("learning_rate", "1e-4 to 1e-2, log", True, {}), SpaceRow("loss", "mse, mae", True, {})]
 PATIENCE = 120_000
-
-
-@pytest.fixture(autouse=True)
-def memory(tmp_path, monkeypatch):
-    """Keep what is remembered between sessions out of the person's own settings."""
-    file = str(tmp_path / "settings.ini")
-    monkeypatch.setattr(remembered, "_settings", lambda: QSettings(file, QSettings.Format.IniFormat))
-    monkeypatch.setattr("napari_micromri.widgets.training.study_chooser.recent", lambda: None)
 
 
 @pytest.fixture

@@ -58,9 +58,12 @@ def test_our_docks_open_as_tabs_of_one_area(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
     window = viewer.window._qt_window
     names = ("Study and slice curation", DOCK, "Measure CNR", "Training and tuning", "IVIM maps")
+    height = window.height()
     docks = [viewer.window.add_plugin_dock_widget(PLUGIN, name)[0] for name in names]
     qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == len(names) - 1)
     qtbot.waitUntil(lambda: docks[-1].isVisible() and not docks[-1].visibleRegion().isEmpty())
+    assert window.height() == height
+    assert max(dock.minimumSizeHint().width() for dock in docks) <= 320
     assert sum(not dock.visibleRegion().isEmpty() for dock in docks) == 1
 
 

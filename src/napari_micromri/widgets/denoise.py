@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
+from qtpy.QtWidgets import QTabWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.plugin.denoising import request_of_layer, run_request, slice_axes
@@ -21,11 +22,13 @@ from napari_micromri.widgets.denoise_model import (
     selection,
     slice_count,
 )
+from napari_micromri.widgets.many.tab import ManyTab
 from napari_micromri.widgets.results import add_result, has_preview, remove_previews, show_preview
-from napari_micromri.widgets.shared.dock import Dock
+from napari_micromri.widgets.shared.dock import Dock, Scroll
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
 from napari_micromri.widgets.shared.model_chooser import ModelChooser
 from napari_micromri.widgets.shared.pace import Pace
+from napari_micromri.widgets.shared.stored import remember_fields
 from napari_micromri.widgets.shared.torch_loading import with_torch
 from napari_micromri.widgets.verdict import VerdictView
 
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from napari_micromri.scan import Scan
     from napari_micromri.widgets.shared.models import ModelChoice
 
+GROUP = "denoise"
+
 
 class DenoiseWidget(Dock):
     """Denoise a layer: choose, try one slice, run, and get the result as a layer over the input."""
@@ -50,11 +55,17 @@ class DenoiseWidget(Dock):
         self._job: BackgroundJob | None = None
         self._running: tuple[DenoiseRequest, Image, bool] | None = None
         self._stopping = self._has_result = False
-        self.hold(self.form)
+        self.many = ManyTab(napari_viewer)
+        self.tabs, self.many_page = QTabWidget(), Scroll(self.many)
+        self.tabs.addTab(Scroll(self.form), "This scan")
+        self.tabs.addTab(self.many_page, "Many scans")
+        self.hold(self.tabs)
         self.verdict = VerdictView(napari_viewer)
         self.form.add_verdict(self.verdict)
-        self.models = ModelChooser(self.form.model)
+        self.models = ModelChooser(self.form.model, GROUP)
         self.layers = LayerChooser(self.form.layer, napari_viewer)
+        boxes = {name: getattr(self.form, name) for name in ("residual", "keep", "more")}
+        remember_fields(GROUP, boxes | {"device": self.form.device})
         self._connect()
         self._update()
 
@@ -75,6 +86,7 @@ class DenoiseWidget(Dock):
         if self._job is not None:
             self._job.stop()
         self.verdict.stop()
+        self.many.shut_down()
         self.viewer.layers.selection.events.active.disconnect(self._show_verdict)
         self.layers.disconnect_viewer()
 

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from napari_micromri.widgets.denoise_model import Slices
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
+from napari_micromri.widgets.shared.parts import Fold
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 from napari_micromri.widgets.shared.strength_field import StrengthField
 
@@ -67,7 +68,6 @@ class DenoiseForm(QWidget):
         self.path = QLineEdit()
         self.path.setPlaceholderText("no file chosen")
         self.browse = _small_button("…", "Choose the name of the OME-Zarr folder.")
-        self.more = _fold("More options")
         self.preview = _button(
             "Preview slice", "Denoise only the slice that is shown. It is replaced by the next preview."
         )
@@ -101,8 +101,6 @@ class DenoiseForm(QWidget):
         self.sampling.show_for(most_steps)
         self._rows.setRowVisible(self._range, self.chosen_slices() is Slices.RANGE)
         self._rows.setRowVisible(self.slice_axis, axis)
-        self._folded.setVisible(self.more.isChecked())
-        self.more.setArrowType(Qt.ArrowType.DownArrow if self.more.isChecked() else Qt.ArrowType.RightArrow)
         self._file.setVisible(self.to_file.isChecked())
 
     def set_choices(self, chooser: QComboBox, labels: Sequence[str], index: int) -> None:
@@ -151,6 +149,7 @@ class DenoiseForm(QWidget):
         ):
             self._rows.addRow(label, field)
         self._folded = _column(self.residual, self.keep, self.anyway, self.to_file, self._file)
+        self.more = Fold("More options", self._folded)
         buttons = QWidget()
         _row(buttons, self.preview, self.denoise)
         layout = QVBoxLayout(self)
@@ -221,14 +220,6 @@ def _small_button(label: str, tooltip: str) -> QToolButton:
     button = QToolButton()
     button.setText(label)
     button.setToolTip(tooltip)
-    return button
-
-
-def _fold(label: str) -> QToolButton:
-    button = _small_button(label, "Show or hide the options that are rarely needed.")
-    button.setCheckable(True)
-    button.setAutoRaise(True)
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     return button
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from qtpy.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 from bruker_files import Reconstruction, write_beside
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
-
-
-@pytest.fixture(autouse=True)
-def settings_of_its_own(tmp_path_factory, monkeypatch) -> None:
-    file = str(tmp_path_factory.mktemp("settings") / "settings.ini")
-    monkeypatch.setattr(
-        "napari_micromri.widgets.shared.recent._settings", lambda: QSettings(file, QSettings.Format.IniFormat)
-    )
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.training.config import TrainConfig
 from napari_micromri.training.events import Batch, Done, Epoch, Metrics, Started, Stopped, ValidationImage
 from napari_micromri.training.folder import RunFolder
-from napari_micromri.widgets.training import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,16 +110,6 @@ def record(tmp_path: Path) -> Callable[..., Recorded]:
         return Recorded(tmp_path / "runs" / name, **how)  # type: ignore[arg-type]
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what is remembered between sessions out of the person's own settings."""
-    from qtpy.QtCore import QSettings
-
-    file = str(tmp_path / "settings.ini")
-    monkeypatch.setattr(remembered, "_settings", lambda: QSettings(file, QSettings.Format.IniFormat))
-    monkeypatch.setattr("napari_micromri.widgets.training.study_chooser.recent", lambda: None)
 
 
 @pytest.fixture

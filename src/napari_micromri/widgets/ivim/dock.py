@@ -27,6 +27,7 @@ from napari_micromri.widgets.ivim.voxel import VoxelLook
 from napari_micromri.widgets.results import RESULT_KEY
 from napari_micromri.widgets.shared.dock import Dock, Scroll
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
+from napari_micromri.widgets.shared.stored import remember_fields
 from napari_micromri.widgets.shared.torch_loading import with_torch
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class IvimWidget(Dock):
         self.tabs.addTab(Scroll(self.regions), "Regions")
         self.tabs.addTab(Scroll(self.signals), "Signal quality")
         self.hold(self.tabs)
+        remember_fields("ivim", {name: getattr(self.form, name) for name in ("method", "deviations", "quality")})
         self.layers.changed.connect(self._layers_changed)
         self.form.changed.connect(self._update)
         self.form.load.clicked.connect(self._load_b_values)

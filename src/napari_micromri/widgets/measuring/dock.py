@@ -21,7 +21,9 @@ from napari_micromri.widgets.measuring.model import MeasureState, bars, explain,
 from napari_micromri.widgets.measuring.place import Place, place_of, time_and_weighting
 from napari_micromri.widgets.measuring.quality_tab import QualityTab
 from napari_micromri.widgets.measuring.rois import RoiLayer
+from napari_micromri.widgets.measuring.side_by_side import SideBySide
 from napari_micromri.widgets.shared.dock import Dock
+from napari_micromri.widgets.shared.stored import remember_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,12 +49,17 @@ class MeasureWidget(Dock):
         self.crop = PairCrop(napari_viewer, self)
         self.live = LiveComparison(self)
         self.files = FileActions(self)
+        self.beside = SideBySide(napari_viewer, self)
         self.found: Comparison | None = None
         self.reading = Reading(())
         self._problem: str | None = None
         self._selecting = False
         self._awaited = 0  # shapes there will be when the one that is to be drawn is there
         self.hold(self.form)
+        names = ("shown", "quantity", "rule", "backgrounds")
+        remember_fields(
+            "measure", {name: getattr(self.form, name) for name in names} | {"upsampling": self.quality.mode}
+        )
         self._connect()
         self._connect_form()
         self.measure()
@@ -61,6 +68,8 @@ class MeasureWidget(Dock):
         self.layers.changed.connect(self.measure)
         self.layers.pixels_changed.connect(self.live.forget)
         self.rois.changed.connect(self.measure)
+        self.rois.changed.connect(self.beside.follow)
+        self.beside.ended.connect(lambda: self.form.side_by_side.setChecked(False))
         self.rois.gone.connect(self.measure)
         self.crop.changed.connect(self.measure)
         self.live.found.connect(self._take)
@@ -73,6 +82,8 @@ class MeasureWidget(Dock):
     def _connect_form(self) -> None:
         form = self.form
         form.draw_roi.clicked.connect(lambda: self.draw("roi"))
+        form.side_by_side.toggled.connect(self.show_side_by_side)
+        form.match.clicked.connect(lambda: self.beside.contrast.match([layer for layer, _ in self.layers.ticked]))
         form.draw_background.clicked.connect(lambda: self.draw("background"))
         for chooser in (form.shown, form.quantity):
             chooser.currentIndexChanged.connect(self._show)
@@ -101,6 +112,7 @@ class MeasureWidget(Dock):
 
     def shut_down(self) -> None:
         """Stop what is computed, and listen to the viewer no more."""
+        self.beside.stop()
         self.live.stop()
         self.quality.stop()
         self.evaluation.shut_down()
@@ -110,6 +122,14 @@ class MeasureWidget(Dock):
         events, self._dims_events = self._dims_events, ()
         for event in events:
             event.disconnect(self._moved)
+
+    def show_side_by_side(self, wanted: bool) -> None:
+        """Show the ticked layers beside each other, or everything as it was before."""
+        scan = self.layers.finest()
+        if not wanted:
+            self.beside.stop()
+        elif scan is not None:
+            self.beside.start([layer for layer, _ in self.layers.ticked], self.rois.make(scan))
 
     # Drawing
 

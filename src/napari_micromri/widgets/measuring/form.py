@@ -31,6 +31,15 @@ class MeasureForm(QWidget):
             "Draw ROI", "Then drag a rectangle over the tissue of interest. The first click makes the layer."
         )
         self.draw_background = button("Draw background", "Then drag a rectangle over what the ROI is compared with.")
+        self.side_by_side = button(
+            "Side by side",
+            "Show the ticked layers beside each other, with the same zoom, slice and ROIs. Changing the contrast of "
+            "one changes all; Alt and dragging sets window (across) and level (up and down).",
+        )
+        self.side_by_side.setCheckable(True)
+        self.match = button(
+            "Match contrast", "Show the slice of each ticked layer from its darkest to its brightest tissue."
+        )
         self.shown = chooser("Which rows to show.", (HERE, EVERYWHERE))
         self.figures, self.regions = FiguresModel(), RegionsModel()
         self.table = table_view(self.figures, "Click a row to go to its slice and ROI.")
@@ -80,6 +89,8 @@ class MeasureForm(QWidget):
         for one in (self.save, self.delete, self.copy_slices):
             one.setEnabled(state.regions + state.backgrounds > 0)
         self.load.setEnabled(state.images > 0)
+        self.match.setEnabled(state.images > 0)
+        self.side_by_side.setEnabled(self.side_by_side.isChecked() or (state.images > 1 and not state.volume))
 
     def _lay_out(self) -> None:
         export = row(self.export, self.copy)
@@ -100,7 +111,8 @@ class MeasureForm(QWidget):
             (EVALUATE, Scroll(self.evaluation), "Models on a set of a study, with a report."),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tooltip)
-        self.about_layers = column(self.hint, self.layers, row(self.draw_roi, self.draw_background))
+        looks = row(self.side_by_side, self.match)
+        self.about_layers = column(self.hint, self.layers, looks, row(self.draw_roi, self.draw_background))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 6, 4, 6)
         layout.addWidget(self.about_layers)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QFileDialog
-
+from napari_micromri.widgets.many.tab import many_scans
 from napari_micromri.widgets.shared.docks import open_dock
 
 if TYPE_CHECKING:
@@ -22,19 +19,8 @@ STUDY, IVIM = "Study and slice curation", "IVIM maps"
 
 
 def denoise_many(dock: ScansWidget, scans: Sequence[Found]) -> None:
-    """Save a table of these that ``micromri denoise`` takes."""
-    chosen, _ = QFileDialog.getSaveFileName(dock, "Save a table of the scans", "scans.csv", "Table (*.csv)")
-    if chosen:
-        table = Path(chosen).with_suffix(".csv")
-        save_table(table, scans)
-        show_info(f"Denoise them all with: micromri denoise {table} --out FOLDER")
-
-
-def save_table(path: Path, scans: Sequence[Found]) -> None:
-    """Write the places of scans as a table with a column ``scan``."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerows([("scan",), *((os.path.abspath(str(one.source)),) for one in scans)])
+    """Put these into the tab Many scans."""
+    many_scans(dock.viewer, [os.path.abspath(str(one.source)) for one in scans])
 
 
 def make_study(dock: ScansWidget, scans: Sequence[Found]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from weakref import WeakSet
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+PLUGIN = "napari-micromri"
 TICKS = """QAbstractItemView::indicator:unchecked {
   width: 11px; height: 11px; border: 1px solid palette(text); border-radius: 2px;
 }"""
@@ -85,6 +86,9 @@ class _Watch(QObject):
         window = None if dock is None else dock.parentWidget()
         if dock is None or not isinstance(window, QMainWindow):
             return
+        title = getattr(dock.titleBarWidget(), "title", None)  # napari's own, as wide as its text
+        if isinstance(title, QLabel):
+            title.setText(title.text().removesuffix(f" ({PLUGIN})"))
         area = window.dockWidgetArea(dock)
         for other in _ours:
             here = other.parentWidget() is window and not other.isHidden() and not other.isFloating()

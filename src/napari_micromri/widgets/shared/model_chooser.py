@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
@@ -12,23 +14,25 @@ from napari_micromri.errors import ModelError
 from napari_micromri.inference import DEFAULT_MODEL
 from napari_micromri.nn.registry import ModelEntry, available_models, describe_model
 from napari_micromri.widgets.shared.models import ModelChoice, model_choices
+from napari_micromri.widgets.shared.stored import stored
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from qtpy.QtWidgets import QComboBox
 
 
 class ModelChooser(QObject):
-    """Fills a combo box with models. Only their headers are read, so PyTorch isn't needed yet."""
+    """Fills a combo box with models, and chooses the one that was chosen last under a key of the settings.
 
-    def __init__(self, box: QComboBox) -> None:
+    Only headers are read, so PyTorch isn't needed yet.
+    """
+
+    def __init__(self, box: QComboBox, key: str) -> None:
         super().__init__(box)
-        self._box = box
+        self._box, self._key = box, f"{key}/model"
         self._files: list[ModelEntry] = []
         self.models: list[ModelChoice] = []
-        box.currentIndexChanged.connect(self._explain)
-        self._list(DEFAULT_MODEL)
+        box.currentIndexChanged.connect(self._chosen)
+        self._list(self._last())
 
     @property
     def current(self) -> ModelChoice | None:
@@ -54,6 +58,19 @@ class ModelChooser(QObject):
             self._box.clear()
             self._box.addItems([choice.label for choice in self.models])
         self._box.setCurrentIndex(keys.index(chosen) if chosen in keys else min(0, len(keys) - 1))
+        self._explain()
+
+    def _last(self) -> str | Path:
+        text = str(stored().value(self._key) or DEFAULT_MODEL)
+        if (path := Path(text)).is_file():
+            with suppress(ModelError):
+                self._files = [describe_model(path)]
+                return path
+        return text if text in [entry.name for entry in available_models()] else DEFAULT_MODEL
+
+    def _chosen(self) -> None:
+        if self.current is not None:
+            stored().setValue(self._key, str(self.current.model))
         self._explain()
 
     def _explain(self) -> None:

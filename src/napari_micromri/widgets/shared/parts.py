@@ -118,6 +118,25 @@ def small_button(label: str, tooltip: str) -> QToolButton:
     return made
 
 
+class Fold(QToolButton):
+    """A title that shows or hides the options below it."""
+
+    def __init__(self, title: str, content: QWidget) -> None:
+        super().__init__()
+        self._content = content
+        self.setText(title)
+        self.setToolTip("Show or hide the options that are rarely needed.")
+        self.setCheckable(True)
+        self.setAutoRaise(True)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.toggled.connect(self._show)
+        self._show(False)
+
+    def _show(self, unfolded: bool) -> None:
+        self._content.setVisible(unfolded)
+        self.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
+
+
 def row(*widgets: QWidget, stretch: Sequence[int] = ()) -> QWidget:
     """Put widgets side by side, all with the same room unless ``stretch`` says otherwise."""
     parent = QWidget()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import QSettings
+from napari_micromri.widgets.shared.stored import stored
 
 STUDY, FOLDERS = "study/recent", "scans/recent"
 MOST_FOLDERS = 10
@@ -12,7 +12,7 @@ MOST_FOLDERS = 10
 
 def remember(path: Path) -> None:
     """Note the study that was opened."""
-    _settings().setValue(STUDY, str(path))
+    stored().setValue(STUDY, str(path))
 
 
 def recent() -> Path | None:
@@ -23,7 +23,7 @@ def recent() -> Path | None:
 def remember_folder(path: Path) -> None:
     """Note a folder whose scans were listed."""
     kept = [path, *(other for other in _kept(FOLDERS) if other != path)]
-    _settings().setValue(FOLDERS, [str(one) for one in kept[:MOST_FOLDERS]])
+    stored().setValue(FOLDERS, [str(one) for one in kept[:MOST_FOLDERS]])
 
 
 def recent_folders() -> list[Path]:
@@ -32,10 +32,6 @@ def recent_folders() -> list[Path]:
 
 
 def _kept(key: str) -> list[Path]:
-    value = _settings().value(key)  # a list of one comes back as a text
+    value = stored().value(key)  # a list of one comes back as a text
     texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     return [Path(text) for text in texts if isinstance(text, str) and text]
-
-
-def _settings() -> QSettings:
-    return QSettings("napari-micromri", "napari-micromri")

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from qtpy.QtCore import QSettings
+from napari_micromri.widgets.shared.stored import stored
 
 RUNS, STUDY = "training/runs", "training/study"
 TUNINGS, WORKERS = "training/tunings", "training/workers"
@@ -35,29 +35,29 @@ def remember_tuning(path: Path) -> list[Path]:
 
 def remembered_workers() -> int:
     """Say how many workers a tuning was last started with; two at first, where there are two cores."""
-    value = _settings().value(WORKERS)
+    value = stored().value(WORKERS)
     usual = min(2, os.cpu_count() or 1)
     return int(value) if isinstance(value, int | str) and str(value).isdigit() and int(value) > 0 else usual
 
 
 def remember_workers(count: int) -> None:
     """Note how many workers a tuning is started with."""
-    _settings().setValue(WORKERS, count)
+    stored().setValue(WORKERS, count)
 
 
 def remembered_study() -> Path | None:
     """Give the study that was trained on last."""
-    value = _settings().value(STUDY)
+    value = stored().value(STUDY)
     return Path(value) if isinstance(value, str) and value else None
 
 
 def remember_study(path: Path) -> None:
     """Note the study that is trained on."""
-    _settings().setValue(STUDY, str(path))
+    stored().setValue(STUDY, str(path))
 
 
 def _paths(key: str) -> list[Path]:
-    value = _settings().value(key)
+    value = stored().value(key)
     try:
         paths = json.loads(value) if isinstance(value, str) else []
     except ValueError:
@@ -67,9 +67,5 @@ def _paths(key: str) -> list[Path]:
 
 def _put_first(key: str, path: Path) -> list[Path]:
     paths = [path, *(known for known in _paths(key) if known != path)][:KEPT]
-    _settings().setValue(key, json.dumps([str(known) for known in paths]))
+    stored().setValue(key, json.dumps([str(known) for known in paths]))
     return paths
-
-
-def _settings() -> QSettings:
-    return QSettings("napari-micromri", "napari-micromri")

@@ -1,0 +1,1 @@
+"""The tab "Many scans" of the dock "Denoise with UNet/APDDM"."""
