@@ -58,7 +58,7 @@ def test_a_tuning_from_its_beginning_to_more_trials(
     tuning = tmp_path / "tuning"
     assert main(["tune-worker", str(tuning), "--threads", "1"]) == 0
     assert capsys.readouterr().out == "The tuning is complete: 1 trials.\n"
-    # Named again with nothing but more trials, it goes on as it is.
+    # Named again with nothing but more trials, it continues as it is.
     assert main(["tune", str(study), str(tuning), "--trials", "2", "--workers", "0"]) == 0
     assert main(["tune-worker", str(tuning), "--threads", "1"]) == 0
     assert [trial.state.name for trial in open_tuning(tuning).optuna.get_trials()] == ["COMPLETE", "COMPLETE"]

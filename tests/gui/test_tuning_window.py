@@ -121,7 +121,7 @@ def test_a_tuning_outlives_the_window_and_a_killed_worker(make_napari_viewer, qt
     os.kill(worker.pid, signal.SIGKILL)
     qtbot.waitUntil(lambda: form.state.text() == "Died", timeout=20_000)
     assert "worker-01 died" in form.workers.text()
-    assert form.pause.text() == "Go on"
+    assert form.pause.text() == "Resume"
     click(qtbot, form.pause)
     qtbot.waitUntil(lambda: watch.look.state.retried == 1, timeout=PATIENCE)
     assert form.state.text() == "Running"

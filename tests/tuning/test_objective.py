@@ -145,7 +145,7 @@ def test_a_run_that_was_done_before_its_worker_died_is_not_trained_again(bench: 
     assert events.read_bytes() == before
 
 
-def test_a_run_that_is_gone_is_trained_anew(bench: Callable[..., Bench]) -> None:
+def test_a_run_that_is_gone_is_trained_again(bench: Callable[..., Bench]) -> None:
     import shutil
 
     made = bench(trials=1)

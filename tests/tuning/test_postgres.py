@@ -1,4 +1,4 @@
-"""A tuning in a real PostgreSQL: started anew in the middle, joined by its URL alone, its password written nowhere."""
+"""A tuning in a real PostgreSQL: restarted in the middle, joined by its URL alone, its password written nowhere."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def check_that_all_is_done(tuning: Tuning, trials: int) -> None:
     assert all(trial.values for trial in found)
 
 
-def test_the_server_is_started_anew_in_the_middle(
+def test_the_server_is_restarted_in_the_middle(
     tmp_path: Path,
     make_config: Callable[..., TuneConfig],
     server: PostgresServer,

@@ -1,4 +1,4 @@
-"""Workers and starters that are killed: the tuning goes on, and every trial is finished once."""
+"""Workers and starters that are killed: the tuning continues, and every trial is finished once."""
 
 from __future__ import annotations
 

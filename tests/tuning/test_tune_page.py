@@ -146,7 +146,7 @@ def test_the_table_has_a_row_per_trial(state: TuneState, page: Page) -> None:
     assert head[:3] == ["trial", "state", "validation MSE"]
     assert {len(line) for line in lines} == {len(head)}
     assert "The loss is no longer a number." in lines[24][-1]
-    assert lines[25][head.index("chosen")].endswith("goes on with 24")
+    assert lines[25][head.index("chosen")].endswith("continues 24")
     assert int(page.tables["top"][1][0]) == state.best[0]
     assert len(page.tables["space"]) == 1 + 6
 

@@ -1,4 +1,4 @@
-"""Tunings as folders and processes: made, refused, gone on with, and workers that share a machine."""
+"""Tunings as folders and processes: made, refused, continued, and workers that share a machine."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_a_worker_of_another_machine_is_not_killed_from_here(
     folder = create_tuning(tmp_path / "tuning", make_config())
     far = Presence(pid=os.getpid(), host="elsewhere", created=0.0, claimed=0.0, time=time.time())
     write_presence(folder.workers / "worker-01.json", far)
-    stop_tuning(folder.path, kill=True)  # or this test would not go on
+    stop_tuning(folder.path, kill=True)  # or this test would end here
     assert read_workers(folder.path)[0].host == "elsewhere"
 
 

@@ -27,7 +27,7 @@ LOOK_SECONDS = 1.0
 STOP_SECONDS = 120.0
 DEFAULT_PRESET = "quick"
 WHAT = ("preset", "config", "set", "space", "objective", "sampler", "pruner", "seed", "name")
-"""Options that say what a tuning is; without them one that is there goes on."""
+"""Options that say what a tuning is; without them one that is there continues."""
 
 REPLACED = 3
 """So many times each worker that died is replaced."""
@@ -39,7 +39,7 @@ def add_to(commands: Commands) -> None:
         "tune",
         help="search for the best settings of a training",
         description="Try settings with many trainings on a study, and learn from each which to try next. DIR is a "
-        "folder for all that this leaves; named again, its tuning goes on. Each trial is an ordinary run in DIR/runs.",
+        "folder for all that this leaves; given again, it is continued. Each trial is an ordinary run in DIR/runs.",
         epilog="Examples:\n"
         "  micromri tune mice.mri.zarr tunings/first --trials 24 --workers 2\n"
         "  micromri tune mice.mri.zarr tunings/own --print-space > space.toml\n"
@@ -47,14 +47,14 @@ def add_to(commands: Commands) -> None:
         "  micromri tune mice.mri.zarr tunings/lab --storage postgresql://tuner@server/tuning --detach",
     )
     tune.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
-    tune.add_argument("tuning", metavar="DIR", help="folder of the tuning, new or to go on with")
+    tune.add_argument("tuning", metavar="DIR", help="folder of the tuning, new or to continue")
     _add_what(tune)
     _add_how(tune)
     tune.set_defaults(run=run_tune)
     worker = commands.add_parser(
         "tune-worker",
         help="work on a tuning, also one of another machine",
-        description="Take trials of a tuning until it is complete. Ctrl-C ends the worker; another one goes on with "
+        description="Take trials of a tuning until it is complete. Ctrl-C ends the worker; another one continues "
         "its trial.",
         epilog="Examples:\n"
         "  micromri tune-worker tunings/first\n"
@@ -114,13 +114,13 @@ def run_tune(options: argparse.Namespace) -> int:
     if options.workers:
         start_workers(folder.path, options.workers, threads=options.threads)
     if options.detach or not options.workers:
-        print(f"The tuning goes on in the background. Look at it with: micromri tune-report {folder.path}")
+        print(f"The tuning continues in the background. Look at it with: micromri tune-report {folder.path}")
         return 0
     return _follow(folder.path, config.trials, options)
 
 
 def tune_config(options: argparse.Namespace) -> tuple[TuneConfig, str | None]:
-    """Put together what the tuning is told, and the URL of its storage; a tuning that is there goes on as it is."""
+    """Put together what the tuning is told, and the URL of its storage; a tuning that is there continues as it is."""
     from napari_micromri.tuning.config import make_tune_config
     from napari_micromri.tuning.folder import TuneFolder
 
@@ -171,7 +171,10 @@ def _follow(path: Path, trials: int, options: argparse.Namespace) -> int:
         try:
             _watch(reader, path, trials, options)
         except KeyboardInterrupt:
-            print("Stopping; the trials at work will be gone on with. Ctrl-C again ends them at once.", file=sys.stderr)
+            print(
+                "Stopping; the trials at work will be continued when the tuning is. Ctrl-C again ends them at once.",
+                file=sys.stderr,
+            )
             try:
                 stop_tuning(path)
                 _wait_for_the_end(path)
@@ -206,7 +209,7 @@ def _watch(reader: TuneReader, path: Path, trials: int, options: argparse.Namesp
             try:
                 state = reader.read()
                 bar.set_description_str(_progress(state), refresh=False)
-            except TrainingError as error:  # a database is started anew, say: the workers wait for it, too
+            except TrainingError as error:  # a database is restarted, say: the workers wait for it, too
                 bar.set_description_str(str(error), refresh=False)
             bar.update(state.finished - bar.n)
             bar.refresh()

@@ -21,7 +21,7 @@ def add_to(commands: Commands) -> None:
         "tune-report",
         help="tell what a tuning has found out",
         description="Tell which trial of a tuning is best, which settings matter, and how far the tuning is. It may be "
-        "going on meanwhile. A page with plots, a table of all trials and the best settings are written where asked.",
+        "running meanwhile. A page with plots, a table of all trials and the best settings are written where asked.",
         epilog="Examples:\n"
         "  micromri tune-report tunings/mice\n"
         "  micromri tune-report tunings/mice --html mice.html --csv trials.csv\n"

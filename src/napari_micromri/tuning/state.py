@@ -40,7 +40,7 @@ class TrialRow:
     started
         In seconds since 1970.
     seconds
-        How long it took, or has been going on for.
+        How long it took, or has taken so far.
     epoch, epochs_planned
         The last epoch that it reported (0 before the first one), and how many there would be.
     run
@@ -50,7 +50,7 @@ class TrialRow:
     curve
         The first objective after each epoch, as (epoch, value).
     retry_of
-        The trial that it goes on with, since the worker of that one died or was stopped.
+        The trial that it continues, since the worker of that one died or was stopped.
     settings
         All settings of its training, as in the ``config`` of a run.
     baseline
@@ -125,7 +125,7 @@ class TuneState:
 
     @property
     def retried(self) -> int:
-        """How many trials go on with what a worker had begun that died or was stopped."""
+        """How many trials continue what a worker had begun that died or was stopped."""
         return sum(row.retry_of is not None for row in self.trials)
 
     @property

@@ -1,7 +1,7 @@
 """A worker: lets Optuna take trials until the tuning is complete, is stopped, or its time is up.
 
 It trains in its own process: a trial then costs no start of Python and torch, and whatever kills the worker ends its
-training, too, so that no training goes on unseen.
+training, too, so that no training runs unseen.
 """
 
 from __future__ import annotations

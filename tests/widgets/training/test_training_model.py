@@ -149,7 +149,7 @@ def test_a_run_that_was_asked_to_stop_can_be_ended(record):
     assert (found.can_stop, found.can_kill) == (False, True)
 
 
-def test_a_stopped_run_can_go_on(record):
+def test_a_stopped_run_can_resume(record):
     found = status(record().start().learn(1, 0.2).stop().at_work(alive=False))
     assert (found.title, found.can_stop, found.can_resume) == ("Stopped", False, True)
     assert "can be resumed" in found.sentence

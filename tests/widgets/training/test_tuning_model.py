@@ -46,7 +46,7 @@ def worker(state="working", trial=None, *, name="worker-01", host=HERE, message=
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """24 trials, five of them pruned, then one that failed and is gone on with, one that runs, one that waits."""
+    """24 trials, five of them pruned, then one that failed and is continued, one that runs, one that waits."""
     return read_tuning(make_full_tuning(tmp_path_factory.mktemp("tuning") / "whole").folder.path)
 
 
@@ -75,25 +75,25 @@ def test_a_tuning_at_work_says_how_far_it_is(whole):
     assert status.workers == "worker-01: trial 26; worker-02 on gpu7: busy."
     assert status.part == round(1000 * 25 / 27)
     assert (status.can_pause, status.can_stop, status.can_add, status.live) == (True, True, True, True)
-    assert not (status.can_go_on or status.can_kill)
+    assert not (status.can_resume or status.can_kill)
 
 
 @pytest.mark.parametrize(
     ("workers", "asked", "title", "can"),
     [
-        ((worker(trial=3),), {"paused": True}, "Pausing after these trials…", {"go_on", "stop"}),
-        ((worker("waiting"),), {"paused": True}, "Paused", {"go_on", "stop"}),
+        ((worker(trial=3),), {"paused": True}, "Pausing after these trials…", {"resume", "stop"}),
+        ((worker("waiting"),), {"paused": True}, "Paused", {"resume", "stop"}),
         ((worker("stopping", 3),), {"stopping": True}, "Stopping…", {"kill"}),
-        ((worker("ended"),), {"stopping": True}, "Stopped", {"go_on"}),
-        ((worker("died", message="It died."),), {}, "Died", {"go_on"}),
+        ((worker("ended"),), {"stopping": True}, "Stopped", {"resume"}),
+        ((worker("died", message="It died."),), {}, "Died", {"resume"}),
         ((worker("died"), worker(trial=3, name="worker-02")), {}, "Running", {"pause", "stop", "add"}),
-        ((), {}, "Stopped", {"go_on"}),
+        ((), {}, "Stopped", {"resume"}),
     ],
 )
 def test_what_can_be_done_follows_from_workers_and_wishes(whole, workers, asked, title, can):
     status = describe_tuning(replace(whole, workers=workers), **asked)
     assert status.title == title
-    able = {name for name in ("pause", "go_on", "stop", "kill", "add") if getattr(status, f"can_{name}")}
+    able = {name for name in ("pause", "resume", "stop", "kill", "add") if getattr(status, f"can_{name}")}
     assert able == can
 
 
@@ -116,7 +116,7 @@ def test_when_nobody_works_the_last_one_says_why(whole):
 def test_a_complete_tuning_is_done_and_says_no_more(whole):
     status = describe_tuning(replace(whole, planned=25, workers=(worker("ended"),)))
     assert (status.title, status.part, status.workers) == ("Done", 1000, "")
-    assert not (status.can_go_on or status.can_add or status.can_stop or status.can_pause)
+    assert not (status.can_resume or status.can_add or status.can_stop or status.can_pause)
 
 
 def test_an_empty_tuning_starts(empty):
@@ -151,7 +151,7 @@ def test_a_trial_is_told_with_what_became_of_it(whole):
     failed = whole.trials[again.retry_of]
     assert "failed" in trial_sentence(whole, failed)
     assert "no longer a number" in trial_sentence(whole, failed)
-    assert f"It goes on with trial {failed.number}." in trial_sentence(whole, again)
+    assert f"It continues trial {failed.number}." in trial_sentence(whole, again)
     pruned = next(row for row in whole.trials if row.state == "pruned")
     said = trial_sentence(whole, pruned)
     assert said.startswith(f"Trial {pruned.number}: pruned, epoch 4 of 8")

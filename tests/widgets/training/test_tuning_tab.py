@@ -385,7 +385,7 @@ def test_a_tuning_goes_on_with_its_workers_or_with_new_ones(tab, qtbot, sample, 
     sample.folder.pause.touch()
     form = opened(qtbot, tab, sample).form
     assert form.state.text() == "Paused"
-    assert form.pause.text() == "Go on"
+    assert form.pause.text() == "Resume"
     click(qtbot, form.pause)
     qtbot.waitUntil(lambda: calls == [("resume_tuning", {})])
     put_worker(sample, "ended", None)

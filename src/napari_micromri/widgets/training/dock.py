@@ -81,17 +81,17 @@ class TrainingWidget(Dock):
             show_info(f"{model.parent.name} is chosen in the dock {DENOISE}.")
 
     def shut_down(self) -> None:
-        """Stop looking, and listen to the viewer no more; trainings go on."""
+        """Stop looking, and listen to the viewer no more; trainings continue."""
         for tab in self.all_tabs:
             tab.shut_down()
 
     def _show_tuning(self) -> None:
-        """Show a tuning that goes on, when the dock is opened anew, unless a training goes on."""
+        """Show a tuning that runs when the dock is opened again, unless a training runs."""
         if self.run.run is None or not self.run.run.live:
             self.tabs.setCurrentWidget(self.tune)
 
     def _take_list(self, runs: list[Run]) -> None:
-        """Show the newest run that was shown before, when the dock is opened anew."""
+        """Show the newest run that was shown before, when the dock is opened again."""
         self.compare.list_beside(run.path for run in runs)
         if self.run.path is None and runs:
             live = next((run for run in runs if run.live), None)

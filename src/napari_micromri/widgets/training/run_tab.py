@@ -1,4 +1,4 @@
-"""The tab "Run": watch a training, stop it, go on with it, use its model."""
+"""The tab "Run": watch a training, stop it, resume it, use its model."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class RunTab(QWidget):
         self.view.failed.connect(show_error)
 
     def shut_down(self) -> None:
-        """Look no more and leave the viewer alone; the training goes on."""
+        """Look no more and leave the viewer alone; the training continues."""
         for looking in (self._looking, self._doing, self._listing):
             if looking is not None:
                 looking.stop()
@@ -112,7 +112,7 @@ class RunTab(QWidget):
         self.look_up_states()
 
     def look_up_states(self) -> None:
-        """Read the states of the listed runs anew."""
+        """Read the states of the listed runs again."""
         if self._listing is not None:
             self._listing.stop()
             self._listing.deleteLater()
@@ -212,7 +212,7 @@ class RunTab(QWidget):
             self._do(partial(stop_run, self.path, kill=self._status.can_kill))
 
     def resume(self) -> None:
-        """Go on with the run in the background."""
+        """Resume the run in the background."""
         from napari_micromri.training.process import resume_run
 
         if self.path is not None:

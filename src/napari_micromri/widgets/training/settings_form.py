@@ -36,7 +36,7 @@ class SettingsForm(QWidget):
         layout.addWidget(self._rows_of(key for key in FRONT if key in settings))
         self.more = _fold("All settings")
         self.more.toggled.connect(self._show_parts)
-        self.brought = QLabel("The network comes from the model that training goes on from.")
+        self.brought = QLabel("The network comes from the model that training starts from.")
         self.brought.setWordWrap(True)
         self.groups = QWidget()
         inner = QVBoxLayout(self.groups)
@@ -63,7 +63,7 @@ class SettingsForm(QWidget):
         self._show_parts()
 
     def set_from_model(self, kind: str | None) -> None:
-        """Hide what a model of this kind brings along when training goes on from it; None: it begins from scratch."""
+        """Hide what a model of this kind brings along when training starts from it; None: it begins from scratch."""
         self._brought = BROUGHT[kind] if kind is not None else ()
         self._show_parts()
 

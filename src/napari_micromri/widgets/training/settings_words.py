@@ -60,7 +60,7 @@ BROUGHT: dict[str, tuple[str, ...]] = {
     kind: ("network.", "upsampling", "normalisation.", *(f"{kind}.{name}" for name in family.keeps))
     for kind, family in FAMILIES.items()
 }
-"""What a model that training goes on from brings along, by its kind."""
+"""What a model that training starts from brings along, by its kind."""
 
 LEFT_OUT = ("kind", "init_from", *(key for key, field in FAMILY_FIELDS.items() if not field.description))
 """Chosen elsewhere in the dock, or what follows from other settings."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SetupForm(StartForm):
-    """Adds the kind of model, its settings, and what a training goes on from."""
+    """Adds the kind of model, its settings, and what a training starts from."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -29,11 +29,11 @@ class SetupForm(StartForm):
         self.preset = Choice("Settings to begin with.")
         self.preset_about = text_line()
         self.start_from = Choice(
-            "Scratch: a new network, for many animals. A model: it goes on learning from your scans, "
+            "Scratch: a new network, for many animals. A model: it continues to learn from your scans, "
             "which is better for few animals."
         )
         self.browse_model = small_button(
-            "…", "Go on from a model file (.safetensors), such as the best of another run."
+            "…", "Start from a model file (.safetensors), such as the best of another run."
         )
         self.estimate = button("Estimate", "Try a few steps, in a process of its own, and say how long it would take.")
         self._settings = QVBoxLayout()
@@ -57,5 +57,5 @@ class SetupForm(StartForm):
 
     def ask_model(self) -> Path | None:
         """Ask for a model file."""
-        path, _ = QFileDialog.getOpenFileName(self, "Choose a model to go on from", "", "Models (*.safetensors)")
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a model to start from", "", "Models (*.safetensors)")
         return Path(path) if path else None

@@ -131,7 +131,7 @@ def preset_texts(config: TrainConfig, settings: Mapping[str, Setting]) -> dict[s
 def config_of(
     family: Family, texts: Mapping[str, str], settings: Mapping[str, Setting], start: Start | None
 ) -> TrainConfig:
-    """Make the configuration that the fields describe; ``start`` is the model to go on from.
+    """Make the configuration that the fields describe; ``start`` is the model to start from.
 
     Raises
     ------

@@ -70,7 +70,7 @@ class SetupTab(StartPage):
         return config_of(self.family, self.fields.texts(), self.settings, self.start_from.current)
 
     def shut_down(self) -> None:
-        """Stop what runs in threads; a training that began goes on."""
+        """Stop what runs in threads; a training that began continues."""
         super().shut_down()
         if self._job is not None:
             self._job.stop()

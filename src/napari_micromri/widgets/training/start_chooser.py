@@ -24,14 +24,14 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True)
 class Start:
-    """A model to go on from, by name or path, and its kind."""
+    """A model to start from, by name or path, and its kind."""
 
     model: str
     kind: str
 
 
 class StartChooser(QObject):
-    """Fills a list with the models that a kind can go on from; only their headers are read."""
+    """Fills a list with the models that a kind can start from; only their headers are read."""
 
     def __init__(self, box: Choice) -> None:
         super().__init__(box)
@@ -40,7 +40,7 @@ class StartChooser(QObject):
 
     @property
     def current(self) -> Start | None:
-        """The model to go on from; None for a new network."""
+        """The model to start from; None for a new network."""
         return self._models[max(0, self._box.currentIndex())]
 
     def list_models(self, family: Family) -> None:
@@ -59,7 +59,7 @@ class StartChooser(QObject):
         self._box.setCurrentIndex(names.index(model) if model in names else 0)
 
     def use_file(self, path: Path, family: Family) -> None:
-        """Go on from a model file; one that can't be gone on from is refused in a sentence."""
+        """Start from a model file; one that can't be used is refused in a sentence."""
         try:
             entry = describe_model(path)
             if entry.kind not in family.starts_from:

@@ -62,7 +62,7 @@ class StartPage(QWidget):
         return ()
 
     def shut_down(self) -> None:
-        """Stop what runs in threads; what began goes on."""
+        """Stop what runs in threads; what began continues."""
         self.studies.stop()
         if self._starting is not None:
             self._starting.stop()

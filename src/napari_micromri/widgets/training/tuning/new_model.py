@@ -35,7 +35,7 @@ PRUNERS: Mapping[str, str] = {
     "median": "end a trial that is worse than half of the others at the same epoch",
     "hyperband": "give many trials few epochs, and few of them all",
     "percentile": "end a trial that isn't among the best quarter at the same epoch",
-    "successive_halving": "let the better half go on, again and again",
+    "successive_halving": "let the better half continue, again and again",
     "threshold": "end a trial beyond a limit, which its options give",
     "none": "every trial runs to its end",
 }

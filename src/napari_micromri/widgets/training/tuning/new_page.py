@@ -1,4 +1,4 @@
-"""From a study to a tuning that goes on in the background."""
+"""From a study to a tuning that runs in the background."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class NewPage(StartPage):
         self.studies.refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Judge anew what may have changed in the tab Set up."""
+        """Judge again what may have changed in the tab Set up."""
         super().showEvent(event)
         self._update()
 

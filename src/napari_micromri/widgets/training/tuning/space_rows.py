@@ -27,7 +27,7 @@ CLUMSY = ("network.features_main", "normalisation.", "normalisation.kind", "bala
 other settings beside them."""
 
 FROM_MODEL = ("network.", "upsampling", "normalisation.")
-"""What a model that training goes on from brings along."""
+"""What a model that training starts from brings along."""
 
 PROPOSED = {
     "crop": "none, 64, 96, 128",
@@ -110,7 +110,7 @@ def _searchable(kind: str) -> dict[str, Setting]:
 
 
 def is_brought(key: str) -> bool:
-    """Tell whether a model that training goes on from brings this setting along."""
+    """Tell whether a model that training starts from brings this setting along."""
     return key.startswith(FROM_MODEL)
 
 

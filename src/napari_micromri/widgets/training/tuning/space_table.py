@@ -54,7 +54,7 @@ class SpaceTable(QTreeWidget):
         self.currentItemChanged.connect(self._describe)
 
     def show_rows(self, rows: Sequence[SpaceRow], brought: Sequence[str] = ()) -> None:
-        """Show a search space; settings that come from a model that training goes on from can't be ticked."""
+        """Show a search space; settings that come from a model that training starts from can't be ticked."""
         at = self.currentItem()
         current = at.data(LABEL, KEY) if at is not None else None
         self.rows = list(rows)
@@ -74,7 +74,7 @@ class SpaceTable(QTreeWidget):
         if brought:
             item.setCheckState(LABEL, Qt.CheckState.Unchecked)
             item.setDisabled(True)
-            item.setToolTip(LABEL, "It comes from the model that training goes on from.")
+            item.setToolTip(LABEL, "It comes from the model that training starts from.")
         self._mark(item, row)
         return item
 

@@ -1,4 +1,4 @@
-"""Begin a tuning, and what can be done to one that goes on; made for threads, without Qt.
+"""Begin a tuning, and what can be done to one that runs; made for threads, without Qt.
 
 A password stays in this process and those that it starts, and in no file.
 """
@@ -32,8 +32,8 @@ def begin(path: Path, config: TuneConfig, workers: int, storage: str | None) -> 
     return path
 
 
-def go_on(path: Path, workers: int) -> None:
-    """Go on after a pause or a stop; ``workers`` is how many to start, 0 when they are there and wait."""
+def resume(path: Path, workers: int) -> None:
+    """Resume after a pause or a stop; ``workers`` is how many to start, 0 when they are there and wait."""
     process.resume_tuning(path)
     if workers:
         process.start_workers(path, workers)

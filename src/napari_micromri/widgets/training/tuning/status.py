@@ -43,7 +43,7 @@ class TuneStatus:
     workers: str
     part: int
     can_pause: bool
-    can_go_on: bool
+    can_resume: bool
     can_stop: bool
     can_kill: bool
     can_add: bool
@@ -66,7 +66,7 @@ def describe_tuning(state: TuneState, *, paused: bool = False, stopping: bool = 
         workers="" if over and not at_work else workers_line(state),
         part=round(PER_MILLE * min(1.0, state.finished / max(1, state.planned))),
         can_pause=bool(at_work) and not paused and not stopping,
-        can_go_on=not over and (paused or not at_work) and not (stopping and bool(at_work)),
+        can_resume=not over and (paused or not at_work) and not (stopping and bool(at_work)),
         can_stop=bool(at_work) and not stopping,
         can_kill=bool(at_work) and stopping,
         can_add=not over and bool(at_work) and not paused and not stopping,
@@ -97,7 +97,7 @@ def _sentence(state: TuneState, at_work: list[WorkerRow]) -> str:
     counts, whole = state.counts, state.planned
     text = f"{state.finished} of {whole} trials finished" if whole else f"{state.finished} trials finished"
     parts = [text + (f", {counts['pruned']} of them pruned" if counts["pruned"] else "")]
-    failed = counts["failed"] - state.retried  # those that are gone on with aren't lost
+    failed = counts["failed"] - state.retried  # those that are continued aren't lost
     parts += [f"{number} {word}" for number, word in ((counts["running"], "running"), (failed, "failed")) if number > 0]
     if (left := seconds_left(state, len(at_work))) is not None:
         parts.append(f"about {duration(left)} left")
@@ -187,7 +187,7 @@ def trial_sentence(state: TuneState, row: TrialRow) -> str:
     if row.origin == "given":
         sentences.append("It has the settings that the tuning began with.")
     if row.retry_of is not None:
-        sentences.append(f"It goes on with trial {row.retry_of}.")
+        sentences.append(f"It continues trial {row.retry_of}.")
     if row.reason:
         sentences.append(f"{row.reason[:1].upper()}{row.reason[1:].rstrip('.')}.")
     return " ".join(sentences)

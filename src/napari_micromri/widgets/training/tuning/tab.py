@@ -1,4 +1,4 @@
-"""The tab "Tune": a new tuning, or one that goes on."""
+"""The tab "Tune": a new tuning, or one that runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEW = "New tuning"
 
 
 class TuneTab(QWidget):
-    """Shows the form for a new tuning or one tuning; ``found`` is sent when one that goes on was found at the start.
+    """Shows the form for a new tuning or one tuning; ``found`` is sent when one that runs was found at the start.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class TuneTab(QWidget):
         self._list(remember_tuning(path))
 
     def shut_down(self) -> None:
-        """Look no more; tunings go on."""
+        """Look no more; tunings continue."""
         if self._listing is not None:
             self._listing.stop()
         self.new.shut_down()
@@ -95,7 +95,7 @@ class TuneTab(QWidget):
         self._look_up()
 
     def _look_up(self) -> None:
-        """Find out, in a thread, which tunings go on."""
+        """Find out, in a thread, which tunings run."""
         if self._listing is not None:
             self._listing.stop()
             self._listing.deleteLater()

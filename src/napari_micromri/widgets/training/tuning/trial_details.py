@@ -27,7 +27,7 @@ LOOK_AGAIN_MS = 1000
 
 
 class TrialDetails(QObject):
-    """Shows one trial at a time, and follows its run while it goes on."""
+    """Shows one trial at a time, and follows its run while it lasts."""
 
     def __init__(self, form: WatchForm) -> None:
         super().__init__(form)

@@ -29,7 +29,7 @@ FILTERS: Mapping[Wanted, str] = {
 }
 
 INTERRUPTED = "Interrupted"
-"""A trial that another one goes on with, since its worker was stopped or died."""
+"""A trial that another one continues, since its worker was stopped or died."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The table of trials: sorted by a click on a head, filtered, and changed in place while trials go on."""
+"""The table of trials: sorted by a click on a head, filtered, and changed in place while trials run."""
 
 from __future__ import annotations
 

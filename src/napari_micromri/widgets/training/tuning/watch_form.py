@@ -54,7 +54,7 @@ class WatchForm(QWidget):
     def _make_buttons(self) -> None:
         self.pause = button("Pause", "Finish the trials that are under way and begin no other.")
         self.stop = button(
-            "Stop", "End the trials after their batches. They go on where they were when the tuning goes on."
+            "Stop", "End the trials after their batches. They continue where they were when the tuning is resumed."
         )
         self.add = button("Add worker", "Train one trial more at once on this computer.")
         self.use = button("Use best in Denoise", USE_BEST)
@@ -141,8 +141,8 @@ class WatchForm(QWidget):
         self.workers.setText(status.workers)
         self.workers.setVisible(bool(status.workers))
         self.whole.setValue(status.part)
-        self.pause.setText("Go on" if status.can_go_on else "Pause")
-        self.pause.setEnabled(status.can_pause or status.can_go_on)
+        self.pause.setText("Resume" if status.can_resume else "Pause")
+        self.pause.setEnabled(status.can_pause or status.can_resume)
         self.stop.setText("End at once" if status.can_kill else "Stop")
         self.stop.setEnabled(status.can_stop or status.can_kill)
         self.add.setEnabled(status.can_add)

@@ -67,7 +67,7 @@ class WatchPage(QWidget):
 
     def _connect(self) -> None:
         form = self.form
-        form.pause.clicked.connect(self.pause_or_go_on)
+        form.pause.clicked.connect(self.pause_or_resume)
         form.stop.clicked.connect(self.stop)
         form.add.clicked.connect(self.add_worker)
         form.use.clicked.connect(lambda: self._use(self.best))
@@ -102,7 +102,7 @@ class WatchPage(QWidget):
         self.form.show_problem("Looking at the tuning…")
 
     def shut_down(self) -> None:
-        """Look no more; the workers go on."""
+        """Look no more; the workers continue."""
         self._forget()
         if self._doing is not None:
             self._doing.stop()
@@ -165,14 +165,14 @@ class WatchPage(QWidget):
 
     # Steering
 
-    def pause_or_go_on(self) -> None:
-        """Pause the workers, or let the tuning go on, with as many workers as were started last if none is there."""
+    def pause_or_resume(self) -> None:
+        """Pause the workers, or let the tuning continue, with as many workers as were started last if none is there."""
         if self.path is None or self.look is None:
             return
         if self.look.status.can_pause:
             self._do(partial(process.pause_tuning, self.path))
-        elif self.look.status.can_go_on:
-            self._do(partial(starting.go_on, self.path, 0 if self.look.status.live else remembered_workers()))
+        elif self.look.status.can_resume:
+            self._do(partial(starting.resume, self.path, 0 if self.look.status.live else remembered_workers()))
 
     def stop(self) -> None:
         """Ask the workers to end; those that were asked already are ended at once."""

@@ -101,7 +101,7 @@ class WatchPlots(QObject):
         self._form.slices.show_scatter(replace(shown, bottom=setting_label(key)))
 
     def _judge(self, state: TuneState, objective: int) -> None:
-        """Judge importances anew when another trial is done."""
+        """Judge importances again when another trial is done."""
         now = (state.counts["done"], objective)
         if now == self._judged or (self._judging is not None and self._judging.busy):
             return
