@@ -11,7 +11,6 @@ import numpy as np
 import pydicom
 import pytest
 import zarr
-from bruker_files import Reconstruction
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -19,6 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 from test_dicom import VOXELS, header, write, write_series
 
+from bruker_files import Reconstruction
 from napari_micromri.errors import ReadError
 from napari_micromri.io import open_scan
 from napari_micromri.io.geometry import affine_of

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from bruker_files import Reconstruction
 
+from bruker_files import Reconstruction
 from napari_micromri.errors import InputError, ReadError
 from napari_micromri.io import can_read, open_scan, save_scan
 

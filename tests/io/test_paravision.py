@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from bruker_files import CORONAL, SAGITTAL, TRANSAXIAL, Reconstruction, write_beside
 from numpy.testing import assert_allclose, assert_array_equal
 
+from bruker_files import CORONAL, SAGITTAL, TRANSAXIAL, Reconstruction, write_beside
 from napari_micromri.errors import ReadError
 from napari_micromri.io import can_read, open_scan
 from napari_micromri.io.geometry import affine_of

@@ -129,7 +129,7 @@ class TestOpening:
         file.write_bytes(change(file.read_text()).encode("latin-1"))
         again = Study.open(study.path)
         assert list(again.damaged) == [OTHER]
-        assert again.damaged[OTHER].endswith("build this pair anew.")
+        assert again.damaged[OTHER].endswith("build this pair again.")
         assert again.subjects == ("mouse 01", "mouse 03")
         again.apply([Exclude(KEY, 0, "noise")])
         with pytest.raises(StudyError, match=r"zarr\.json"):

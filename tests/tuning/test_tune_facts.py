@@ -73,7 +73,7 @@ def test_cautions(tmp_path: Path) -> None:
         sample.add(values=(0.505,))
     sample.add("running")
     said = " ".join(Facts(read_tuning(tmp_path / "tuning")).cautions)
-    assert "21 of 30 trials have finished, 1 is at work" in said
+    assert "21 of 30 trials have finished, 1 is running" in said
     assert "The best 10 trials differ by 1 % only" in said
     assert "No trial beat the settings that the tuning began with" in said
     assert "hardly begun" not in said

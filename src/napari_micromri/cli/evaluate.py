@@ -25,7 +25,7 @@ def add_to(commands: Commands) -> None:
         "evaluate",
         help="compare models with HR on a set of a study",
         description="Denoise all kept slices of a set, compare with HR within the crop, and write evaluation.csv, "
-        "summary.json and report.html into a folder. Stopped, it goes on when the same command is given again. "
+        "summary.json and report.html into a folder. Given again, the same command continues where it stopped. "
         "The exit code is 1 when some slices could not be measured.",
         epilog="Examples:\n"
         "  micromri evaluate mice.mri.zarr --model unet-default --split test --out results\n"
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
             found = evaluate(study, models, options.split, options.out, chosen, progress=progress)
     except (KeyboardInterrupt, CancelledError):
         print(
-            f"micromri: interrupted; what is done is kept in {options.out}, and the same command goes on.",
+            f"micromri: interrupted; what is done is kept in {options.out}, and the same command continues.",
             file=sys.stderr,
         )
         return INTERRUPTED

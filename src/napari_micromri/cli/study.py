@@ -107,7 +107,7 @@ def _add_split(commands: Commands) -> None:
     parser.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--preset", choices=("report",), help="report: validation 6, 10; test 7, 16, 22; the rest trains")
-    how.add_argument("--random", action="store_true", help="by chance, the same for the same seed")
+    how.add_argument("--random", action="store_true", help="at random, the same for the same seed")
     how.add_argument(
         "--set",
         action="append",

@@ -40,7 +40,7 @@ def add_to(commands: Commands) -> None:
         nargs="+",
         help="folder or file with scans, or a table subject,region,plane,lr,hr (.csv)",
     )
-    parser.add_argument("study", metavar="STUDY", help="study to build or to go on with, NAME.mri.zarr")
+    parser.add_argument("study", metavar="STUDY", help="study to build or to continue, NAME.mri.zarr")
     parser.add_argument(
         "--plan-only", metavar="CSV", help="only write the pairs that were found to a table, to be edited"
     )
@@ -75,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
             with progress_bar("Building") as progress:
                 result = build(plan, options.study, progress=progress)
         except KeyboardInterrupt:
-            print("micromri: interrupted; finished pairs are in the study, the same command goes on.", file=sys.stderr)
+            print(
+                "micromri: interrupted; finished pairs are in the study; the same command continues.", file=sys.stderr
+            )
             return INTERRUPTED
     if options.json:
         print_json(_as_json(options, plan, result))

@@ -81,7 +81,7 @@ def run_train(options: argparse.Namespace) -> int:
 
 
 def run_resume(options: argparse.Namespace) -> int:
-    """Go on."""
+    """Resume."""
     from napari_micromri.runs.kinds import kind_of
     from napari_micromri.training.folder import RunFolder
     from napari_micromri.training.process import resume_run

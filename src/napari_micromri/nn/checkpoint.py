@@ -152,7 +152,9 @@ def load_weights(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> tup
     weights = {name: tensor.float() for name, tensor in load(content).items()}
     for name, tensor in weights.items():
         if not bool(tensor.isfinite().all()):
-            raise ModelError(f"The model {path} is damaged: its weights '{name}' are not all numbers. Get it anew.")
+            raise ModelError(
+                f"The model {path} is damaged: its weights '{name}' are not all numbers. Download it again."
+            )
     return weights, hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -167,7 +169,7 @@ def _check_header(path: Path) -> None:
 
 def weights_dont_fit(path: Path) -> ModelError:
     """Make the error for weights that belong to another network."""
-    return ModelError(f"The weights in {path} don't fit the network that it describes. Get the file anew.")
+    return ModelError(f"The weights in {path} don't fit the network that it describes. Download the file again.")
 
 
 def faulty_field(error: ValidationError) -> str:
@@ -181,17 +183,17 @@ def _parse(metadata: Mapping[str, str], path: Path) -> ModelSpec:
         raise ModelError(f"{path} holds weights, but not of a model of napari-micromri. Choose another file.")
     version = metadata.get("version", "")
     if not re.fullmatch(r"[1-9][0-9]{0,8}", version):
-        raise ModelError(f"The model {path} is damaged: it doesn't say which version wrote it. Get it anew.")
+        raise ModelError(f"The model {path} is damaged: it doesn't say which version wrote it. Download it again.")
     if int(version) > VERSION:
         raise ModelError(f"The model {path} was made by a later version of napari-micromri. Update napari-micromri.")
     try:
         return ModelSpec.model_validate(json.loads(metadata.get("model", "")))
     except ValidationError as error:
         raise ModelError(
-            f"The model {path} is damaged: its '{faulty_field(error)}' makes no sense. Get it anew."
+            f"The model {path} is damaged: its '{faulty_field(error)}' makes no sense. Download it again."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"The model {path} is damaged: its description can't be read. Get it anew.") from error
+        raise ModelError(f"The model {path} is damaged: its description can't be read. Download it again.") from error
 
 
 @contextmanager

@@ -116,7 +116,7 @@ class JobFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise self.error(f"Another process is at work on the {self.label} {self.path}. Stop it first.") from error
+            raise self.error(f"Another process is working on the {self.label} {self.path}. Stop it first.") from error
         except NotImplementedError as error:
             raise self.error(f"The disk of {self.path} can't lock files. Choose another one.") from error
         except OSError as error:

@@ -48,7 +48,7 @@ def create_job(
     """
     folder = reader.job.folder_of(path)
     if overwrite and _is_live(reader, path):
-        raise folder.error(f"Another process is at work on the {folder.label} {path}. Stop it first.")
+        raise folder.error(f"Another process is working on the {folder.label} {path}. Stop it first.")
     folder.create(settings, overwrite=overwrite)
 
 

@@ -102,14 +102,14 @@ def _files(study: Study, pair: Pair, *, pixels: bool) -> list[Finding]:
     if missing:
         named = [f"{which.upper()} {_ranges([k for w, k in missing if w == which])}" for which in ("lr", "hr")]
         slices = " and ".join(text for text in named if not text.endswith(" "))
-        return [Finding(True, f"Pixels are missing: slices {slices}. Copy the study again, or build this pair anew.")]
+        return [Finding(True, f"Pixels are missing: slices {slices}. Copy the study again, or build this pair again.")]
     if not pixels:
         return []
     try:
         same = stored_digest(study.path, pair) == pair.digest
     except StudyError as error:
         return [Finding(True, str(error))]
-    return [] if same else [Finding(True, "Its pixels have changed since it was built. Build this pair anew.")]
+    return [] if same else [Finding(True, "Its pixels have changed since it was built. Build this pair again.")]
 
 
 def _ranges(indices: list[int]) -> str:

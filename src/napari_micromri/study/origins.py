@@ -95,6 +95,6 @@ def check_unchanged(old: Pair, sources: Mapping[str, Any]) -> None:
         other = any(before.get(name) != now.get(name) for name in ("path", "scan", "simulated"))
         what = "was built from another source" if other else f"was built before {now['path']} changed"
         raise StudyError(
-            f"{which.upper()} of {old.key} {what}; the pair was left as it is. To build it anew, remove its folder "
+            f"{which.upper()} of {old.key} {what}; the pair was left as it is. To build it again, remove its folder "
             "from the study."
         )

@@ -166,13 +166,13 @@ def read_image_slice(study: Path, pair: Pair, which: Which, index: int) -> NDArr
     array = open_image(study, pair, which)
     where = f"Slice {index} of the {which.upper()} scan of {pair.key} in {study}"
     if not _is_there(study, pair, which, array, index):
-        raise StudyError(f"{where} is missing. Copy the study again, or build this pair anew.")
+        raise StudyError(f"{where} is missing. Copy the study again, or build this pair again.")
     try:
         return np.asarray(array[index])
     except OSError as error:
         raise StudyError(f"{where} can't be read: {describe_os_error(error, study / pair.key)}") from error
     except (ValueError, TypeError, RuntimeError, KeyError) as error:
-        raise StudyError(f"{where} is damaged ({error}). Copy the study again, or build this pair anew.") from error
+        raise StudyError(f"{where} is damaged ({error}). Copy the study again, or build this pair again.") from error
 
 
 def lazy_scan(study: Path, pair: Pair, which: Which) -> Scan:
@@ -205,7 +205,7 @@ def open_image(study: Path, pair: Pair, which: Which) -> zarr.Array[Any]:
         raise StudyError(describe_os_error(error, path)) from error
     array = _open_array(path, stamp)
     if array.shape != image.shape or np.dtype(array.dtype) != np.dtype(image.dtype):
-        raise StudyError(f"{path} isn't the scan that its pair describes. Build this pair anew.")
+        raise StudyError(f"{path} isn't the scan that its pair describes. Build this pair again.")
     return array
 
 
@@ -215,12 +215,12 @@ def _open_array(path: Path, stamp: Stamp | None) -> zarr.Array[Any]:
     import zarr
 
     if stamp is None:
-        raise StudyError(f"{path} is missing. Copy the study again, or build this pair anew.")
+        raise StudyError(f"{path} is missing. Copy the study again, or build this pair again.")
     try:
         read_small(path / ZARR_JSON)  # before a library reads it, however long it is
         return zarr.open_array(path, mode="r", zarr_format=3)
     except (OSError, zarr.errors.BaseZarrError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StudyError(f"{path} is damaged ({error}). Copy the study again, or build this pair anew.") from error
+        raise StudyError(f"{path} is damaged ({error}). Copy the study again, or build this pair again.") from error
 
 
 def forget_open_images() -> None:

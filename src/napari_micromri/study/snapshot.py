@@ -90,4 +90,4 @@ def _read_pair(key: str, file: Path) -> Pair | str | None:
     except (ValueError, StudyError) as error:
         sentence = f"{file} can't be read: {error}".rstrip(".")
     looks_like_one = any((file.parent / scan).is_dir() for scan in ("lr", "hr"))
-    return f"{sentence}. Bring it back from a copy, or build this pair anew." if looks_like_one else None
+    return f"{sentence}. Bring it back from a copy, or build this pair again." if looks_like_one else None

@@ -147,9 +147,9 @@ class TrainConfig(FamilySettings):
         description="auto: bfloat16 on GPUs that have it, float32 elsewhere; bfloat16 is faster on some CPUs too",
     )
     devices: int = Field(
-        default=1, ge=1, description="processes per computer; under torchrun and SLURM they say it themselves"
+        default=1, ge=1, description="processes per computer; set by torchrun or SLURM where they start them"
     )
-    nodes: int = Field(default=1, ge=1, description="computers; under torchrun and SLURM they say it themselves")
+    nodes: int = Field(default=1, ge=1, description="computers; set by torchrun or SLURM where they start them")
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="CPU threads for computing; none: torch decides"
     )

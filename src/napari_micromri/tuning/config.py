@@ -40,7 +40,7 @@ class TuneConfig(BaseModel):
     base: TrainConfig = Field(default=TrainConfig(), description="settings of what is not searched")
     space: SearchSpace = Field(default_factory=default_space, description="what is searched")
     objectives: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(
-        default=("mse",), min_length=1, description="what is to be good; several give a Pareto front"
+        default=("mse",), min_length=1, description="objectives to optimise; several give a Pareto front"
     )
     sampler: Sampler = Field(default="tpe", description="how settings are chosen")
     pruner: Pruner = Field(default="median", description="how trials are given up early; only with one objective")

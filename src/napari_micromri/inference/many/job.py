@@ -123,7 +123,7 @@ def prepare_many(request: ManyRequest, path: Path | str, *, overwrite: bool = Fa
         record.create_job(ManyReader, path, {"config": config})
         return folder
     if ManyReader(path).read().live:
-        raise folder.error(f"Another process is at work on {path}. Wait for it, or stop it first.")
+        raise folder.error(f"Another process is working on {path}. Wait for it, or stop it first.")
     with folder.hold():
         if not overwrite and (changed := _changed(folder.read_settings()["config"], config)):
             raise folder.error(

@@ -150,7 +150,7 @@ def _check_foreign_files(folder: Path) -> None:
     there = [name for name in FILES if (folder / name).exists()]
     if there and JOURNAL not in there:
         raise WriteError(
-            f"{folder} already holds {', '.join(there)}, which is no evaluation that can be gone on with. "
+            f"{folder} already holds {', '.join(there)}, which is no evaluation that can be continued. "
             "Choose another folder, or ask for it to be overwritten."
         )
 

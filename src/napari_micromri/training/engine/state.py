@@ -154,7 +154,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}
         state = json.loads(metadata["state"])
     except FileNotFoundError as error:
-        raise TrainingError(f"There is no checkpoint in {path.parent} to go on from. Start a new run.") from error
+        raise TrainingError(f"There is no checkpoint in {path.parent} to resume from. Start a new run.") from error
     except OSError as error:
         raise TrainingError(describe_os_error(error, path)) from error
     except (SafetensorError, ValueError, KeyError) as error:

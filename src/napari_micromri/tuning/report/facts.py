@@ -193,7 +193,7 @@ def _cautions(facts: Facts) -> Iterator[str]:
     if (counts["running"] or counts["waiting"]) and state.finished < state.planned:
         yield (
             f"This isn't the end: {state.finished} of {state.planned} trials have finished, {counts['running']} "
-            f"{'is' if counts['running'] == 1 else 'are'} at work."
+            f"{'is' if counts['running'] == 1 else 'are'} running."
         )
     if state.finished < FEW:
         yield f"Only {state.finished} trials have finished; a search has hardly begun to learn from so few."
