@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QItemSelectionModel, Qt
@@ -12,6 +13,7 @@ from napari_micromri.measure.comparison import Settings
 from napari_micromri.plugin.roi_layers import Reading
 from napari_micromri.widgets.measuring import files
 from napari_micromri.widgets.measuring.crop import PairCrop
+from napari_micromri.widgets.measuring.curve_control import CurveControl
 from napari_micromri.widgets.measuring.evaluate_tab import EvaluateTab
 from napari_micromri.widgets.measuring.file_actions import FileActions
 from napari_micromri.widgets.measuring.form import BARS, HERE, QUANTITIES, MeasureForm
@@ -50,6 +52,7 @@ class MeasureWidget(Dock):
         self.live = LiveComparison(self)
         self.files = FileActions(self)
         self.beside = SideBySide(napari_viewer, self)
+        self.curves = CurveControl(self)
         self.found: Comparison | None = None
         self.reading = Reading(())
         self._problem: str | None = None
@@ -69,6 +72,8 @@ class MeasureWidget(Dock):
         self.layers.pixels_changed.connect(self.live.forget)
         self.rois.changed.connect(self.measure)
         self.rois.changed.connect(self.beside.follow)
+        self.curves.line.changed.connect(self._show_bars)
+        self.rois.selected.connect(self._show_bars)
         self.beside.ended.connect(lambda: self.form.side_by_side.setChecked(False))
         self.rois.gone.connect(self.measure)
         self.crop.changed.connect(self.measure)
@@ -113,6 +118,7 @@ class MeasureWidget(Dock):
     def shut_down(self) -> None:
         """Stop what is computed, and listen to the viewer no more."""
         self.beside.stop()
+        self.curves.shut_down()
         self.live.stop()
         self.quality.stop()
         self.evaluation.shut_down()
@@ -251,8 +257,14 @@ class MeasureWidget(Dock):
     def _show_bars(self, *_: object) -> None:
         place = self.place
         self.quality.show_position(place.position if place.axis == "z" else 0.0, self._at())
-        if self.form.tab == BARS and self.found is not None:
-            quantity, short = QUANTITIES[self.form.quantity.currentIndex()], self._short()
+        chosen = self.form.quantity.currentIndex()
+        self.form.show_curve_parts()
+        if self.form.tab == BARS and chosen >= len(QUANTITIES):
+            short = self._short()
+            named = [replace(image, name=short.get(image.name, image.name)) for image in self.layers.compared]
+            self.curves.ask(named, self.reading.rois, self._at())
+        elif self.form.tab == BARS and self.found is not None:
+            quantity, short = QUANTITIES[chosen], self._short()
             images = [short.get(image.name, image.name) for image in self.found.images]
             self.form.bars.show_bars(bars(self._rows(), quantity, short), images, quantity)
 

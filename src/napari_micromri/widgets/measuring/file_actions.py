@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.widgets.measuring import files
+from napari_micromri.widgets.measuring.curves import save_curves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,12 @@ class FileActions:
             show_warning(str(error))
 
     def export(self, path: Path) -> None:
-        """Save all rows as CSV, and their settings beside it."""
-        self._dock.note(files.save_figures(self._dock.found, path))
+        """Save all rows as CSV, their settings beside it, and the profile or histogram that is shown."""
+        replaced = path.exists()
+        said = files.save_figures(self._dock.found, path)
+        if self._dock.curves.shown is not None:
+            said += f", and {save_curves(self._dock.curves.shown, path, overwrite=replaced).name}"
+        self._dock.note(said)
 
     def save_rois(self, path: Path) -> None:
         """Save all regions."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from napari_micromri.widgets.measuring.model import MeasureState, Quantity
 
 HERE, EVERYWHERE = "this slice", "all slices"
-TABLE, BARS, ROIS, QUALITY, EVALUATE = "Table", "Bars", "ROIs", "Image quality", "Evaluate"
+TABLE, BARS, ROIS, QUALITY, EVALUATE = "Table", "Plots", "ROIs", "Image quality", "Evaluate"
+PROFILE, HISTOGRAM = "profile along a line", "histogram of a ROI"
 QUANTITIES: tuple[Quantity, ...] = ("CNR", "normalised SD", "contrast", "background SD", "mean")
 
 
@@ -55,7 +56,12 @@ class MeasureForm(QWidget):
         self.backgrounds = chooser(
             "Several backgrounds on a slice: all their pixels together, or a row for each.", ("together", "one by one")
         )
-        self.quantity = chooser("What the bars show: the mean over slices of each ROI.", QUANTITIES)
+        self.quantity = chooser(
+            "Bars of the mean over slices of each ROI; signal along a line; or the values in the selected ROI.",
+            (*QUANTITIES, PROFILE, HISTOGRAM),
+        )
+        self.draw_line = button("Draw line", "Then drag a line across an edge, to see how sharp it is in each layer.")
+        self.curve_words = text()
         self.bars = Plot("The figures of each ROI, side by side. Over several slices, their mean.")
         self.copy_slices = button(
             "Copy to slices…", "Copy the ROIs of this slice to other slices. There they can be moved on their own."
@@ -80,6 +86,11 @@ class MeasureForm(QWidget):
         """Show a tab."""
         self.tabs.setCurrentIndex([self.tabs.tabText(k) for k in range(self.tabs.count())].index(title))
 
+    def show_curve_parts(self) -> None:
+        """Show what belongs to profiles and histograms only with them."""
+        self.draw_line.setVisible(self.quantity.currentText() == PROFILE)
+        self.curve_words.setVisible(self.quantity.currentText() in (PROFILE, HISTOGRAM))
+
     def enable(self, state: MeasureState) -> None:
         """Let only that be clicked which has an effect."""
         for one in (self.draw_roi, self.draw_background):
@@ -89,6 +100,7 @@ class MeasureForm(QWidget):
         for one in (self.save, self.delete, self.copy_slices):
             one.setEnabled(state.regions + state.backgrounds > 0)
         self.load.setEnabled(state.images > 0)
+        self.draw_line.setEnabled(state.can_draw)
         self.match.setEnabled(state.images > 0)
         self.side_by_side.setEnabled(self.side_by_side.isChecked() or (state.images > 1 and not state.volume))
 
@@ -103,9 +115,10 @@ class MeasureForm(QWidget):
             row(QLabel("Count"), self.rule),
             row(QLabel("Backgrounds"), self.backgrounds),
         )
+        plots = column(row(QLabel("Show"), self.quantity), self.draw_line, self.bars, self.curve_words)
         for title, widget, tooltip in (
             (TABLE, figures, "Mean, SD, CNR and normalised SD of every ROI."),
-            (BARS, column(row(QLabel("Show"), self.quantity), self.bars), "LR, DL and HR as bars."),
+            (BARS, plots, "LR, DL and HR as bars; profiles along a line; histograms."),
             (ROIS, regions, "Names, kinds, copies, files and rules of the ROIs."),
             (QUALITY, Scroll(self.quality), "PSNR, SSIM, bias and detail against a reference; residual images."),
             (EVALUATE, Scroll(self.evaluation), "Models on a set of a study, with a report."),

@@ -72,6 +72,17 @@ class Plot(QWidget):
         plot.setXRange(0, 0.5)
         plot.setYRange(0, 1.5)
 
+    def show_lines(self, curves: Mapping[str, Curve], left: str, bottom: str) -> None:
+        """Draw one curve for each image."""
+        from pyqtgraph import mkPen
+
+        plot = self._fresh(left, bottom, legend_columns=3)
+        for number, (image, curve) in enumerate(curves.items()):
+            plot.plot(*curve, pen=mkPen(colour_of(image, number), width=2), name=image, connect="finite")
+        plot.autoRange()
+        low, high = plot.getViewBox().viewRange()[1]
+        plot.setYRange(low, high + ROOM_FOR_LEGEND * (high - low), padding=0)
+
     def empty(self) -> None:
         """Draw nothing."""
         if self._plot is not None:
