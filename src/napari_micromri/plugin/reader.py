@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +15,7 @@ from napari_micromri.plugin.layers import LayerData, scan_to_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from napari_micromri.scan import Scan
 
@@ -87,10 +87,15 @@ def _open_when_loaded(viewer: Any, folder: str) -> None:
     from napari_micromri.widgets.shared.looking import Looking
 
     known = ref(viewer)
-    loading = Looking(partial(import_module, "napari_micromri.widgets.scans.opening"), viewer.window.main_menu)
+    loading = Looking(_load_dock, viewer.window.main_menu)
     loading.seen.connect(lambda opening: opening.open_folder(known(), folder))
     loading.seen.connect(loading.deleteLater)
     loading.look()
+
+
+def _load_dock() -> ModuleType:
+    import_module("napari_micromri.widgets.scans.dock")
+    return import_module("napari_micromri.widgets.scans.opening")
 
 
 def _may_hold_several(path: Path) -> bool:

@@ -156,5 +156,5 @@ class ScansWidget(Dock):
             form.status.setText("Double-click a scan to open it; tick several to work with them.")
         else:
             form.show_left_out(finding.left_out)
-            shown = len(form.table.visible_scans)
+            shown = form.table.model().rowCount()
             form.status.setText(summary(finding.found, len(finding.left_out), shown, busy=busy))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 THUMBNAIL, ROW_HEIGHT = 44, 48
-_WIDTHS = (176, 76, 112, 124, 64, 100, 112, 96, 120)
+_WIDTHS = (168, 74, 108, 124, 64, 100, 112, 96, 120)
 
 
 class ScansModel(QAbstractTableModel):
@@ -166,10 +166,9 @@ class ScansTable(QTableView):
         self.activated.connect(lambda index: self.opened.emit(self._scan_at(index)))
         self.selectionModel().selectionChanged.connect(lambda *_: self.chosen.emit())
 
-    @property
-    def visible_scans(self) -> list[Found]:
-        """What the search leaves, in the order shown."""
-        return [self._scan_at(self._sorted.index(row, 0)) for row in range(self._sorted.rowCount())]
+    def sizeHint(self) -> QSize:
+        """Ask for room for the first columns."""
+        return QSize(sum(_WIDTHS[:3]) + self.verticalScrollBar().sizeHint().width(), 6 * ROW_HEIGHT)
 
     def picked(self) -> list[Found]:
         """Give the ticked scans, or else the selected ones, in the order in which they were found."""
