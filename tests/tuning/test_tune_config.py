@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import optuna
 import pytest
 
 from napari_micromri.errors import InputError, TrainingError
@@ -50,6 +51,33 @@ def test_trials_are_given_up_only_where_they_can_be_compared() -> None:
 
     assert (prunes("mse"), prunes("ssim"), prunes("latency"), prunes("mse", "ssim")) == (True, True, False, False)
     assert make_tune_config(name="a", study="b", objectives=("parameters", "ssim")).curve == "mse"
+
+
+def test_what_other_workers_try_now_moves_the_next_suggestion() -> None:
+    def suggest(*running: float) -> float:
+        study = optuna.create_study(sampler=make_sampler(make_tune_config(name="a", study="b"), 20))
+        about: dict[str, Any] = {"distributions": {"x": optuna.distributions.FloatDistribution(0, 1)}}
+        for x in (k / 12 for k in range(12)):
+            study.add_trial(optuna.create_trial(params={"x": x}, value=(x - 0.5) ** 2, **about))
+        for x in running:
+            study.add_trial(optuna.create_trial(state=optuna.trial.TrialState.RUNNING, params={"x": x}, **about))
+        return study.ask().suggest_float("x", 0, 1)
+
+    assert suggest(0.5) != suggest()
+
+
+@pytest.mark.parametrize(("pruner", "epochs", "first"), [("median", 20, 5), ("percentile", 8, 2), ("median", 3, 1)])
+def test_no_trial_is_given_up_before_it_has_warmed_up(pruner: str, epochs: int, first: int) -> None:
+    config = make_tune_config(name="a", study="b", pruner=pruner, base={"epochs": epochs, "optimizer": "adam"})
+    study = optuna.create_study(pruner=make_pruner(config))
+    for _ in range(6):
+        study.add_trial(optuna.create_trial(value=0.1, intermediate_values=dict.fromkeys(range(1, epochs + 1), 0.1)))
+    trial = study.ask()
+    for epoch in range(1, epochs + 1):
+        trial.report(0.9, epoch)
+        if trial.should_prune():
+            break
+    assert epoch == first
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "nsgaii", "nsgaiii", "qmc"])

@@ -42,9 +42,7 @@ def make_sampler(config: TuneConfig, number: int) -> BaseSampler:
     }
     # One sequence for all trials; elsewhere equal seeds would let all workers begin with the same settings.
     own = config.seed if config.sampler == "qmc" else _seed_of(config.seed, number)
-    # Workers at the same time shouldn't all try the same place.
-    usual: dict[str, Any] = {"constant_liar": True} if config.sampler == "tpe" else {}
-    return _make(kinds[config.sampler], f"sampler '{config.sampler}'", usual | config.sampler_options, seed=own)
+    return _make(kinds[config.sampler], f"sampler '{config.sampler}'", config.sampler_options, seed=own)
 
 
 def make_pruner(config: TuneConfig) -> BasePruner:
