@@ -215,7 +215,7 @@ def test_a_folder_of_broken_scans_says_why(opened, study, monkeypatch):
     assert "aborted" in told[0]
 
 
-def test_ticked_scans_go_to_a_new_study_and_a_series_to_ivim(dock, qtbot, study, monkeypatch):
+def test_ticked_scans_go_to_the_other_docks(dock, qtbot, study, monkeypatch):
     stored = np.arange(6 * 4 * 5, dtype="i2").reshape(6, 4, 5)
     series = Reconstruction(stored, protocol="DTI", groups=((3, "FG_SLICE"), (2, "FG_DIFFUSION"))).write(study, 13)
     write_beside(series, "method", {"PVM_DwEffBval": "( 2 )\n0 800"})
@@ -235,6 +235,10 @@ def test_ticked_scans_go_to_a_new_study_and_a_series_to_ivim(dock, qtbot, study,
     [(name, sources)] = asked
     assert name == "Study and slice curation"
     assert {str(path.relative_to(study)) for path in sources} == {f"{k}/pdata/1" for k in (3, 12, 13)}
+    many: list[list[str]] = []
+    monkeypatch.setattr("napari_micromri.widgets.many.tab.many_scans", lambda viewer, paths: many.append(paths))
+    dock.form.denoise.click()
+    assert many == [[str(path) for path in sources]]
     with qtbot.waitSignal(dock.opener.ended, timeout=60_000):
         dock.form.ivim.click()
     assert opened[-1] == "IVIM maps"

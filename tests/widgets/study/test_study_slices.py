@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from napari_micromri.study.model import Marks
+from napari_micromri.widgets.shared.splits import assignments, split_counts, split_summary
 from napari_micromri.widgets.study.hints import Situation
 from napari_micromri.widgets.study.report import crop_text, report_lines
 from napari_micromri.widgets.study.slices import next_suspicious, slice_rows, waiting
-from napari_micromri.widgets.study.splits import assignments, split_counts, split_summary
 
 
 def scores(suspected, *found):

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.widgets.many.tab import many_scans
 from napari_micromri.widgets.shared.docks import open_dock
 
 if TYPE_CHECKING:
@@ -19,7 +18,9 @@ STUDY, IVIM = "Study and slice curation", "IVIM maps"
 
 
 def denoise_many(dock: ScansWidget, scans: Sequence[Found]) -> None:
-    """Put these into the tab Many scans."""
+    """Put these into the tab Many scans of the dock Denoise."""
+    from napari_micromri.widgets.many.tab import many_scans
+
     many_scans(dock.viewer, [os.path.abspath(str(one.source)) for one in scans])
 
 

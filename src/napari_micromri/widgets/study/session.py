@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.study.history import History
 from napari_micromri.study.model import Exclude, SetCrop
+from napari_micromri.widgets.shared.splits import assignments, split_summary
 from napari_micromri.widgets.study.slices import SUSPICIOUS, next_suspicious
-from napari_micromri.widgets.study.splits import assignments, split_summary
 from napari_micromri.widgets.study.tree import tree
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.runs.words import duration
 from napari_micromri.training.config import parse_config
-from napari_micromri.widgets.study.splits import split_counts
+from napari_micromri.widgets.shared.splits import split_counts
 from napari_micromri.widgets.training.settings import flatten, is_among, to_content
 from napari_micromri.widgets.training.settings_words import BROUGHT
 
