@@ -6,7 +6,7 @@ RUN := tools/with-display $(PYTHON)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types manifest docs bench clean system
+.PHONY: help demo test lint types manifest docs bench dist clean system
 
 help: ## Say what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ docs: $(VENV)/.installed-docs ## Build the documentation into site/
 
 bench: system $(VENV)/.installed-dev $(VENV)/.installed-bench ## Measure start-up, opening, streaming and image quality
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+
+dist: ## Build wheel and sdist, and try them with the lowest and highest versions of what they need (uses uv)
+	@tools/check-distribution
 
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) build dist site demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
