@@ -49,7 +49,7 @@ def test_tables_for_people(study: Study, model: Path, tmp_path: Path, capsys: py
     assert errors == ""
     assert text.startswith("mice, test set: 7 slices of 2 subjects\n")
     assert "mouse 01  head-thorax  coronal       3" in text
-    for part in ("mean [95 % interval]", "tiny − LR sinc", "There are only 2 subjects", "True detail"):
+    for part in ("mean [95 % interval]", "tiny − LR sinc", "There are only 2 subjects", "Ring correlation"):
         assert part in text
     assert text.endswith(f"Wrote {out / 'report.html'}\n")
     assert sorted(p.name for p in out.iterdir() if p.name[0] != ".") == [

@@ -107,3 +107,30 @@ def test_a_study_is_measured_as_in_the_docs(files, capsys):
     rows = json.loads(capsys.readouterr().out)
     assert rows[0]["area_mm2"] == pytest.approx(rows[1]["area_mm2"]) == pytest.approx(0.36)
     assert np.isfinite([row["cnr"] for row in rows]).all()
+
+
+def test_one_file_of_regions_on_every_scan_of_a_folder(files, capsys, make_scan):
+    apart = make_scan((3, 32, 30), name="apart", origin=(90.0, 0.0, 0.0))
+    save_scan(apart, files / "apart.ome.zarr")
+    (files / "broken.nii.gz").write_bytes(b"no scan")
+    asked = ["measure", str(files), "--each", "--rois", str(files / "rois.json")]
+    assert main([*asked, "--csv", str(files / "all.csv"), "--json"]) == 1
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    assert sorted((row["image"].rsplit("/")[-1], row["roi"]) for row in rows) == [
+        ("fast.ome.zarr", "body"),
+        ("good.nii.gz", "body"),
+    ]
+    alone = measure(files, "--json")
+    together = {row["image"]: row["cnr"] for row in json.loads(capsys.readouterr().out)}
+    assert alone == 0
+    assert sorted(row["cnr"] for row in rows) == sorted(together.values())
+    left_out = [line for line in printed.err.splitlines() if "left out" in line]
+    assert ["apart" in line or "broken" in line for line in left_out] == [True, True]
+    with (files / "all.csv").open(encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == 2
+
+
+def test_scans_one_by_one_have_no_reference(files, capsys):
+    assert main(["measure", str(files), "--each", "--rois", str(files / "rois.json"), "--reference", "good"]) == 2
+    assert "reference" in capsys.readouterr().err

@@ -30,9 +30,13 @@ def add_to(commands: Commands) -> None:
         description="Measure regions of interest on one or several scans of a field of view, each on its own pixels.",
         epilog="Examples:\n"
         "  micromri measure fast.nii.gz denoised.ome.zarr good.nii.gz --rois rois.json --reference good --csv cnr.csv\n"
-        "  micromri measure 20240514_mouse07/3/pdata/1/2dseq --rois imagej.zip --csv -",
+        "  micromri measure 20240514_mouse07/3/pdata/1/2dseq --rois imagej.zip --csv -\n"
+        "  micromri measure denoised/ scans/ --each --rois phantom.json --csv all.csv",
     )
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="scans of one field of view, each in a file")
+    parser.add_argument(
+        "--each", action="store_true", help="measure every scan by itself; IMAGE may be folders with scans below them"
+    )
     parser.add_argument(
         "--rois", required=True, metavar="FILE", help="saved from the dock (.json), or by ImageJ (.roi, .zip)"
     )
@@ -61,10 +65,11 @@ def run(options: argparse.Namespace) -> int:
     """Measure, then print or write."""
     from napari_micromri.measure.comparison import Settings, compare
     from napari_micromri.measure.roi_file import load_rois
-    from napari_micromri.measure.table_file import row_values, rows_as_text, save_table
     from napari_micromri.orientation import to_axes_of
 
     _check(options)
+    if options.each:
+        return _run_each(options)
     opened = open_images(options.images)
     images = [replace(image, scan=to_axes_of(image.scan, opened[0].scan)) for image in opened]
     rois = load_rois(options.rois, scan=images[0].scan)
@@ -74,6 +79,31 @@ def run(options: argparse.Namespace) -> int:
     with progress_bar("Measuring") as progress:
         found = compare(images, rois.rois, settings, progress=progress)
     _warn_of_nothing(found)
+    _tell(found, options)
+    return 0
+
+
+def _run_each(options: argparse.Namespace) -> int:
+    """Measure scans one by one; the exit code is 1 when some were left out."""
+    from napari_micromri.measure.comparison import Settings
+    from napari_micromri.measure.many import compare_each
+
+    settings = Settings(rule=options.rule, backgrounds=options.backgrounds, reference=options.reference)
+    with progress_bar("Measuring") as progress:
+        found, doubts, left_out = compare_each(options.images, options.rois, settings, progress=progress)
+    for name, doubt in doubts.items():
+        print(f"micromri: {name}: {doubt}", file=sys.stderr)
+    for name, reason in left_out.items():
+        print(f"micromri: {name} was left out: {reason}", file=sys.stderr)
+    if not found.rows:
+        raise InputError("None of the scans could be measured.")
+    _tell(found, options)
+    return 1 if left_out else 0
+
+
+def _tell(found: Comparison, options: argparse.Namespace) -> None:
+    from napari_micromri.measure.table_file import row_values, rows_as_text, save_table
+
     if options.csv and options.csv != STANDARD_OUTPUT:
         table, beside = save_table(found, options.csv, overwrite=options.overwrite)
         print(f"Wrote {table} and {beside}", file=sys.stderr if options.json else sys.stdout)
@@ -83,7 +113,6 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(rows_as_text(found.rows, delimiter=","))
     elif not options.csv:
         print(as_text(found))
-    return 0
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -88,13 +88,21 @@ METRICS = (
         unit="%",
     ),
     Metric(
-        *("power_ratio", image_quality.power_ratio, "Detail", "Detail", "power_ratio", 2, "nearer"),
+        *("power_ratio", image_quality.power_ratio, "High-frequency power", "HF power", "power_ratio", 2, "nearer"),
         "Power between 0.25 and 0.5 cycles per HR pixel relative to HR: below 1 detail is lost, above 1 there is more "
         "than HR has, which is noise or invention.",
         target=1.0,
     ),
     Metric(
-        *("ring_correlation", image_quality.ring_correlation, "True detail", "True", "ring_correlation", 2, "higher"),
+        *(
+            "ring_correlation",
+            image_quality.ring_correlation,
+            "Ring correlation",
+            "FRC",
+            "ring_correlation",
+            2,
+            "higher",
+        ),
         "Fourier ring correlation with HR in the same band: how much of the detail is true. HR's own noise keeps it "
         "below 1.",
     ),

@@ -281,7 +281,7 @@ def test_a_run_is_followed(dock, qtbot, record, viewer):
     assert (form.stop.isEnabled(), form.resume.isEnabled(), form.use.isEnabled()) == (True, False, False)
     recorded.learn(1, 0.25)
     qtbot.waitUntil(lambda: form.loss.labels == ["training", "validation", "input"])
-    qtbot.waitUntil(lambda: form.quality.labels == ["ReconError", "Noise of input"])
+    qtbot.waitUntil(lambda: form.quality.labels == ["Reconstruction error", "Noise of input"])
     recorded.finish()
     qtbot.waitUntil(lambda: form.state.text() == "Done")
     assert form.use.isEnabled()

@@ -262,7 +262,7 @@ def test_trials_over_a_setting_have_named_places_or_a_scale(whole):
 
 def test_settings_are_called_as_in_set_up():
     assert setting_label("network.features_main.1") == "Features 2"
-    assert setting_label("network.residual") == "Learn difference"
+    assert setting_label("network.residual") == "Residual learning"
     assert setting_label("weight_decay") == "Weight decay"
 
 

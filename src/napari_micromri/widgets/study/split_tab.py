@@ -36,7 +36,7 @@ class SplitTab(QWidget):
         super().__init__()
         self.summary = text_line()
         self.preset = button(
-            "As in the report",
+            "Published split",
             "Subjects 6 and 10 are for validation, 7, 16 and 22 for the test, the rest for training.",
         )
         self.validation = _number(10, 0, 90, " %", "Share of the subjects for validation.")

@@ -37,7 +37,7 @@ def quality_lines(run: Run) -> list[Line]:
     """Signal quality: mean error of the prediction, and mean noise of the input, against the good scan."""
     epochs = run.epochs
     return _with_points(
-        _line("ReconError", VALIDATION, epochs, [epoch.recon_error for epoch in epochs], best=run.best),
+        _line("Reconstruction error", VALIDATION, epochs, [epoch.recon_error for epoch in epochs], best=run.best),
         _line("Noise of input", INPUT, epochs, [epoch.noise for epoch in epochs], dashed=True),
     )
 

@@ -48,7 +48,7 @@ class NAFNetConfig(NetworkConfig):
     )
     residual: bool = Field(
         default=True,
-        title="Learn difference",
+        title="Residual learning",
         description="learn the difference to the input, which is easier than the whole image",
     )
     patch_size: int = Field(

@@ -30,13 +30,13 @@ class UNetConfig(NetworkConfig):
     )
     downsampling: Literal["maxpool", "meanpool", "conv_strided"] = Field(
         default="meanpool",
-        title="Way down",
+        title="Downsampling",
         description="how the network comes to the next coarser resolution",
         json_schema_extra={"search": ["maxpool", "meanpool", "conv_strided"]},
     )
     upsampling: Literal["upconv", "nearest", "bilinear", "bicubic"] = Field(
         default="upconv",
-        title="Way up",
+        title="Upsampling",
         description="how the network comes back to the next finer resolution",
         json_schema_extra={"search": ["upconv", "nearest", "bilinear", "bicubic"]},
     )
@@ -47,7 +47,7 @@ class UNetConfig(NetworkConfig):
     )
     residual: bool = Field(
         default=True,
-        title="Learn difference",
+        title="Residual learning",
         description="learn the difference to the input, which is easier than the whole image",
         json_schema_extra={"search": [True, False]},
     )

@@ -1,0 +1,82 @@
+"""One file of regions on many scans, each by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_micromri.errors import InputError, MicroMRIError
+from napari_micromri.measure.comparison import Comparison, Image, Settings, compare
+from napari_micromri.measure.roi_file import load_rois
+from napari_micromri.progress import Progress, no_progress
+from napari_micromri.study.discovery import find_scans
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from napari_micromri.measure.comparison_rows import Row
+    from napari_micromri.measure.roi import Roi
+
+
+def compare_each(
+    inputs: Iterable[str | os.PathLike[str]],
+    rois: str | os.PathLike[str],
+    settings: Settings | None = None,
+    *,
+    progress: Progress = no_progress,
+) -> tuple[Comparison, dict[str, str], dict[str, str]]:
+    """Measure the regions of a file on every scan at or below some paths.
+
+    Parameters
+    ----------
+    inputs
+        Files and folders, as `find_scans` takes them.
+    rois
+        Coordinates in mm count on each scan; ImageJ's pixels are those of each scan.
+    settings
+        As in `compare`; a reference makes no sense here.
+
+    Returns
+    -------
+    table
+        Rows of all scans; an image has the name of its path.
+    doubts, left_out
+        Path -> why regions may not fit this scan, and why another one was not measured.
+
+    Raises
+    ------
+    StudyError, ReadError
+        A path doesn't exist, or a folder may not be looked into.
+    InputError
+        There is no scan, or the settings name a reference.
+    """
+    settings = settings or Settings()
+    if settings.reference is not None:
+        raise InputError("Scans that are measured one by one have no reference. Leave it out.")
+    found, rejected = find_scans(inputs)
+    left_out = {one.path: one.reason for one in rejected}
+    doubts: dict[str, str] = {}
+    rows: list[Row] = []
+    images: list[Image] = []
+    regions: tuple[Roi, ...] = ()
+    for done, one in enumerate(found):
+        progress(done, len(found))
+        name = str(one.source)
+        try:
+            scan = one.source.open()
+            loaded = load_rois(rois, scan=scan)
+            measured = compare([Image(name, scan)], loaded.rois, settings)
+        except MicroMRIError as error:
+            left_out[name] = str(error)
+            continue
+        if not measured.rows:
+            left_out[name] = "No ROI lies on a slice of it."
+            continue
+        if loaded.drawn_on is not None and (doubt := loaded.drawn_on.mismatch(scan)):
+            doubts[name] = doubt
+        rows += measured.rows
+        images += measured.images
+        regions = measured.rois
+    if not found and not rejected:
+        raise InputError("There is no scan at or below these paths.")
+    return Comparison(tuple(rows), tuple(images), regions, settings), doubts, left_out
