@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QTabWidget
+from superqt.utils import signals_blocked
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.plugin.denoising import request_of_layer, run_request, slice_axes
@@ -163,12 +164,11 @@ class DenoiseWidget(Dock):
 
     def _limit_range(self, count: int) -> None:
         for number in (self.form.first, self.form.last):
-            number.blockSignals(True)
-            untouched = number is self.form.last and number.value() in (0, number.maximum())
-            number.setMaximum(count - 1)
-            if untouched:
-                number.setValue(count - 1)
-            number.blockSignals(False)
+            with signals_blocked(number):
+                untouched = number is self.form.last and number.value() in (0, number.maximum())
+                number.setMaximum(count - 1)
+                if untouched:
+                    number.setValue(count - 1)
 
     # Runs
 

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_micromri.widgets.denoise_model import Slices
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
@@ -105,11 +106,10 @@ class DenoiseForm(QWidget):
 
     def set_choices(self, chooser: QComboBox, labels: Sequence[str], index: int) -> None:
         """Replace the lines of a chooser without telling anyone."""
-        chooser.blockSignals(True)
-        chooser.clear()
-        chooser.addItems(list(labels))
-        chooser.setCurrentIndex(index)
-        chooser.blockSignals(False)
+        with signals_blocked(chooser):
+            chooser.clear()
+            chooser.addItems(list(labels))
+            chooser.setCurrentIndex(index)
 
     def ask_path(self, name: str) -> None:
         """Ask where to save; the ending is added when it was left out."""

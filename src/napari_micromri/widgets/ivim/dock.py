@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QTabWidget
+from superqt.utils import signals_blocked
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.ivim import METHODS, Bounds
@@ -146,9 +147,8 @@ class IvimWidget(Dock):
             text = b_values_text(layer_to_scan(layer))
         except MicroMRIError:
             text = ""
-        blocked = self.form.blockSignals(True)
-        self.form.b_values.setText(text)
-        self.form.blockSignals(blocked)
+        with signals_blocked(self.form):
+            self.form.b_values.setText(text)
 
     def _hint(self, layer: Image | None) -> str:
         if layer is None:

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_micromri.measure.evaluation.summary import DEFINITIONS, heading
 from napari_micromri.measure.metrics import METRICS
@@ -87,14 +88,13 @@ class EvaluateForm(QWidget):
 
     def show_models(self, choices: Sequence[ModelChoice], ticked: set[str | Path]) -> None:
         """List models."""
-        self.models.blockSignals(True)
-        self.models.clear()
-        for choice in choices:
-            item = QListWidgetItem(choice.label)
-            item.setToolTip(choice.tooltip)
-            item.setCheckState(Qt.CheckState.Checked if choice.model in ticked else Qt.CheckState.Unchecked)
-            self.models.addItem(item)
-        self.models.blockSignals(False)
+        with signals_blocked(self.models):
+            self.models.clear()
+            for choice in choices:
+                item = QListWidgetItem(choice.label)
+                item.setToolTip(choice.tooltip)
+                item.setCheckState(Qt.CheckState.Checked if choice.model in ticked else Qt.CheckState.Unchecked)
+                self.models.addItem(item)
         line = max(self.models.sizeHintForRow(0), 16)
         self.models.setFixedHeight(min(max(len(choices), 1), MODEL_LINES) * line + 2 * self.models.frameWidth() + 4)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from napari.layers import Image
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTreeWidget, QTreeWidgetItem
+from superqt.utils import signals_blocked
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Image as Compared
@@ -114,11 +115,10 @@ class LayerRoles(QTreeWidget):
         usable = [k for k, scan in enumerate(self._scans) if scan is not None]
         found = find_roles([scan for scan in self._scans if scan is not None])
         roles = {usable[k]: role for k, role in found.items()}
-        self.blockSignals(True)
-        self.clear()
-        for k, (layer, (scan, problem)) in enumerate(zip(self._layers, read, strict=True)):
-            self._add_line(layer, roles.get(k), problem if scan is None else None)
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self.clear()
+            for k, (layer, (scan, problem)) in enumerate(zip(self._layers, read, strict=True)):
+                self._add_line(layer, roles.get(k), problem if scan is None else None)
         self._fit()
         self.changed.emit()
 
