@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from napari_micromri.nn.network import count_parameters
@@ -15,8 +17,10 @@ from napari_micromri.progress import never
 from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, parse_config
 from napari_micromri.training.data import TrainingData
+from napari_micromri.training.engine.methods import new_network
 from napari_micromri.training.run import read_run
 from napari_micromri.tuning import memory
+from napari_micromri.tuning.latency import seconds_per_slice
 from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun, Workplace
 from napari_micromri.tuning.process import create_tuning
 from napari_micromri.tuning.search import make_pruner
@@ -233,9 +237,30 @@ def test_the_memory_that_a_trial_needs_grows_with_all_that_costs_some(study: Pat
     assert needed(batch_size=4000) == needed(batch_size=4)  # there are no more slices
 
 
-def test_the_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
+def test_weights_are_kept_with_their_gradients_and_what_the_optimizer_notes_of_each(study: Path) -> None:
+    data = TrainingData.from_study(Study.open(study))
+    config = TrainConfig(network={"features_main": (64, 128)}, batch_size=1)
+    weights = sum(weight.nbytes for weight in new_network(config).parameters())
+    assert 4 * weights < memory.needed_bytes(config, data) < 8 * weights
 
+
+def test_the_time_per_slice_is_the_median_of_calls_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        now, took = 0.0, iter([100.0, *[1.0] * 4, 2.0, *[3.0] * 5])
+
+        def prepare(self, *_: object) -> None: ...
+
+        def restore(self, given: torch.Tensor) -> torch.Tensor:
+            self.now += next(self.took)
+            return given
+
+    slow = Slow()
+    monkeypatch.setattr("napari_micromri.nn.registry.load_model", lambda _: slow)
+    monkeypatch.setattr("time.perf_counter", lambda: slow.now)
+    assert seconds_per_slice(Path("model"), np.zeros((4, 4), np.float32), "cpu") == 2.5
+
+
+def test_the_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
     free = memory.free_bytes(torch.device("cpu"))
     assert free is not None

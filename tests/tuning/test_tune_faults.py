@@ -134,7 +134,9 @@ def halt_one(tuning: Tuning) -> WorkerRow | None:
     workers = {row.name: row for row in read_workers(tuning.folder.path)}
     for trial in tuning.optuna.get_trials():
         worker = workers.get(trial.user_attrs.get("worker", ""))
-        if trial.state.name == "RUNNING" and trial.intermediate_values and worker is not None and worker.live:
+        # After the second epoch the first one is on the disk, to be resumed from.
+        learned = trial.state.name == "RUNNING" and len(trial.intermediate_values) > 1
+        if learned and worker is not None and worker.live:
             os.kill(worker.pid, signal.SIGSTOP)
             time.sleep(0.05)  # until it has halted
             if tuning.optuna.trials[trial.number].state.name == "RUNNING":

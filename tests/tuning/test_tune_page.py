@@ -239,6 +239,7 @@ def test_trials_far_off_do_not_hide_the_others(tmp_path: Path) -> None:
         ([], "minimize", None),
         ([1.0, 1.0, 9.0], "minimize", None),
         ([1.0, 2.0, 3.0, 4.0], "minimize", None),
+        ([1.0, 2.0, 2.0, 8.0], "minimize", None),
         ([1.0, 2.0, 3.0, 100.0, 1.5], "minimize", (0.9, 3.1)),
         ([0.9, 0.8, 0.7, -50.0, 0.85], "maximize", (0.69, 0.91)),
     ],

@@ -347,6 +347,19 @@ def test_patience_ends_when_asked_and_after_its_limit(monkeypatch: pytest.Monkey
         Persistence(lambda words: None, never)(bug)
 
 
+def test_the_pauses_between_tries_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    tries = iter(range(8))
+
+    def call() -> None:
+        if next(tries) < 7:
+            raise ConnectionError("refused")
+
+    Persistence(lambda words: None, never)(call)
+    assert slept == [0.5, 1, 2, 4, 8, 15, 15]
+
+
 def test_a_journal_that_somebody_holds_is_said_and_waited_for(
     make_tuning: Callable[..., Tuning], outcomes: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
