@@ -2,8 +2,8 @@
 
 Fast slices are made of good ones without noise of their own (made phantoms, and human scans of SNR above 250), with
 noise of a known sigma: white, or filtered as a scanner does it (a Gaussian filter, zero filling, half a pixel of
-interpolation), after which sigma is the standard deviation that is left. Each cell is the median of measured over true sigma, and what 16 to 84 %
-of the slices lie within. ``masked``: all air is set to zero, so that only the object tells.
+interpolation), after which sigma is the standard deviation that is left. Each cell is the median of measured over true
+sigma, and what 16 to 84 % of the slices lie within. ``masked``: all air is set to zero, so that only the object tells.
 
     python benchmarks/noise.py --update docs/measuring.md
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from quality import put_between
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Image = NDArray[np.complex128]
+    Image = NDArray[Any]
 
 SOURCES = ("digital_mouse", "random_phantoms", "human_t2tse", "human_t1")
 LEVELS = (5, 10, 20, 50, 100)
