@@ -206,7 +206,7 @@ def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoi
 @pytest.fixture
 def sure(monkeypatch, make_entry, denoiser):
     entries = [make_entry(), make_entry("sure", "apddm", most_steps=50, has_errors=True)]
-    monkeypatch.setattr("napari_micromri.widgets.model_chooser.available_models", lambda: entries)
+    monkeypatch.setattr("napari_micromri.widgets.shared.model_chooser.available_models", lambda: entries)
 
 
 def test_errors_are_shown_for_models_that_know_them_in_one_step(sure, viewer, dock, qtbot, make_scan):
