@@ -224,8 +224,6 @@ VARIANTS: dict[str, Result] = {
     "one seed: warm-up ends at 1 % (tol)": {"tol": 0.01, "seeds": 1},
     "one seed: warm-up ends at 20 % (tol)": {"tol": 0.2, "seeds": 1},
     "one seed: at most 80 rounds": {"rounds": 80, "seeds": 1},
-    "one seed: 200 rounds, 250 epochs": {"rounds": 200, "total": 250, "seeds": 1},
-    "one seed: batches of all 8": {"batch": 8, "seeds": 1},
 }
 VARIANT_SEEDS = 3
 
