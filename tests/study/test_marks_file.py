@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_micromri.errors import OutputExistsError, StudyError, WriteError
+from napari_micromri.study.blacklist import export_blacklist
 from napari_micromri.study.history import History
 from napari_micromri.study.marks_file import export_marks, import_marks
 from napari_micromri.study.model import Assign, Crop, Exclude, SetCrop
@@ -187,3 +188,43 @@ def test_a_pair_with_the_same_names_twice_is_told_apart_by_its_key(study: Study,
     assert import_marks(study, tmp_path / "m.json").applied == (Exclude(key, 2, "noise"),)
     edit(tmp_path / "m.json", lambda document: [pair.pop("key") for pair in document["pairs"]])
     assert "several such pairs" in import_marks(study, tmp_path / "m.json").unknown[0]
+
+
+def blacklist(folder: Path, *ids: Any) -> Path:
+    path = folder / "BLACKLIST.json"
+    path.write_text(json.dumps({"blacklist": ids}))
+    return path
+
+
+def test_a_blacklist_excludes_what_nobody_has_excluded(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "a.mri.zarr", subjects=2, planes=("coronal", "transaxial"))
+    study.apply([Exclude(KEY, 1, "noise")])
+    taken = import_marks(study, blacklist(tmp_path, "01HC02", "01HC04", "02HT01"))
+    assert not taken.unknown
+    assert not taken.conflicts
+    assert study.pairs_by_key[KEY].marks.excluded == {1: "noise", 3: "before"}
+    assert study.pairs_by_key["mouse 02/head-thorax/transaxial"].marks.excluded == {0: "before"}
+    export_blacklist(study, tmp_path / "out.json")
+    assert json.loads((tmp_path / "out.json").read_text()) == {"blacklist": ["01HC02", "01HC04", "02HT01"]}
+    import_marks(study, blacklist(tmp_path, "02HT01"), replace=True)
+    assert study.pairs_by_key[KEY].marks.excluded == {1: "noise"}
+
+
+@pytest.mark.parametrize("name", ["01HC05", "01HC00", "01TC01", "01HS01", "03HC01", "1HC01", "01hc01", 7, None])
+def test_what_a_blacklist_names_and_the_study_has_not_is_told(tmp_path: Path, name: Any) -> None:
+    study = make_study(tmp_path / "a.mri.zarr", subjects=2)
+    taken = import_marks(study, blacklist(tmp_path, name, "02HC01"))
+    assert [text.split(":")[0] for text in taken.unknown] == [str(name)]
+    assert len(taken.applied) == 1
+
+
+def test_a_place_that_may_be_another_animal_excludes_nothing(tmp_path: Path) -> None:
+    """The list counts animals; in a study of some of them the third may be number 7."""
+    study = Study.create(tmp_path / "a.mri.zarr")
+    for subject in ("mouse 02", "mouse 07"):
+        key = study.free_key(subject, "head-thorax", "coronal")
+        lr, hr = make_scans(name=key)
+        study.add_pair(make_pair(key, lr, hr), lr, hr)
+    taken = import_marks(study, blacklist(tmp_path, "02HC01"))
+    assert "mouse 07" in taken.unknown[0]
+    assert not taken.applied

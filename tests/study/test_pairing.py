@@ -333,3 +333,49 @@ def write_dicom(pydicom: Any, path: Path, number: int) -> None:
     header.file_meta = pydicom.dataset.FileMetaDataset()
     header.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
     header.save_as(path, enforce_file_format=True)
+
+
+class TestMirroredTrees:
+    """Two trees of equal names, one for each grade, whose headers tell neither planes nor animals apart."""
+
+    SILENT = {"subject": "ANONYMOUS", "direction": None, "name": "T2"}  # noqa: RUF012
+
+    def make(self, folder: Path, *places: str, **changes: Any) -> None:
+        for place in places:
+            (folder / place).mkdir(parents=True)
+            scan = fast if "LOW" in place else good
+            save(folder / place, scan=scan(**(self.SILENT | changes)))
+
+    def described(self, plan: Plan) -> list[tuple[str, str, str, str, str]]:
+        return sorted(
+            (pair.subject, pair.region, pair.plane, Path(str(pair.lr)).parts[-5], Path(str(pair.hr)).parts[-5])
+            for pair in plan.pairs
+        )
+
+    def test_names_of_folders_pair_what_headers_do_not(self, tmp_path: Path) -> None:
+        animals, planes = ("Mouse01", "Mouse02"), ("Coronal", "Sagittal", "Transax")
+        inside = [f"HEAD-THORAX/{animal}/{plane}" for animal in animals for plane in planes]
+        self.make(tmp_path, *(f"{grade} RES/{place}" for grade in ("HIGH", "LOW") for place in inside))
+        plan = plan_from_folders([tmp_path])
+        names = {"Coronal": "coronal", "Sagittal": "sagittal", "Transax": "transaxial"}
+        assert self.described(plan) == [
+            (animal, "head-thorax", names[plane], "LOW RES", "HIGH RES") for animal in animals for plane in planes
+        ]
+        assert all(Path(str(pair.lr)).parts[-4:] == Path(str(pair.hr)).parts[-4:] for pair in plan.pairs)
+        assert not plan.rejected
+
+    def test_levels_may_stand_in_another_order(self, tmp_path: Path) -> None:
+        self.make(tmp_path, "m1/Coronal/HIGH_RES", "m1/Sagittal/HIGH_RES", "LOW_RES/Coronal/m1", "LOW_RES/Sagittal/m1")
+        assert [(pair.subject, pair.plane) for pair in plan_from_folders([tmp_path]).pairs] == [
+            ("m1", "coronal"),
+            ("m1", "sagittal"),
+        ]
+
+    def test_where_headers_contradict_folders_it_is_said(self, tmp_path: Path) -> None:
+        self.make(tmp_path, "HIGH/m1/a", "LOW/m1/b", subject="m1")
+        self.make(tmp_path, "HIGH/m1/b", subject="m1", origin=(9.0, 2.05, 3.05))
+        [pair] = (plan := plan_from_folders([tmp_path])).pairs
+        assert Path(str(pair.hr)).parts[-4:-1] == ("HIGH", "m1", "a")
+        assert "by the names of its folders" in pair.notes[-1]
+        [left] = plan.rejected
+        assert "LOW/m1/b" in left.reason.replace("\\", "/")

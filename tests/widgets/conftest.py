@@ -23,7 +23,6 @@ class Entry:
     parameters: int = 590_000
     most_steps: int = 1
     takes_noise: bool = False
-    has_errors: bool = False
 
 
 class Denoiser:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from napari_micromri import __version__
 from napari_micromri.cli import (
-    calibrate,
     convert,
     denoise,
     dsq,
@@ -49,7 +48,6 @@ COMMANDS = (
     study,
     train,
     runs,
-    calibrate,
     tune,
     tune_report,
     denoise,

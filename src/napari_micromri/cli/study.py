@@ -179,17 +179,23 @@ def _add_marks(commands: Commands) -> None:
         "export-marks",
         help="write the marks to a small text file",
         description="Write excluded slices, crops and sets to a small text file for a colleague.",
-        epilog="Example:\n  micromri study export-marks mice.mri.zarr marks.json",
+        epilog="Examples:\n"
+        "  micromri study export-marks mice.mri.zarr marks.json\n"
+        "  micromri study export-marks mice.mri.zarr BLACKLIST.json --blacklist",
     )
     out.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
     out.add_argument("file", metavar="FILE", help="file to write")
     out.add_argument("--overwrite", action="store_true", help="replace FILE when it is already there")
+    out.add_argument(
+        "--blacklist", action="store_true", help="write only the excluded slices, as ids such as 01HC03 (see the docs)"
+    )
     out.set_defaults(run=run_export)
     back = commands.add_parser(
         "import-marks",
         help="take the marks of a text file",
-        description="Take excluded slices, crops and sets from a file of export-marks. Where the study says otherwise, "
-        "it keeps its own unless --replace is given.",
+        description="Take excluded slices, crops and sets from a file of export-marks, or excluded slices from a "
+        "BLACKLIST.json with ids such as 01HC03. Where the study says otherwise, it keeps its own unless --replace is "
+        "given.",
         epilog="Example:\n  micromri study import-marks mice.mri.zarr marks.json",
     )
     back.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
@@ -200,10 +206,12 @@ def _add_marks(commands: Commands) -> None:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write, say where."""
+    from napari_micromri.study.blacklist import export_blacklist
     from napari_micromri.study.marks_file import export_marks
     from napari_micromri.study.store import Study
 
-    export_marks(Study.open(options.study), options.file, overwrite=options.overwrite)
+    write = export_blacklist if options.blacklist else export_marks
+    write(Study.open(options.study), options.file, overwrite=options.overwrite)
     print(f"Wrote {options.file}")
     return 0
 

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 class DenoiseRun:
     """One run over one scan; ``stream`` gives the slices as they are done.
 
-    With ``uncertainty`` each batch comes with a second array: the width that most errors stay within, or with several
-    draws the standard deviation over them.
+    With ``uncertainty`` each batch comes with a second array, the standard deviation over the draws.
     """
 
     def __init__(
@@ -85,11 +84,8 @@ class DenoiseRun:
     @property
     def uncertainty_info(self) -> ScanInfo:
         """What the uncertainty map says of itself."""
-        errors = self._core.errors
-        of = "standard deviation over the draws (ddof = 0)"
-        if errors is not None:
-            of = f"half width that {errors.coverage:.0%} of the errors lie within"
-        info = self.info.with_step({"step": "uncertainty", "of": of})
+        step = {"step": "uncertainty", "of": "standard deviation over the draws (ddof = 0)"}
+        info = self.info.with_step(step)
         return replace(info, name=f"{info.name} uncertainty")
 
     @property

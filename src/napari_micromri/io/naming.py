@@ -18,6 +18,7 @@ _PLANE_WORDS = {
     "transaxial": "transaxial",
     "transversal": "transaxial",
     "transverse": "transaxial",
+    "transax": "transaxial",
     "axial": "transaxial",
     "tra": "transaxial",
     "ax": "transaxial",

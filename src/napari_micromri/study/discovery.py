@@ -29,16 +29,26 @@ _ENDINGS = sorted(
     {pattern[1:] for one in FORMATS for pattern in one.patterns if pattern.count("*") == 1} | {".ome.zarr"}, key=len
 )[::-1]
 
+_GRADES = frozenset(
+    "fast default slow lr hr low high res resolution lowres highres hires lores good noisy clean reference".split()
+)
+"""Words that tell the two scans of a pair apart."""
+
 # Words that say which scan it is, but not of whom.
-_ROLES = frozenset(
-    "fast default slow lr hr low high res resolution lowres highres hires lores good noisy clean reference "
+_ROLES = _GRADES | frozenset(
     "t1 t2 t1w t2w pd pdw rare turborare fse tse scan scans image images img mri anat data pdata".split()
 )
+_NOBODY = frozenset({"anon", "anonym", "anonymous", "anonymized", "anonymised", "unknown", "none", "na", "patient"})
+"""What programs write in the place of a name that they remove."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A scan with what its header, or else its name, says of the animal. ``notes`` name what is from the name."""
+    """A scan with what its header, or else its name, says of the animal.
+
+    ``notes`` name what is from the name. ``place`` holds the words of its path but those for its grade, sorted: the two
+    scans of a pair in trees that mirror each other (``HIGH RES/mouse 1/coronal``) have the same.
+    """
 
     scan: Scan
     source: Source
@@ -47,6 +57,7 @@ class Found:
     region: str
     plane: str
     notes: tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
 
     def reject(self, reason: str) -> Rejected:
         """Leave the scan out."""
@@ -213,13 +224,16 @@ def _identify(scan: Scan, source: Source, start: str) -> Found:
     session = next((match[1] for word in words if (match := _BIDS_SESSION.search(word))), None)
     notes = []
     subject = info.subject
-    if not subject:
+    if not subject or subject.strip().lower() in _NOBODY:
         subject = said or next((left for word in words if (left := _without_roles(word))), words[0])
         notes.append(f"subject '{subject}' is from the name {source.path}, the header has none")
     # The names of scans come from protocols and files, so what they say goes before what the geometry suggests.
     plane = plane_in([info.protocol, info.name, *words]) or info.plane or UNKNOWN
+    if info.plane and info.plane != plane and plane_in([info.protocol, info.name]) is None:
+        notes.append(f"plane '{plane}' is from the name {source.path}, by its geometry it is {info.plane}")
     region = info.region or region_in(words) or UNKNOWN
-    return Found(scan, source, subject, info.session or session, region, plane, tuple(notes))
+    place = tuple(sorted(filter(None, (_without(_GRADES, word).lower() for word in words[:-1]))))
+    return Found(scan, source, subject, info.session or session, region, plane, tuple(notes), place)
 
 
 def _path_words(path: str, start: str) -> list[str]:
@@ -238,6 +252,9 @@ def _without_ending(name: str) -> str:
 
 def _without_roles(name: str) -> str:
     """Take the words for the kind of scan, the plane and the region out of a name."""
-    words = [word for word in re.split(r"[\s_.-]+", name) if word]
-    left = [w for w in words if w.lower() not in _ROLES and not plane_in([w]) and not region_in([w])]
-    return "_".join(left)
+    words = _without(_ROLES, name).split("_")
+    return "_".join(w for w in words if not plane_in([w]) and not region_in([w]))
+
+
+def _without(words: frozenset[str], name: str) -> str:
+    return "_".join(word for word in re.split(r"[\s_.-]+", name) if word and word.lower() not in words)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_micromri.errors import StudyError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.io.small_files import read_small
+from napari_micromri.study.blacklist import is_blacklist, slices_of
 from napari_micromri.study.changes import check_edit
 from napari_micromri.study.metadata import crop_to_json
 from napari_micromri.study.model import Assign, Crop, Exclude, Reason, Set, SetCrop
@@ -98,25 +99,31 @@ def export_marks(study: Study, path: Path | str, *, overwrite: bool = False) -> 
 
 
 def import_marks(study: Study, path: Path | str, *, replace: bool = False) -> MarksImport:
-    """Add the marks of a file to a study, all at once.
+    """Add the marks of a file to a study, all at once. A ``BLACKLIST.json`` is taken, too, see `blacklist`.
 
     Parameters
     ----------
     replace
         Make the marks of the pairs and subjects in the file exactly what the file says. Otherwise slices are excluded
-        that either side excludes, and where both say something different, the study keeps its own.
+        that either side excludes, and where both say something different, the study keeps its own. Of a blacklist: keep
+        again what was excluded before and isn't in the list.
 
     Raises
     ------
     StudyError
         The file can't be read or is no file of marks, or the study can't be changed; then nothing has changed.
     """
-    document = _read(Path(path))
-    study.refresh()
+    content = _read(Path(path))
     taken = _Taken(study, replace)
-    for entry in document.pairs:
-        taken.pair(entry)
-    taken.sets(document)
+    if is_blacklist(content):
+        study.refresh()
+        taken.blacklist(content)
+    else:
+        document = _checked(content, path)
+        study.refresh()
+        for entry in document.pairs:
+            taken.pair(entry)
+        taken.sets(document)
     undo = study.apply(taken.edits) if taken.edits else []
     return MarksImport(tuple(taken.edits), tuple(taken.conflicts), tuple(taken.unknown), tuple(undo))
 
@@ -142,6 +149,16 @@ class _Taken:
             return
         for edit in wanted:
             self._take(edit, _standing(pair, edit))
+
+    def blacklist(self, content: dict[str, Any]) -> None:
+        """Exclude what a list of bad slices names and nobody has excluded yet."""
+        listed, unknown = slices_of(self.study, content)
+        self.unknown += unknown
+        for pair in self.study.pairs_by_key.values():
+            excluded, wanted = pair.marks.excluded, listed.get(pair.key, set())
+            self.edits += [Exclude(pair.key, k, "before") for k in sorted(wanted - excluded.keys())]
+            freed = [k for k, why in sorted(excluded.items()) if why == "before" and k not in wanted]
+            self.edits += [Exclude(pair.key, k, None) for k in freed if self.replace]
 
     def sets(self, document: _Document) -> None:
         """Take the sets of the subjects that are here."""
@@ -238,13 +255,16 @@ def _describe(pair: Pair) -> dict[str, Any]:
     return entry.model_dump(exclude_none=True)
 
 
-def _read(path: Path) -> _Document:
+def _read(path: Path) -> Any:
     try:
-        found = json.loads(read_small(path, _LARGEST))
+        return json.loads(read_small(path, _LARGEST))
     except OSError as error:
         raise StudyError(describe_os_error(error, path)) from error
     except (ValueError, RecursionError) as error:
         raise StudyError(f"{path} is no file of marks, or is damaged: {error}.") from error
+
+
+def _checked(found: Any, path: Path | str) -> _Document:
     if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
         raise StudyError(f"{path} was written by a newer version of napari-micromri. Update to read it.")
     try:

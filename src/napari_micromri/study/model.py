@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.scan import ScanInfo
 
-Reason: TypeAlias = Literal["noise", "motion", "ghost", "outside", "other"]
+Reason: TypeAlias = Literal["noise", "motion", "ghost", "outside", "other", "before"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 REASON_WORDS: dict[Reason, str] = {
     "noise": "too noisy",
@@ -28,6 +28,7 @@ REASON_WORDS: dict[Reason, str] = {
     "ghost": "ghost",
     "outside": "out of the animal",
     "other": "other",
+    "before": "excluded before",
 }
 
 Set: TypeAlias = Literal["train", "validation", "test"]

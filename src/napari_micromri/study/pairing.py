@@ -37,8 +37,9 @@ def plan_from_folders(
 
     Two scans are a pair when subject and session are the same (a session that only one of them has doesn't count),
     slices and field of view lie in one place, the sequence is of one kind, and one has a finer matrix or, on the same
-    matrix, more averages: that one is HR. Where a scan would fit several others, equal repetition and echo times
-    decide; what is still ambiguous is rejected, as is everything without a partner, each with the reason.
+    matrix, more averages: that one is HR. Where a scan would fit several others, paths decide that differ by words such
+    as ``HIGH RES`` and ``LOW RES`` alone, then equal repetition and echo times; what is still ambiguous is rejected, as
+    is everything without a partner, each with the reason.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def _pair_up(group: list[Found]) -> tuple[list[PlannedPair], list[Rejected]]:
     for k, entry in enumerate(group):
         if k in chosen:
             if k < chosen[k]:
-                pairs.append(_planned(entry, group[chosen[k]]))
+                pairs.append(_planned(entry, group[chosen[k]], _contradictions(k, chosen[k], group)))
         elif partners[k]:
             rejected.append(entry.reject(_ambiguous([group[j] for j in sorted(partners[k])])))
         else:
@@ -129,13 +130,29 @@ def _compare(one: Found, other: Found) -> tuple[int, str | None]:
 
 
 def _decided(partners: dict[int, set[int]], group: list[Found]) -> dict[int, int]:
-    """Choose the partners that are each other's only one, at once or after equal protocols had their say."""
-    alike = {
-        k: {j for j in others if same_protocol(group[k].scan.info, group[j].scan.info)}
-        for k, others in partners.items()
-    }
+    """Choose the partners that are each other's only one, at once or after a clue had its say."""
     chosen = _mutual(partners)
-    return chosen | {k: j for k, j in _mutual(alike).items() if k not in chosen}
+    for clue in (_mirrored, _alike):
+        left = {k: {j for j in others if j not in chosen} for k, others in partners.items() if k not in chosen}
+        alike = {k: {j for j in others if clue(group[k], group[j])} for k, others in left.items()}
+        chosen |= _mutual(alike)
+    return chosen
+
+
+def _mirrored(one: Found, other: Found) -> bool:
+    return bool(one.place) and one.place == other.place and one.source.path != other.source.path
+
+
+def _alike(one: Found, other: Found) -> bool:
+    return same_protocol(one.scan.info, other.scan.info)
+
+
+def _contradictions(one: int, other: int, group: list[Found]) -> tuple[str, ...]:
+    """Name the scans that the folders, but not the headers, would have put in the place of one of a pair."""
+    if _mirrored(group[one], group[other]):
+        return ()
+    mates = [found for k in (one, other) for found in group if found is not group[k] and _mirrored(found, group[k])]
+    return tuple(f"by the names of its folders it would belong to {mate.source}, by its header not" for mate in mates)
 
 
 def _mutual(partners: dict[int, set[int]]) -> dict[int, int]:
@@ -143,7 +160,7 @@ def _mutual(partners: dict[int, set[int]]) -> dict[int, int]:
     return {k: j for k, j in only.items() if only.get(j) == k}
 
 
-def _planned(one: Found, other: Found) -> PlannedPair:
+def _planned(one: Found, other: Found, notes: tuple[str, ...]) -> PlannedPair:
     low, _ = lr_first(one.scan, other.scan) or (one.scan, other.scan)
     lr, hr = (one, other) if low is one.scan else (other, one)
     return PlannedPair(
@@ -154,7 +171,7 @@ def _planned(one: Found, other: Found) -> PlannedPair:
         lr=lr.source,
         hr=hr.source,
         slice_count=hr.scan.shape[0],
-        notes=(*lr.notes, *hr.notes, *contrast_notes(lr.scan.info, hr.scan.info)),
+        notes=(*lr.notes, *hr.notes, *contrast_notes(lr.scan.info, hr.scan.info), *notes),
     )
 
 
@@ -169,7 +186,7 @@ def _ambiguous(candidates: list[Found]) -> str:
 def _lonely(entry: Found, reasons: list[tuple[int, str, Found]]) -> str:
     if not reasons:
         return f"there is no other stack of slices of subject '{entry.subject}'"
-    _, reason, nearest = max(reasons, key=lambda r: r[0])
+    _, reason, nearest = max(reasons, key=lambda r: (_mirrored(entry, r[2]), r[0]))
     return f"it has no partner; compared with the most alike, '{nearest.scan.info.name}' ({nearest.source}), {reason}"
 
 

@@ -29,8 +29,8 @@ def preset_report(subjects: Iterable[str]) -> dict[str, Set]:
     StudyError
         No name has one of the numbers, or it isn't clear which subject a number means.
     """
-    names = _in_order(subjects)
-    numbers = _numbers(names)
+    names = in_order(subjects)
+    numbers = numbers_in(names)
     special = [number for number in numbers.values() if number in REPORT]
     if not special:
         wanted = ", ".join(map(str, sorted(REPORT)))
@@ -62,7 +62,7 @@ def random_split(subjects: Iterable[str], validation: float = 0.1, test: float =
         raise StudyError(
             f"The fractions for validation and test together lie between 0 and 1, not {validation}, {test}."
         )
-    shuffled = sorted(_in_order(subjects), key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+    shuffled = sorted(in_order(subjects), key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
     left = max(0, len(shuffled) - 1)
     held_out = min(_count(validation, len(shuffled)), left)
     tested = min(_count(test, len(shuffled)), left - held_out)
@@ -71,25 +71,32 @@ def random_split(subjects: Iterable[str], validation: float = 0.1, test: float =
     counts: dict[Set, int] = {"validation": held_out, "test": tested, "train": len(shuffled) - held_out - tested}
     sets = [name for name, count in counts.items() for _ in range(count)]
     chosen = dict(zip(shuffled, sets, strict=True))
-    return {name: chosen[name] for name in _in_order(chosen)}
+    return {name: chosen[name] for name in in_order(chosen)}
 
 
 def _count(fraction: float, total: int) -> int:
     return max(1, math.floor(fraction * total + 0.5)) if fraction else 0
 
 
-def _in_order(subjects: Iterable[str]) -> list[str]:
+def in_order(subjects: Iterable[str]) -> list[str]:
+    """Sort names as a person would: mouse 2 before mouse 10."""
     return sorted(set(subjects), key=lambda name: (natural_key(name), name))
 
 
-def _numbers(names: list[str]) -> dict[str, int]:
-    """Find the one number in each name, or the one that differs between them; -1 where there is none."""
+def numbers_in(names: list[str]) -> dict[str, int]:
+    """Find the one number in each name, or the one that differs between them; -1 where there is none.
+
+    Raises
+    ------
+    StudyError
+        A name has several, and it isn't clear which is that of the animal.
+    """
     found = {name: [int(digits) for digits in re.findall(r"\d+", name)] for name in names}
     if any(len(numbers) > 1 for numbers in found.values()):
         columns = list(zip(*found.values(), strict=False))
         differing = [k for k, column in enumerate(columns) if len(set(column)) > 1]
         if len({len(numbers) for numbers in found.values()}) > 1 or len(differing) != 1:
             example = next(name for name, numbers in found.items() if len(numbers) > 1)
-            raise StudyError(f"'{example}' has several numbers. Choose the sets yourself.")
+            raise StudyError(f"'{example}' has several numbers: which one is the animal's isn't clear.")
         return {name: numbers[differing[0]] for name, numbers in found.items()}
     return {name: numbers[0] if numbers else -1 for name, numbers in found.items()}

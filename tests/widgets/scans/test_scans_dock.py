@@ -177,14 +177,19 @@ def test_closing_ends_the_work(dock, qtbot, study, monkeypatch):
 
 
 @pytest.fixture
-def opened(qtbot) -> Callable[[Path], FolderOpening]:
+def opened(qtbot) -> Iterator[Callable[[Path], FolderOpening]]:
+    made: list[FolderOpening] = []
+
     def open_it(path: Path) -> FolderOpening:
         opening = FolderOpening(ViewerModel(), str(path))
+        made.append(opening)
         with qtbot.waitSignal(opening.ended, timeout=60_000):
             opening.start()
         return opening
 
-    return open_it
+    yield open_it
+    for one in made:
+        one.finding.stop()
 
 
 def test_a_folder_of_several_scans_gives_the_finest_as_the_one_layer(opened, study):

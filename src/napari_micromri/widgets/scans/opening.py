@@ -112,7 +112,6 @@ class FolderOpening(QObject):
     def _end(self, problem: str = "") -> None:
         if self.dock is None:
             self.finding.stop()
-            self.finding.deleteLater()
         self.ended.emit()
 
 

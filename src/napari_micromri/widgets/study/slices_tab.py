@@ -28,7 +28,7 @@ class SlicesTab(QWidget):
         super().__init__()
         self.title = ElidedLabel("No pair is shown")
         labels = [f"{REASON_WORDS[reason]} ({k})" for k, reason in enumerate(REASONS, 1)]
-        self.reason = Chooser("Why the slice is excluded; the keys 1 to 5 choose too.", labels)
+        self.reason = Chooser("Why the slice is excluded; the keys 1 to 6 choose too.", labels)
         self.exclude = button("Exclude (X)", "Exclude the slice that is shown, or keep it again. Key: X")
         self.previous = button("Previous (P)", "Show the slice before. Key: P")
         self.next = button("Next (N)", "Show the slice after. Key: N")
