@@ -54,12 +54,14 @@ sys.path.insert(0, str(HERE.parent / "scripts" / "models"))
 LEFT_OUT = {
     "mouse_trunk": "unet-without-mouse-trunk",
     "rat_head": "unet-without-rat-head",
+    "human_t2tse": "unet-without-mouse-trunk",
+    "mouse_head": "unet-without-rat-head",
     "geometric_phantoms": "unet-without-rat-head",
     "lego": "unet-without-rat-head",
 }
 """Source -> the model that was trained without it. No model has seen the LEGO phantom."""
 
-REAL = ("mouse_trunk", "rat_head")
+REAL = ("mouse_trunk", "rat_head", "human_t2tse", "mouse_head")
 CLASSICAL = ("nearest", "bicubic", "sinc", "NLM + sinc", "TV + sinc", "BM3D + sinc")
 METHODS = (*CLASSICAL, "unet", "unet-default", "apddm, 1 step", "apddm, 5 steps", "apddm, textured")
 TEXTURED = {"steps": 50, "eta": 0.15, "seed": 1}
@@ -271,19 +273,26 @@ def update(document: Path, rows: list[Row]) -> None:
     """Put the tables between the marks in a document."""
     sources = REAL if document.name == "README.md" else dict.fromkeys(row.source for row in rows)
     parts = [f"**{name.replace('_', ' ')}**\n\n{table([r for r in rows if r.source == name])}" for name in sources]
-    begin, end = "<!-- quality table: begin -->", "<!-- quality table: end -->"
+    put_between(document, "quality table", "\n\n".join(parts))
+
+
+def put_between(document: Path, name: str, body: str) -> None:
+    """Replace what stands between two marks in a document."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     text = document.read_text()
     if begin not in text or end not in text:
         raise SystemExit(f"{document} has no place for the tables: {begin} ... {end}")
-    body = f"{begin}\n\n" + "\n\n".join(parts) + f"\n\n{end}"
-    document.write_text(re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: body, text, flags=re.DOTALL))
+    text = re.sub(
+        f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n\n{body}\n\n{end}", text, flags=re.DOTALL
+    )
+    document.write_text(text)
 
 
 def parse() -> argparse.Namespace:
     """Describe the knobs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", nargs="+", default=list(LEFT_OUT), choices=LEFT_OUT)
-    parser.add_argument("--snr", nargs="+", type=float, default=[8, 15, 30])
+    parser.add_argument("--snr", nargs="+", type=float, default=[8, 15, 30, 100])
     parser.add_argument("--every", type=int, default=4, help="take every n-th slice (default %(default)s)")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--results", help="JSON file with the figures: read if it is there, and written")

@@ -2,7 +2,7 @@
 
 Needs a display: ``xvfb-run -a python docs/dock_screenshots.py``. A dock that is new in the manifest is found by itself;
 `FILL` may give it something to show. For each theme and size there is a picture of the window with each dock, and a
-sheet of all docks at the width that they must fit.
+sheet of all docks at the width that they must fit. With ``--docs`` only the pictures of the documentation are taken.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.study.model import Assign
 from napari_micromri.study.store import Study
+from napari_micromri.widgets.measuring.form import PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ THEMES = ("dark", "light")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "docks")
+    parser.add_argument("--docs", action="store_true", help="only those of `DOCS`, into docs/images")
     parser.add_argument("--only", help="only docks whose name holds this")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -56,9 +58,12 @@ def main() -> None:
         Study.open(study).apply([Assign("mouse 01", "train"), Assign("mouse 02", "validation")])
         viewer = napari.Viewer(title="napari")
         docks = open_docks(viewer, scans, study, options.only or "")
-        for theme in THEMES:
-            for size in SIZES:
-                take(viewer, docks, options.output, theme, size)
+        if options.docs:
+            take_for_docs(viewer, docks)
+        else:
+            for theme in THEMES:
+                for size in SIZES:
+                    take(viewer, docks, options.output, theme, size)
         viewer.close()
 
 
@@ -69,6 +74,7 @@ def open_docks(viewer: napari.Viewer, scans: dict[str, Scan], study: Path, only:
         data, attributes, _ = scan_to_layer(scan)
         viewer.add_image(data, **(attributes | {"name": name, "visible": scan.info.b_values is None}))
     viewer.dims.set_current_step(viewer.dims.ndim - 3, SLICE)
+    viewer.reset_view()
     manifest = PluginManager.instance().get_manifest(PLUGIN)
     names = [widget.display_name for widget in manifest.contributions.widgets or () if only in widget.display_name]
     docks = {}
@@ -94,6 +100,22 @@ def take(viewer: napari.Viewer, docks: Docks, output: Path, theme: str, size: tu
         save(viewer, output / f"{short.lower()}_{theme}_{size[0]}.png", settle=0.1)
     print(f"{theme}, asked for {size}: the window is {window.width()} x {window.height()}")
     sheet(shots).save(str(output / f"sheet_{theme}_{size[0]}.png"))
+
+
+def take_for_docs(viewer: napari.Viewer, docks: Docks) -> None:
+    """Take the pictures of `DOCS`, dark, in a window of a laptop's size."""
+    get_settings().appearance.theme = THEMES[0]
+    for name, (around, dock) in docks.items():
+        around.raise_()
+        tabs = dock.findChild(QTabWidget)
+        for tab, picture in DOCS.get(name, {}).items():
+            if tabs is not None:
+                tabs.setCurrentIndex([tabs.tabText(k) for k in range(tabs.count())].index(tab))
+            save(viewer, ROOT / "docs" / "images" / picture)
+        if name == "Measure CNR":
+            dock.form.side_by_side.click()
+            save(viewer, ROOT / "docs" / "images" / "measure_side_by_side.png")
+            dock.form.side_by_side.click()
 
 
 def scans_to_show() -> dict[str, Scan]:
@@ -147,6 +169,14 @@ def fill_measure(dock: Any, _study: Path) -> None:
     rois = [rectangle("tissue", TISSUE, grid, z), rectangle("air", AIR, grid, z, kind="background")]
     dock.rois.add(rois, grid)
     wait(lambda: dock.found is not None and len(dock.found.rows) > 0)
+    dock.form.quantity.setCurrentText(PROFILE)
+    dock.curves.draw_line()
+    layer = dock.curves.line.layer
+    (top, _), (left, right) = grid.extent[-2:]
+    y, width = top + 0.38 * (grid.extent[-2][1] - top), right - left
+    layer.add_lines([[layer.world_to_data((z, y, left + part * width)) for part in (0.2, 0.45)]])
+    dock.form.open_tab("Plots")
+    wait(lambda: dock.curves.shown is not None)
     dock.form.open_tab("Image quality")
     dock.quality.compare.click()
     wait(dock.quality.compare.isEnabled)
@@ -167,9 +197,13 @@ def fill_training(dock: Any, study: Path) -> None:
 
 def fill_ivim(dock: Any, _study: Path) -> None:
     dock.layers.choose(dock.viewer.layers["series"])
+    dock.viewer.layers["series"].visible = True
+    dock.viewer.dims.set_current_step(dock.viewer.dims.ndim - 3, 2)
     dock.form.preview.click()
     wait(lambda: dock._job is None)
-    dock.look_at(tuple(0.5 * (span.start + span.stop) for span in dock.viewer.dims.range))
+    series = dock.viewer.layers["series"]
+    centre = series.data_to_world([0, 0, *(n / 2 for n in series.data.shape[2:])])
+    dock.voxel.look_at((*dock.viewer.dims.point[:-2], *centre[-2:]))
 
 
 FILL: dict[str, Callable[[Any, Path], None]] = {
@@ -179,6 +213,14 @@ FILL: dict[str, Callable[[Any, Path], None]] = {
     "Training and tuning": fill_training,
     "IVIM maps": fill_ivim,
 }
+
+
+DOCS = {
+    "Denoise with UNet/APDDM": {"Many scans": "denoise_many.png"},
+    "Measure CNR": {"Plots": "measure_profile.png"},
+    "IVIM maps": {"Maps": "ivim_dock.png"},
+}
+"""Dock -> tab -> its picture in docs/images; the other docks have scripts of their own."""
 
 
 def sheet(shots: list[tuple[str, QPixmap]], columns: int = 6) -> QPixmap:

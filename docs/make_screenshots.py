@@ -33,7 +33,7 @@ PATIENCE = 300.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    docks = ("scans", "denoise", "apddm", "measure", "training", "tuning")
+    docks = ("scans", "denoise", "apddm", "measure", "ivim", "training", "tuning")
     parser.add_argument("--only", choices=docks, help="only these pictures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -51,6 +51,10 @@ def main() -> None:
         import measure_screenshots
 
         measure_screenshots.take(options.output)
+    if options.only in (None, "ivim"):
+        import ivim_screenshots
+
+        ivim_screenshots.take(options.output)
     if options.only in (None, "training"):
         import training_screenshots
 

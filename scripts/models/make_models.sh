@@ -43,7 +43,10 @@ train apddm-no-trunk no-trunk "$PWD/unet-no-trunk/best.safetensors" "${apddm[@]}
 train apddm-no-rat no-rat "$PWD/unet-no-rat/best.safetensors" "${apddm[@]}" --set seed=2
 train apddm-all all "$PWD/unet-all/best.safetensors" "${apddm[@]}" --set seed=3
 
-publish() { python "$here/publish.py" "$1/best.safetensors" "$2" --name "$3"; }
+publish() { # RUN FILE NAME
+    micromri calibrate "$1"
+    python "$here/publish.py" "$1/best.safetensors" "$2" --name "$3"
+}
 publish unet-no-trunk "$judges/unet-without-mouse-trunk.safetensors" unet-without-mouse-trunk
 publish unet-no-rat "$judges/unet-without-rat-head.safetensors" unet-without-rat-head
 publish unet-all "$shipped/unet-default.safetensors" unet-default

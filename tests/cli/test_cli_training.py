@@ -55,6 +55,12 @@ def test_from_a_study_to_a_model_and_its_place_in_the_list(
 
     assert main(["watch", str(run)]) == 0
     assert "Epoch 1: loss" in capsys.readouterr().out
+    before = load_model(run / "best.safetensors")
+    assert main(["calibrate", str(run)]) == 0
+    after = load_model(run / "best.safetensors")
+    assert after.spec.errors is not None
+    assert before.spec == after.spec.model_copy(update={"errors": None})
+    capsys.readouterr()
     for again in (["resume", str(run)], ["stop", str(run)], ["train", str(study), str(run), *SMALL]):
         assert main(again) == 2
         error = capsys.readouterr().err

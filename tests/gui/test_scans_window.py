@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QSettings
 
 from bruker_files import Reconstruction
 
@@ -13,11 +12,7 @@ pytestmark = pytest.mark.gui
 DOCK = "Scans (napari-micromri)"
 
 
-def test_a_study_opens_as_one_layer_beside_the_list_of_all(make_napari_viewer, qtbot, tmp_path, monkeypatch):
-    file = str(tmp_path / "settings.ini")
-    monkeypatch.setattr(
-        "napari_micromri.widgets.shared.recent._settings", lambda: QSettings(file, QSettings.Format.IniFormat)
-    )
+def test_a_study_opens_as_one_layer_beside_the_list_of_all(make_napari_viewer, qtbot, tmp_path):
     stored = np.arange(60, dtype="i2").reshape(3, 4, 5)
     for number, (protocol, width) in enumerate((("Localizer", 5.0), ("T2_RARE", 10.0), ("T2_fast", 20.0)), 1):
         Reconstruction(stored, protocol=protocol, extent=(width, 0.8 * width)).write(tmp_path / "study", number)

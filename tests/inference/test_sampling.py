@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from napari_micromri.errors import CancelledError, InputError, OutputExistsError
 from napari_micromri.inference import DenoiseOptions, denoise, denoise_to_file, denoise_with_uncertainty
 from napari_micromri.inference.sampling import resolve_noise, resolve_sampling
 from napari_micromri.io import open_scan
+from napari_micromri.nn.error_table import ErrorTable
 from napari_micromri.nn.families.apddm.restorer import ApddmRestorer
 from napari_micromri.nn.restorer import Noise, Sampling
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_micromri.nn.plain_restorer import PlainRestorer
     from napari_micromri.scan import Scan
 
     MakeScan = Callable[..., Scan]
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def test_what_is_left_open_is_filled_in(
     apddm: ApddmRestorer, chosen: dict[str, Any], most: int, expected: tuple[int, int, float]
 ) -> None:
     apddm.most_steps = most
-    found = resolve_sampling(apddm, DenoiseOptions(**chosen), uncertainty=False)
+    found = resolve_sampling(apddm, DenoiseOptions(**chosen))
     assert found == Sampling(steps=expected[0], draws=expected[1], eta=expected[2], seed=0)
 
 
@@ -137,9 +141,38 @@ def test_senseless_wishes_are_refused(
         denoise(make_scan((2, 8, 6)), apddm, options(**wish))
 
 
-def test_one_draw_has_no_uncertainty(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
-    with pytest.raises(InputError, match="2 draws"):
-        denoise_with_uncertainty(make_scan((2, 8, 6)), apddm, options(draws=None))
+def errors(**changes: Any) -> ErrorTable:
+    """Say that 90 % of the errors lie within a tenth of a slice's mean."""
+    content = {"coverage": 0.9, "noise": [1.0], "edge": [1.0], "signal": [1.0], "widths": [[[0.1]]]}
+    return ErrorTable.model_validate(content | changes)
+
+
+def with_errors(restorer: T) -> T:
+    """Let a model say how large its errors are."""
+    restorer.spec = restorer.spec.model_copy(update={"errors": errors()})  # type: ignore[attr-defined]
+    return restorer
+
+
+def test_without_draws_the_model_s_own_figure_is_the_uncertainty(make_scan: MakeScan, restorer: PlainRestorer) -> None:
+    scan = make_scan((2, 8, 6))
+    values = scan.read().copy()
+    values[1] *= 3
+    values[0, 2, 3] = np.nan
+    scan = type(scan)(values, scan.info)
+    result, width = denoise_with_uncertainty(scan, with_errors(restorer), DenoiseOptions(device="cpu"))
+    assert_allclose(result.read(), denoise(scan, restorer, DenoiseOptions(device="cpu")).read())
+    assert_allclose(width.read()[1], 0.1 * values[1].mean(), rtol=1e-5)
+    assert np.isnan(width.read()[0, 4:6, 6:8]).all()
+    assert width.info.provenance[-1]["of"] == "half width that 90% of the errors lie within"
+
+
+def test_textured_results_have_no_such_figure(make_scan: MakeScan, apddm: ApddmRestorer) -> None:
+    for wish in ({"draws": None}, {"draws": None, "steps": 3}):
+        with pytest.raises(InputError):
+            denoise_with_uncertainty(make_scan((2, 8, 6)), apddm, options(**wish))
+    with pytest.raises(InputError, match="1 step"):
+        denoise_with_uncertainty(make_scan((2, 8, 6)), with_errors(apddm), options(draws=None, steps=3))
+    assert denoise_with_uncertainty(make_scan((2, 8, 6)), apddm, options(draws=None))[1].read().max() > 0
 
 
 @pytest.mark.parametrize(
@@ -155,7 +188,7 @@ def test_a_unet_refuses_what_means_nothing_to_it(
 ) -> None:
     with pytest.raises(InputError, match=names):
         denoise(make_scan((2, 8, 6)), restorer, DenoiseOptions(device="cpu", **wish))
-    with pytest.raises(InputError, match="no uncertainty"):
+    with pytest.raises(InputError, match="calibrate"):
         denoise_with_uncertainty(make_scan((2, 8, 6)), restorer, DenoiseOptions(device="cpu"))
     once = DenoiseOptions(device="cpu", steps=1, draws=1)
     assert denoise(make_scan((2, 8, 6)), restorer, once).shape == (2, 16, 12)

@@ -449,3 +449,179 @@ class TestMosaics:
         self.write(tmp_path / "a.dcm", with_csa=False)
         with pytest.raises(ReadError, match="mosaic"):
             open_scan(tmp_path / "a.dcm")
+
+
+class TestNamedMaps:
+    """Results of a fit in one reconstruction are maps with names, no diffusion weightings and no time."""
+
+    def maps(self, group: str, **names: str) -> dict[str, str]:
+        depending = " ".join(f"(<{name}>, 0)" for name in names)
+        texts = {name: f"( 3, 65 )\n<{value.replace(',', '> <')}>" for name, value in names.items()}
+        return {
+            "VisuFGOrderDescDim": "2",
+            "VisuFGOrderDesc": f"( 2 )\n(2, <FG_SLICE>, <>, 0, 0) (3, <{group}>, <>, 0, {len(names)})",
+            "VisuGroupDepVals": f"( {len(names)} )\n{depending}",
+            **texts,
+        }
+
+    @pytest.mark.parametrize("group", ["FG_DTI", "FG_ISA"])
+    @pytest.mark.parametrize("named", [True, False])
+    def test_each_map_is_a_scan(self, tmp_path: Path, group: str, named: bool) -> None:
+        stored = np.arange(6 * 30, dtype="i2").reshape(6, 6, 5)
+        more = self.maps(group, **({"VisuFGElemComment": "ADC,FA,trace"} if named else {}))
+        Reconstruction(stored, groups=((2, "FG_SLICE"), (3, group)), more=more).write(tmp_path)
+        scans = open_scan(tmp_path)
+        expected = ["ADC", "FA", "trace"] if named else ["map 1", "map 2", "map 3"]
+        for k, (scan, name) in enumerate(zip(scans, expected, strict=True)):
+            assert (scan.info.axes, scan.info.b_values) == ("zyx", None)
+            assert scan.info.name.endswith(name)
+            assert_array_equal(scan.read(), stored[2 * k : 2 * k + 2])  # the slices vary fastest
+
+
+class TestLengthsInOtherUnits:
+    @pytest.mark.parametrize(("unit", "millimetres"), [("cm", 10), ("um", 1e-3), ("m", 1e3), ("mm", 1)])
+    def test_paravision(self, tmp_path: Path, unit: str, millimetres: float) -> None:
+        more = {"VisuCoreUnits": f"( 2, 65 )\n<{unit}> <{unit}>"}
+        Reconstruction(VOXELS.astype("i2"), extent=(30.0, 24.0), more=more).write(tmp_path)
+        (scan,) = open_scan(tmp_path)
+        assert_allclose(scan.info.voxel_size[1:], np.array([24 / 6, 30 / 5]) * millimetres)
+
+    def test_what_is_no_length_is_refused(self, tmp_path: Path) -> None:
+        Reconstruction(VOXELS.astype("i2"), more={"VisuCoreUnits": "( 2, 65 )\n<ppm> <ppm>"}).write(tmp_path)
+        with pytest.raises(ReadError, match="ppm"):
+            open_scan(tmp_path)
+
+
+class TestNotDownloaded:
+    POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+
+    @pytest.mark.parametrize("name", ["a.nii.gz", "a.dcm", "a.tif", "a.nrrd", "a.mnc"])
+    def test_a_pointer_of_git_lfs(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_bytes(self.POINTER)
+        with pytest.raises(ReadError, match="git lfs pull"):
+            open_scan(tmp_path / name)
+
+    def test_a_series_of_pointers(self, tmp_path: Path) -> None:
+        write_series(tmp_path / "s")
+        (tmp_path / "s/7_1.dcm").write_bytes(self.POINTER)
+        with pytest.raises(ReadError, match="git lfs pull"):
+            open_scan(tmp_path / "s/7_1.dcm")
+
+    def test_a_link_of_git_annex_to_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "a.nii").symlink_to(tmp_path / ".git/annex/objects/x")
+        with pytest.raises(ReadError, match="git annex get"):
+            open_scan(tmp_path / "a.nii")
+
+
+class TestCoordinatesOfXarray:
+    def store(self, path: Path, zarr_format: Any, places: dict[str, Any], unit: str = "um") -> Path:
+        group = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+        names = list(places)
+        for name, values in places.items():
+            self.array(group, name, np.asarray(values, float), [name], units=unit)
+        shape = [len(values) for values in places.values()]
+        self.array(group, "image", np.arange(np.prod(shape)).reshape(shape), names)
+        self.array(group, "labels", np.array("mouse 7"), [])  # a member that is no image
+        return path
+
+    def array(self, group: Any, name: str, values: np.ndarray, names: list[str], **attributes: str) -> None:
+        if group.metadata.zarr_format == 3:
+            array = group.create_array(name, data=values, dimension_names=names)
+        else:
+            array = group.create_array(name, data=values)
+            attributes["_ARRAY_DIMENSIONS"] = names  # type: ignore[assignment]
+        array.attrs.update(attributes)
+
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+    def test_voxel_size_and_place(self, tmp_path: Path, zarr_format: Any) -> None:
+        places = {"z": [600, 1200, 1800], "y": [50, 250], "x": [400, 300, 200, 100]}
+        (scan,) = open_scan(self.store(tmp_path / "a.zarr", zarr_format, places))
+        assert_allclose(scan.info.voxel_size, (0.6, 0.2, 0.1))
+        # x runs backwards: it is turned, so that its first voxel is the one at 0.1 mm.
+        assert_allclose(scan.info.origin, (0.6, 0.05, 0.1))
+        assert_array_equal(scan.read(), np.arange(24).reshape(3, 2, 4)[:, :, ::-1])
+        assert "labels" in told(tmp_path / "a.zarr")
+
+    @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+    @pytest.mark.parametrize(("places", "unit"), [([0, 1, 5], "mm"), ([0, 0, 0], "mm"), ([0, 1, 2], "furlong")])
+    def test_places_that_say_nothing_are_told(self, tmp_path: Path, places: list[float], unit: str) -> None:
+        path = self.store(tmp_path / "a.zarr", 3, {"z": [0, 1], "y": [0, 1], "x": places}, unit)
+        assert "1 mm" in told(path)
+
+
+class TestDiffusionDirections:
+    @given(seed=st.integers(0, 10_000), mirrored=st.booleans())
+    def test_fsl_and_back(self, seed: int, mirrored: bool) -> None:
+        from scipy.spatial.transform import Rotation
+
+        from napari_micromri.io.nifti_sidecars import sidecar_texts
+        from napari_micromri.scan import ScanInfo
+
+        rng = np.random.default_rng(seed)
+        axes = Rotation.random(rng=rng).as_matrix() * [1, 1, -1 if mirrored else 1]
+        directions = rng.normal(size=(4, 3))
+        directions /= np.linalg.norm(directions, axis=1)[:, None]
+        info = ScanInfo(name="a", axes="bzyx", voxel_size=(1, 1, 1), b_directions=tuple(map(tuple, directions)))
+        affine = np.eye(4)
+        affine[:3, :3] = axes * [0.1, 0.2, 0.6]
+        text = sidecar_texts(info, affine)[1]
+        assert text is not None
+        written = np.array([[float(word) for word in line.split()] for line in text.splitlines()])
+        # By FSL's description: voxel axes, and the first is reversed unless the image is stored "radiologically",
+        # with a negative determinant.
+        along = np.array([axes[:, k] @ directions.T for k in range(3)])
+        assert_allclose(written, along * [[1 if mirrored else -1], [1], [1]], atol=1e-6)
+
+    def test_dicom_counts_to_left_and_posterior(self, tmp_path: Path) -> None:
+        gradients = [[0.0, 0, 0], [1.0, 0, 0], [0, 0.6, 0.8]]
+        for k, gradient in enumerate(gradients):
+            diffusion = {"DiffusionBValue": 0.0 if k == 0 else 800.0, "DiffusionGradientOrientation": gradient}
+            where = {"ImagePositionPatient": [0, 0, 0], "InstanceNumber": k + 1, "AcquisitionNumber": k + 1}
+            write(tmp_path / f"{k}.dcm", VOXELS[k], **diffusion, **where)
+        (scan,) = open_scan(tmp_path)
+        assert (scan.info.axes, scan.info.b_values) == ("bzyx", (0, 800, 800))
+        assert_allclose(scan.info.b_directions, [[0, 0, 0], [-1, 0, 0], [0, -0.6, 0.8]])
+        assert_array_equal(scan.read()[:, 0], VOXELS[:3])
+
+
+class TestTimeStep:
+    @pytest.mark.parametrize("ending", [".ome.zarr", ".nii.gz"])
+    @pytest.mark.parametrize("step", [2.5, None])
+    def test_kept(self, tmp_path: Path, make_scan: Callable[..., Scan], ending: str, step: float | None) -> None:
+        from napari_micromri.io import save_scan
+
+        path = save_scan(make_scan((2, 3, 6, 6), "tzyx", time_step=step), tmp_path / f"a{ending}")
+        assert open_scan(path)[0].info.time_step == step
+
+    @pytest.mark.parametrize(("unit", "seconds"), [("second", 2.5), ("millisecond", 0.0025)])
+    def test_units_of_ome_zarr(self, tmp_path: Path, unit: str, seconds: float) -> None:
+        group = zarr.open_group(tmp_path / "a.ome.zarr", mode="w", zarr_format=3)
+        group.create_array("0", data=np.zeros((2, 3, 4, 5), "u2"))
+        axes: list[dict[str, str]] = [{"name": "t", "type": "time", "unit": unit}]
+        axes += [{"name": name, "type": "space", "unit": "millimeter"} for name in "zyx"]
+        scale = {"type": "scale", "scale": [2.5, 0.6, 0.1, 0.1]}
+        image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": [scale]}]}
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
+        assert open_scan(tmp_path / "a.ome.zarr")[0].info.time_step == pytest.approx(seconds)
+
+
+class TestWhatIsLostOrDoubled:
+    """Whatever is missing or copied: what is left is right, and the rest is told."""
+
+    @given(lost=st.sets(st.integers(0, 5), max_size=5))
+    def test_missing_pieces(self, lost: set[int]) -> None:
+        import tempfile
+        from pathlib import Path
+
+        values = np.arange(1, 25, dtype="u2").reshape(6, 2, 2)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.zarr"
+            zarr.create_array(path, data=values, chunks=(1, 2, 2))
+            for k in lost:
+                shutil.rmtree(path / f"c/{k}")
+            (scan,) = open_scan(path)
+            left = [k for k in range(6) if k not in lost]
+            assert_array_equal(scan.read()[left], values[left])
+            text = " ".join(scan.info.warnings)
+            assert (f"{len(lost)} of 6" in text) == bool(lost)

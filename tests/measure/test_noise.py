@@ -56,7 +56,7 @@ def test_sigma_and_snr_are_found(image, method: str, snr: int) -> None:
     found = [estimate_noise(rician(image(), 1 / snr, seed)) for seed in range(3)]
     assert {e.method for e in found} == {method}
     assert np.mean([e.sigma for e in found]) == pytest.approx(1 / snr, rel=0.03)
-    assert all(e.sigma == pytest.approx(1 / snr, rel=0.06) for e in found)
+    assert all(e.sigma == pytest.approx(1 / snr, rel=0.08) for e in found)
     assert np.mean([e.snr for e in found]) == pytest.approx(snr, rel=0.12)
 
 

@@ -159,14 +159,16 @@ def test_a_run_passes_on_what_was_asked_for(make_scan, monkeypatch, tmp_path):
         assert how["keep_finished"]
 
 
-def test_the_uncertainty_is_a_layer_of_its_own_below_the_result(make_scan):
+@pytest.mark.parametrize(("draws", "of"), [(8, "SD"), (None, "90 % of errors"), (1, "90 % of errors")])
+def test_the_uncertainty_is_a_layer_of_its_own_below_the_result(make_scan, draws, of):
     scan = make_scan(name="fast")
     spread = finer(scan, np.linspace(0, 5, 3 * 48 * 40).reshape(3, 48, 40))
     result = DenoiseResult(finer(scan, np.zeros((3, 48, 40))), uncertainty=spread, uncertainty_limit=4.5)
     layers = [
-        Image(data, **attributes) for data, attributes, _ in result_layers(request_of_layer(as_layer(scan)), result)
+        Image(data, **attributes)
+        for data, attributes, _ in result_layers(replace(request_of_layer(as_layer(scan)), draws=draws), result)
     ]
-    assert [layer.name for layer in layers] == ["fast [unet-default] uncertainty (SD)", "fast [unet-default]"]
+    assert [layer.name for layer in layers] == [f"fast [unet-default] uncertainty ({of})", "fast [unet-default]"]
     assert (layers[0].colormap.name, layers[0].visible, layers[0].contrast_limits) == ("inferno", False, [0, 4.5])
     assert layers[0].units == layers[1].units
     np.testing.assert_allclose(layers[0].scale, layers[1].scale)

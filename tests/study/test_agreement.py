@@ -13,7 +13,7 @@ from napari_micromri.errors import StudyError
 from napari_micromri.io import open_scan
 from napari_micromri.scan import Scan
 from napari_micromri.simulation.acquisition import simulate_fast_scan
-from napari_micromri.study.agreement import alignment, compare
+from napari_micromri.study.agreement import alignment, compare, stated_shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.study.model import PairReport
 
+Offset = tuple[float, float]
 REAL = {"mouse": "t2w_mouse_trunk/mouse_trunk_T2w.nii.gz", "rat": "t2w_rat_head/rat_head_T2w.nii.gz"}
 MOUSE, RAT = REAL.values()
 
@@ -80,6 +81,31 @@ class TestRealScans:
         np.testing.assert_allclose(pixels, planted, atol=0.05)
         assert alignment(report, lr.info.voxel_size) == report.shift
         assert any("undone" in text for text in warnings(report)) == (max(np.abs(planted)) > 0.5)
+
+    @pytest.mark.parametrize(
+        ("planted", "stated", "undone"),
+        [
+            ((0.06, 0.0), (0.06, 0.0), (0.06, 0.0)),  # too little to be believed by the pixels alone
+            ((0.4, -0.3), (0.4, -0.3), (0.4, -0.3)),
+            ((0.0, 0.0), (0.5, 0.5), (0.0, 0.0)),  # a file that means something else by its position
+        ],
+    )
+    def test_headers_are_exact_where_the_pixels_agree(
+        self,
+        real: dict[str, Scan],
+        planted: tuple[float, float],
+        stated: tuple[float, float],
+        undone: tuple[float, float],
+    ) -> None:
+        hr = real["mouse"]
+        moved = np.stack([np.fft.ifft2(fourier_shift(np.fft.fft2(s), 2 * np.array(planted))) for s in hr.data])
+        lr = fast(Scan(np.abs(moved).astype(np.float32), hr.info))
+        size = np.array(lr.info.voxel_size[1:])
+        z, y, x = lr.info.origin
+        off = stated * size
+        lr = Scan(lr.data, replace(lr.info, origin=(z, y - off[0], x - off[1])))
+        found = alignment(compare(lr, hr), lr.info.voxel_size, stated_shift(lr, hr))
+        np.testing.assert_allclose(found / size, undone, atol=1e-6)
 
     @pytest.mark.parametrize(("name", "snr"), [("mouse", 15.0), ("rat", 4.0)])
     @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from napari_micromri.study.store import Study
 from napari_micromri.training.config import TrainConfig, parse_config
 from napari_micromri.training.data import TrainingData
 from napari_micromri.training.engine.methods import new_network
+from napari_micromri.training.events import Epoch, Metrics
 from napari_micromri.training.run import read_run
 from napari_micromri.tuning import memory
 from napari_micromri.tuning.latency import seconds_per_slice
@@ -210,6 +211,18 @@ def test_a_fault_of_the_program_fails_the_trial_and_stands_in_its_log(
     with pytest.raises(FailedTrial, match="ZeroDivisionError: a bug"):
         made.train(made.trial())
     assert "Traceback" in (made.tuning.folder.runs / "trial-0000" / "log.txt").read_text()
+
+
+def test_an_epoch_that_is_trained_again_keeps_the_figure_that_others_were_compared_with(
+    bench: Callable[..., Bench],
+) -> None:
+    made = bench()
+    run, reached = TrialRun(made.tuning, made.trial(), made.workplace), {"mae": 0.1, "psnr": 20.0, "ssim": 0.7}
+    for mse in (0.5, 0.4):
+        figures = Metrics(loss=mse, mse=mse, **reached)
+        known: dict[str, Any] = {"validation": figures, "baseline": figures, "best": True}
+        run._report(Epoch(epoch=1, train_loss=mse, learning_rate=0.1, seconds=1, **known))
+    assert made.frozen(0).intermediate_values == {1: 0.5}
 
 
 def test_a_trial_that_needs_more_memory_than_there_is_is_not_begun(

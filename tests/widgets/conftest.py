@@ -23,6 +23,7 @@ class Entry:
     parameters: int = 590_000
     most_steps: int = 1
     takes_noise: bool = False
+    has_errors: bool = False
 
 
 class Denoiser:

@@ -203,6 +203,29 @@ def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoi
     assert (sampling.number.value(), sampling.steps) == (1, 1)
 
 
+@pytest.fixture
+def sure(monkeypatch, make_entry, denoiser):
+    entries = [make_entry(), make_entry("sure", "apddm", most_steps=50, has_errors=True)]
+    monkeypatch.setattr("napari_micromri.widgets.shared.model_chooser.available_models", lambda: entries)
+
+
+def test_errors_are_shown_for_models_that_know_them_in_one_step(sure, viewer, dock, qtbot, make_scan):
+    add(viewer, make_scan())
+    dock.form.more.setChecked(True)
+    assert not dock.form.errors.isVisible()
+    dock.form.errors.setChecked(True)
+    run(qtbot, dock)
+    assert len(viewer.layers) == 2
+    dock.form.model.setCurrentIndex(1)
+    assert dock.form.errors.isVisible()
+    run(qtbot, dock)
+    assert viewer.layers[-2].name == "test scan [sure] uncertainty (90 % of errors)"
+    dock.form.sampling.slider.setValue(4)
+    assert not dock.form.errors.isVisible()
+    run(qtbot, dock)
+    assert len(viewer.layers) == 5
+
+
 def test_the_uncertainty_is_saved_beside_the_streamed_result(apddm, viewer, dock, denoiser, qtbot, make_scan, tmp_path):
     add(viewer, make_scan())
     dock.form.model.setCurrentIndex(1)

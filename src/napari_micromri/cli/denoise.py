@@ -73,6 +73,12 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="also denoise what is no magnitude image, such as a phase image"
     )
+    parser.add_argument(
+        "--uncertainty",
+        metavar="FILE",
+        help="write here, pixel by pixel, the width that 90 %% of the errors lie within; with several draws the "
+        "standard deviation over them",
+    )
     _add_sampling(parser)
     denoise_many.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print what was done as one object")
@@ -83,7 +89,6 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("diffusion models (APDDM) only")
     group.add_argument("--steps", type=int, metavar="N", help="from 1, faithful (default), to more texture")
     group.add_argument("--draws", type=int, metavar="K", help="random draws per slice, whose mean is the result")
-    group.add_argument("--uncertainty", metavar="FILE", help="write the standard deviation over the draws here")
     group.add_argument("--eta", type=float, metavar="0-1", help="share of noise per step (default 1 for several draws)")
     group.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same draws (default 0)")
 
@@ -135,7 +140,11 @@ def run(options: argparse.Namespace) -> int:
     shape = " × ".join(str(size) for size in result.shape)
     print(f"Wrote {written} ({shape}) in {seconds:.1f} s with {options.model}")
     if options.uncertainty is not None:
-        print(f"Wrote {options.uncertainty}, the standard deviation over {options.draws} draws")
+        several = (options.draws or 1) > 1
+        what = (
+            f"the standard deviation over {options.draws} draws" if several else "within which 90 % of the errors lie"
+        )
+        print(f"Wrote {options.uncertainty}, {what}")
     print(f"Trust: {trust.verdict}")
     print(trust.sentence)
     for warning in trust.warnings:

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_micromri.cli.ivim import add_b_values
-from napari_micromri.errors import JobError
-from napari_micromri.runs.events import Failed, Stopped
 
 if TYPE_CHECKING:
     import argparse
 
     from napari_micromri.cli.console import Commands
     from napari_micromri.ivim.simulation import Simulated
-    from napari_micromri.ivim.training_job import IvimTrainingFolder
 
 
 def add_to(commands: Commands) -> None:
@@ -76,8 +73,9 @@ def make_phantom(options: argparse.Namespace) -> Simulated:
 def run_train(options: argparse.Namespace) -> int:
     """Make the folder, and train here or in the background."""
     from napari_micromri.cli.ivim import given_b_values
+    from napari_micromri.cli.train import work_on
     from napari_micromri.ivim.estimators.learning import LearningSettings
-    from napari_micromri.ivim.training_job import create_training
+    from napari_micromri.ivim.training_job import IVIM_TRAINING, create_training
 
     names = ("epochs", "batch", "learning_rate", "alpha", "rounds", "seed")
     chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
@@ -85,26 +83,7 @@ def run_train(options: argparse.Namespace) -> int:
     scans = [{"path": str(Path(path).resolve()), "b_values": b_values} for path in options.scans]
     settings = LearningSettings(method=options.method, **chosen)
     folder = create_training(scans, options.run_folder, settings, overwrite=options.overwrite)
-    return work(folder, detach=options.detach)
-
-
-def work(folder: IvimTrainingFolder, *, detach: bool) -> int:
-    """Train in a folder that is ready."""
-    from napari_micromri.cli.program import INTERRUPTED
-    from napari_micromri.cli.train import show
-    from napari_micromri.ivim.training_job import run_ivim_training, words
-    from napari_micromri.runs.process import start_job
-    from napari_micromri.runs.record import stop_on_signals
-
-    if detach:
-        start_job(folder)
-        print(f"Training continues in the background. Watch it with: micromri watch {folder.path}")
-        return 0
-    with stop_on_signals() as should_stop:
-        ending = show(run_ivim_training(folder, should_stop), words)
-    if isinstance(ending, Failed):
-        raise JobError(ending.message)
-    return INTERRUPTED if isinstance(ending, Stopped) else 0
+    return work_on(IVIM_TRAINING, folder, detach=options.detach)
 
 
 def run_simulate(options: argparse.Namespace) -> int:

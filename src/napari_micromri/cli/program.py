@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from napari_micromri import __version__
 from napari_micromri.cli import (
+    calibrate,
     convert,
     denoise,
     dsq,
@@ -48,6 +49,7 @@ COMMANDS = (
     study,
     train,
     runs,
+    calibrate,
     tune,
     tune_report,
     denoise,

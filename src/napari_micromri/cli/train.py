@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_micromri.cli.console import Commands
+    from napari_micromri.runs.folder import JobFolder
     from napari_micromri.runs.kinds import JobKind
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.folder import RunFolder
@@ -99,15 +100,21 @@ def run_resume(options: argparse.Namespace) -> int:
 
 
 def _resume_job(kind: JobKind, options: argparse.Namespace) -> int:
-    from napari_micromri.runs.process import start_job
-    from napari_micromri.runs.record import reopen_job, stop_on_signals
+    from napari_micromri.runs.record import reopen_job
 
     job = kind.reader(options.run_folder).read()
     reopen_job(job)
-    folder = job.folder_of(job.path)
-    if options.detach:
+    return work_on(kind, job.folder_of(job.path), detach=options.detach)
+
+
+def work_on(kind: JobKind, folder: JobFolder, *, detach: bool) -> int:
+    """Work on a job of any kind whose folder is ready, here or in the background."""
+    from napari_micromri.runs.process import start_job
+    from napari_micromri.runs.record import stop_on_signals
+
+    if detach:
         start_job(folder)
-        return _say_where(options.run_folder)
+        return _say_where(str(folder.path))
     ending: Event | None = None
     with stop_on_signals() as should_stop:
         ending = show(kind.run(folder, should_stop), kind.words)

@@ -82,14 +82,16 @@ def denoise_with_uncertainty(
     should_stop: ShouldStop = never,
     keep_finished: bool = False,
 ) -> tuple[Scan, Scan]:
-    """Denoise a scan with a diffusion model and say how much its draws differ.
+    """Denoise a scan and say how far off the result may be.
 
-    Parameters and errors are those of `denoise`; ``options.draws`` is at least 2.
+    Parameters and errors are those of `denoise`; the model says how large its errors are
+    (`napari_micromri.nn.error_table`), or makes several draws.
 
     Returns
     -------
     tuple
-        The mean of the draws and their standard deviation (ddof = 0), both in the input's own units.
+        The result, and the half width that 90 % of the errors lie within; with several draws their mean and their
+        standard deviation (ddof = 0). Both in the input's own units.
     """
     run = DenoiseRun(scan, model, options or DenoiseOptions(), uncertainty=True)
     result, uncertainty = _into_memory(run, progress, should_stop, keep_finished)
@@ -111,8 +113,8 @@ def denoise_to_file(
     """Denoise a scan into a file; into OME-Zarr slice by slice, so that neither scan need fit in memory.
 
     A NIfTI file, and an OME-Zarr whose slices don't lie along its last two axes, are made in memory first. With a path
-    for the ``uncertainty`` the standard deviation over the draws is written there. Parameters and errors are those of
-    `denoise` and `napari_micromri.io.save_scan`; each file is written whole or not at all.
+    for the ``uncertainty`` the second scan of `denoise_with_uncertainty` is written there. Parameters and errors are
+    those of `denoise` and `napari_micromri.io.save_scan`; each file is written whole or not at all.
     """
     from napari_micromri.io import save_scan
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class DenoiseRun:
     """One run over one scan; ``stream`` gives the slices as they are done.
 
-    With ``uncertainty`` each batch comes with a second array, the standard deviation over the draws.
+    With ``uncertainty`` each batch comes with a second array: the width that most errors stay within, or with several
+    draws the standard deviation over them.
     """
 
     def __init__(
@@ -84,8 +85,11 @@ class DenoiseRun:
     @property
     def uncertainty_info(self) -> ScanInfo:
         """What the uncertainty map says of itself."""
-        step = {"step": "uncertainty", "of": "standard deviation over the draws (ddof = 0)"}
-        info = self.info.with_step(step)
+        errors = self._core.errors
+        of = "standard deviation over the draws (ddof = 0)"
+        if errors is not None:
+            of = f"half width that {errors.coverage:.0%} of the errors lie within"
+        info = self.info.with_step({"step": "uncertainty", "of": of})
         return replace(info, name=f"{info.name} uncertainty")
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_micromri.inference.options import DenoiseOptions
+    from napari_micromri.nn.error_table import ErrorTable
     from napari_micromri.nn.restorer import Restorer
     from napari_micromri.progress import ShouldStop
 
@@ -58,7 +59,7 @@ def stopping(model: Restorer, should_stop: ShouldStop) -> Iterator[None]:
 LEAST_STRENGTH, MOST_STRENGTH = 0.25, 4.0
 
 
-def resolve_sampling(model: Restorer, options: DenoiseOptions, *, uncertainty: bool) -> Sampling | None:
+def resolve_sampling(model: Restorer, options: DenoiseOptions) -> Sampling | None:
     """Fill in what was left open; None for a model that knows neither steps nor draws.
 
     Raises
@@ -67,7 +68,7 @@ def resolve_sampling(model: Restorer, options: DenoiseOptions, *, uncertainty: b
         The model can't do what was asked for, or it makes no sense.
     """
     if not isinstance(model, SamplingRestorer):
-        _refuse_choices(model, options, uncertainty)
+        _refuse_choices(model, options)
         return None
     draws = 1 if options.draws is None else options.draws
     steps = options.steps
@@ -77,7 +78,7 @@ def resolve_sampling(model: Restorer, options: DenoiseOptions, *, uncertainty: b
     if eta is None:
         eta = ETA_FOR_DRAWS if draws > 1 else 0.0
     sampling = Sampling(steps=steps, draws=draws, eta=eta, seed=options.seed or 0)
-    _check(model, sampling, uncertainty)
+    _check(model, sampling)
     return sampling
 
 
@@ -105,13 +106,36 @@ def resolve_noise(model: Restorer, options: DenoiseOptions) -> Noise:
     return Noise(options.noise, options.strength)
 
 
-def _refuse_choices(model: Restorer, options: DenoiseOptions, uncertainty: bool) -> None:
+def resolve_errors(model: Restorer, sampling: Sampling | None) -> ErrorTable | None:
+    """Give the table that says how large errors are; None where the spread of several draws says it.
+
+    Raises
+    ------
+    InputError
+        Nothing says it.
+    """
+    if sampling is not None and sampling.draws > 1:
+        return None
+    name, errors = model.spec.name, model.spec.errors
+    if sampling is not None and sampling.steps > 1:
+        raise InputError(
+            f"How large the errors of '{name}' are is known for one step, and for several draws from their spread. "
+            "Take 1 step, or at least 2 draws, better 8."
+        )
+    if errors is None:
+        raise InputError(
+            f"'{name}' doesn't say how large its errors are. Measure them with 'micromri calibrate', or choose another "
+            "model."
+        )
+    return errors
+
+
+def _refuse_choices(model: Restorer, options: DenoiseOptions) -> None:
     chosen = {
         "steps": options.steps not in (None, 1),
         "draws": options.draws not in (None, 1),
         "eta": options.eta is not None,
         "seed": options.seed is not None,
-        "uncertainty": uncertainty,
     }
     names = [name for name, asked in chosen.items() if asked]
     if names:
@@ -121,7 +145,7 @@ def _refuse_choices(model: Restorer, options: DenoiseOptions, uncertainty: bool)
         )
 
 
-def _check(model: SamplingRestorer, sampling: Sampling, uncertainty: bool) -> None:
+def _check(model: SamplingRestorer, sampling: Sampling) -> None:
     if not 1 <= sampling.steps <= model.most_steps:
         raise InputError(f"'{model.spec.name}' takes 1 to {model.most_steps} steps, not {sampling.steps}.")
     if not 1 <= sampling.draws <= MOST_DRAWS:
@@ -130,7 +154,5 @@ def _check(model: SamplingRestorer, sampling: Sampling, uncertainty: bool) -> No
         raise InputError(f"The share of noise (eta) lies between 0 and 1, not at {sampling.eta:g}.")
     if not 0 <= sampling.seed < 2**63:
         raise InputError(f"A seed is a whole number from 0 to 2^63 - 1, not {sampling.seed}.")
-    if uncertainty and sampling.draws < 2:
-        raise InputError("The uncertainty is the spread of several draws. Ask for at least 2 draws, better 8.")
     if sampling.draws > 1 and sampling.steps == 1:
         raise InputError("In one step all draws are alike. Take at least 2 steps for several draws.")

@@ -17,7 +17,8 @@ from napari_micromri.inference.devices import (
 )
 from napari_micromri.inference.domain import split_spikes
 from napari_micromri.inference.plan import fill_gaps
-from napari_micromri.inference.sampling import resolve_noise, resolve_sampling
+from napari_micromri.inference.sampling import resolve_errors, resolve_noise, resolve_sampling
+from napari_micromri.nn.error_table import noise_and_scale
 from napari_micromri.nn.restorer import SamplingRestorer
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_micromri.inference.options import DenoiseOptions
+    from napari_micromri.nn.error_table import ErrorTable
     from napari_micromri.nn.restorer import Restorer
 
     Images = NDArray[np.float32]
@@ -50,7 +52,8 @@ class SliceDenoiser:
         if options.tile is not None and options.tile < SMALLEST_TILE:
             raise InputError(f"A tile has at least {SMALLEST_TILE} pixels along a side, not {options.tile}.")
         self.model, self.uncertainty = model, uncertainty
-        self.sampling = resolve_sampling(model, options, uncertainty=uncertainty)
+        self.sampling = resolve_sampling(model, options)
+        self.errors = resolve_errors(model, self.sampling) if uncertainty else None
         self.noise = resolve_noise(model, options)
         self.device = resolve_device(options.device)
         self.dtype = resolve_precision(options.precision, self.device)
@@ -90,8 +93,9 @@ class SliceDenoiser:
         Returns
         -------
         list
-            The denoised slices and, with ``uncertainty``, their standard deviation over the draws. None when memory ran
-            out: then `slices_at_once` gives fewer from now on.
+            The denoised slices and, with ``uncertainty``, the width that most errors stay within, or the standard
+            deviation over the draws where there are several. None when memory ran out: then `slices_at_once` gives
+            fewer from now on.
         """
         filled, gaps = fill_gaps(slices)
         tame, spikes = split_spikes(filled)
@@ -111,6 +115,8 @@ class SliceDenoiser:
                 f"The model '{self.model.spec.name}' gives values for this scan that are no numbers: it is damaged, or "
                 "the scan's values are too large. Choose another model, or scale the scan."
             )
+        if self.errors is not None:
+            images.append(self._widths(self.errors, tame, images[0]))
         if spikes is not None:
             images[0] = np.where(self._fine(spikes), self._fine(filled), images[0])
         if gaps is not None:
@@ -123,6 +129,15 @@ class SliceDenoiser:
             pass  # it was given less memory, until `denoise` gives up
         image_found: Images = found[0][0]
         return image_found
+
+    def _widths(self, errors: ErrorTable, slices: Images, results: Images) -> Images:
+        normalisation = self.model.spec.normalisation
+        return np.stack(
+            [
+                errors.width(result, *noise_and_scale(fast, normalisation))
+                for fast, result in zip(slices, results, strict=True)
+            ]
+        )
 
     def _fine(self, slices: NDArray[np.generic]) -> NDArray[np.generic]:
         factor = self.model.spec.factor
@@ -139,7 +154,7 @@ class SliceDenoiser:
             return [self.model.restore(given, self._tile, self.noise)]
         at_once = self._images_at_once(*given.shape[-2:])
         sampled = self.model.sample(given, self.sampling, numbers, tile=self._tile, at_once=at_once, noise=self.noise)
-        return [sampled.image, sampled.spread] if self.uncertainty else [sampled.image]
+        return [sampled.image, sampled.spread] if self.sampling.draws > 1 and self.uncertainty else [sampled.image]
 
     def _images_at_once(self, height: int, width: int) -> int:
         if self._size is None:

@@ -1,9 +1,11 @@
 """Noise of a magnitude image: sigma of the Gaussian noise in each channel of the complex signal.
 
-Two ways, tried in this order on each slice. Where there is a background of pure noise it is Rayleigh distributed, and
-``sigma^2 = mean(m^2) / 2``. Where there is none (a masked or tightly cropped scan, several coils combined), the noise
-is what second differences along both axes leave over, with its spread corrected for Rician statistics at low signal
-after Koay and Basser (2006).
+Two ways are combined on each slice. Where there is a background of pure noise, it is Rayleigh distributed, and its mean
+tells sigma; its darkest fifth counts, since ghosts and ringing only ever add to it. Everywhere the noise is what second
+differences along both axes leave over, with its spread corrected for Rician statistics at low signal after Koay and
+Basser (2006); filtered noise hides from them, and structures add to them. Where they find somewhat less than the
+background, a faint signal in it is more likely than a filter, and they count. Without a background (a masked or tightly
+cropped scan, several coils combined) second differences stand alone.
 """
 
 from __future__ import annotations
@@ -25,6 +27,15 @@ Method = Literal["background", "detail", "none"]
 
 WINDOW = 9
 MIN_BACKGROUND, MIN_FRACTION = 400, 0.03
+DARKEST = 0.2
+"""Part of the background's windows that stands for all of it, as a quantile of their means."""
+
+FILTERED = 0.8
+"""Second differences that find less than this part of the background's noise see filtered noise."""
+
+IN_AIR = 0.9
+"""Second differences may find so little of pure noise: they see less where means lie by chance just above its own."""
+
 RAYLEIGH_MEAN = float(np.sqrt(np.pi / 2))
 RAYLEIGH_RATIO = float(np.sqrt(np.pi / (4 - np.pi)))
 """Mean over standard deviation of Rayleigh noise, 1.913."""
@@ -117,13 +128,20 @@ def _estimate_slice(image: NDArray[np.float64]) -> NoiseEstimate:
     if valid.sum() < 9:
         return NoiseEstimate(0.0, float("nan"), "none")
     image = np.where(valid, image, 0.0)
-    sigma, method = _background_sigma(image, valid), "background"
-    if sigma is None:
-        sigma, method = _detail_sigma(image, valid), "detail"
+    background = _background_sigma(image, valid)
+    sigma = _detail_sigma(image, valid) if background is None else _agreed_sigma(image, valid, background)
     if sigma is None:
         return NoiseEstimate(0.0, float("nan"), "none")
     snr = _signal(image, valid, sigma) / sigma if sigma > 0 else float("inf")
-    return NoiseEstimate(sigma, snr, "background" if method == "background" else "detail")
+    return NoiseEstimate(sigma, snr, "detail" if background is None else "background")
+
+
+def _agreed_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_], background: float) -> float:
+    """Hold the background's sigma against what second differences find."""
+    detail = _detail_sigma(image, valid)
+    if detail is None or detail < FILTERED * background:
+        return background
+    return min(background, detail / IN_AIR)
 
 
 def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> float | None:
@@ -135,7 +153,9 @@ def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> f
     usable = valid & (coverage > 0.6)
     if usable.sum() < MIN_BACKGROUND:
         return None
-    # Chance alone moves a window's mean by about 4 x 0.52 / 9 of the expected mean: a quarter.
+    # Chance alone moves a window's mean by 0.52 / 9 of the expected mean: by four times that, a quarter, at most.
+    chance = 1 / (RAYLEIGH_RATIO * WINDOW)
+    below = 1 + float(special.ndtri(DARKEST)) * chance
     level = float(np.quantile(local[usable], 0.005))
     chosen = usable
     for _ in range(20):
@@ -149,7 +169,8 @@ def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> f
     values = image[chosen]
     if values.size < max(MIN_BACKGROUND, MIN_FRACTION * valid.sum()) or not _is_rayleigh(values):
         return None
-    return level / RAYLEIGH_MEAN
+    darkest = float(np.quantile(local[chosen], DARKEST)) / below
+    return min(level, darkest) / RAYLEIGH_MEAN
 
 
 def _is_rayleigh(values: NDArray[np.float64]) -> bool:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from napari_micromri.errors import ModelError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.nn.error_table import ErrorTable
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.simulation.resampling import Upsampling
 
@@ -65,6 +66,8 @@ class ModelSpec(BaseModel):
         How slices come to the grid of the result before the network sees them.
     provenance
         JSON-like: data, split, seeds, versions, time.
+    errors
+        How large the errors of its results are, where that was measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +79,7 @@ class ModelSpec(BaseModel):
     upsampling: Upsampling = "sinc"
     normalisation: Normalisation = Normalisation()
     provenance: dict[str, Any] = Field(default_factory=dict)
+    errors: ErrorTable | None = None
     card: ModelCard
 
 

@@ -33,6 +33,8 @@ class ModelEntry:
     """How many steps the model may take; 1 for all but diffusion models."""
     takes_noise: bool = False
     """Whether the model is told the noise, so that its strength can be chosen."""
+    has_errors: bool = False
+    """Whether the model says how large its errors are."""
 
 
 def available_models() -> list[ModelEntry]:
@@ -70,6 +72,7 @@ def describe_model(path: Path | str) -> ModelEntry:
         parameters,
         most_steps=family.most_steps(spec.config) if family is not None else 1,
         takes_noise=family is not None and family.takes_noise(spec.config),
+        has_errors=spec.errors is not None,
     )
 
 

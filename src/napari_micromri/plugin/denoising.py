@@ -46,8 +46,8 @@ class DenoiseRequest:
     residual
         Also give input - result.
     strength, steps, draws, uncertainty
-        For diffusion models: see `napari_micromri.inference.DenoiseOptions`; ``uncertainty`` also gives the standard
-        deviation over the draws, streamed to a file beside ``path`` where there is one.
+        See `napari_micromri.inference.DenoiseOptions`; ``uncertainty`` also gives the width that 90 % of the errors lie
+        within, or the standard deviation over several draws, streamed to a file beside ``path`` where there is one.
     keep_finished
         When stopped, keep the slices that are done.
     anyway
@@ -82,7 +82,7 @@ class DenoiseRequest:
 class DenoiseResult:
     """What a run gives: the denoised scan, how far it can be trusted, and, where asked for, more scans to show.
 
-    ``residual`` is what was removed, ``uncertainty`` the standard deviation over the draws, each with its limit.
+    ``residual`` is what was removed, ``uncertainty`` how far off the result may be, each with its limit.
     """
 
     scan: Scan
@@ -192,7 +192,8 @@ def result_layers(request: DenoiseRequest, result: DenoiseResult) -> list[LayerD
     if result.uncertainty is not None:
         limits = (0.0, result.uncertainty_limit)
         data, attributes, kind = scan_to_layer(result.uncertainty, placement=placement, contrast_limits=limits)
-        look = {"name": f"{name} uncertainty (SD)", "colormap": "inferno", "visible": False}
+        of = "SD" if request.draws is not None and request.draws > 1 else "90 % of errors"
+        look = {"name": f"{name} uncertainty ({of})", "colormap": "inferno", "visible": False}
         layers.insert(-1, (data, attributes | look, kind))
     return layers
 

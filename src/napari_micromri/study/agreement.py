@@ -34,6 +34,9 @@ MIN_SHIFT, MAX_SHIFT, MAX_SPREAD = 0.1, 2.0, 0.5
 """In LR pixels: shifts below the first aren't worth a correction, above the second or spread wider than the third not
 trusted."""
 
+LEAST_STATED = 1e-3
+"""In LR pixels: headers that differ by less say the same."""
+
 SATURATED = 1e-3
 """More pixels than this part at exactly the highest value are cut off."""
 
@@ -83,15 +86,29 @@ def compare(lr: Scan, hr: Scan) -> PairReport:
     return _with(report, [*header, *findings, *seen])
 
 
-def alignment(report: PairReport, lr_voxel_size: tuple[float, ...]) -> tuple[float, float]:
-    """Give the (y, x) shift in mm that reading should undo: the measured one when it matters and can be trusted."""
+def alignment(
+    report: PairReport, lr_voxel_size: tuple[float, ...], stated: tuple[float, float] = (0.0, 0.0)
+) -> tuple[float, float]:
+    """Give the (y, x) shift in mm that reading should undo, when it matters and the measured one can be trusted.
+
+    Where headers and pixels agree, that is the one by the headers, ``stated``, which is exact. Where they don't, the
+    pixels are believed: files disagree on what a position means.
+    """
     pixels = np.abs(np.array(report.shift) / lr_voxel_size[-2:])
     trusted = (
         not any(finding.error for finding in report.findings)
         and bool((pixels < MAX_SHIFT).all())
         and report.shift_spread <= MAX_SPREAD * min(lr_voxel_size[-2:])
     )
+    if trusted and (np.abs(np.subtract(report.shift, stated) / lr_voxel_size[-2:]) < MIN_SHIFT).all():
+        return stated if np.abs(np.divide(stated, lr_voxel_size[-2:])).max() >= LEAST_STATED else (0.0, 0.0)
     return report.shift if trusted and float(pixels.max()) >= MIN_SHIFT else (0.0, 0.0)
+
+
+def stated_shift(lr: Scan, hr: Scan) -> tuple[float, float]:
+    """Give by how much, (y, x) in mm, the content of LR lies off that of HR by their headers, edge laid to edge."""
+    y, x = (edges_in(hr, hr.info) - edges_in(lr, hr.info))[1:].mean(axis=1)
+    return float(y), float(x)
 
 
 def check_comparable(lr: Scan, hr: Scan) -> None:

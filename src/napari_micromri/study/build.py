@@ -13,7 +13,7 @@ import numpy as np
 from napari_micromri.errors import CancelledError, MicroMRIError, StudyError, describe_os_error
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
-from napari_micromri.study.agreement import alignment, check_comparable, compare
+from napari_micromri.study.agreement import alignment, check_comparable, compare, stated_shift
 from napari_micromri.study.model import Image, Pair
 from napari_micromri.study.origins import Existing, check_unchanged, identity, identity_of, sources_of
 from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation
@@ -214,7 +214,7 @@ def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _R
         session=planned.session,
         lr=_image(lr),
         hr=_image(hr),
-        shift=alignment(report, lr.info.voxel_size),
+        shift=alignment(report, lr.info.voxel_size, stated_shift(lr, hr)),
         report=report,
         quality=measure_slices(lr.data, hr.data),
         sources=sources,

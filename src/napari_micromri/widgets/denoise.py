@@ -123,6 +123,7 @@ class DenoiseWidget(Dock):
             axis=len(axes) > 1,
             most_steps=model.most_steps if model is not None else 1,
             takes_noise=model is not None and model.takes_noise,
+            has_errors=model is not None and model.has_errors,
         )
         state = DockState(
             has_layers=bool(self.layers.layers),
@@ -214,7 +215,7 @@ class DenoiseWidget(Dock):
             steps=self.form.sampling.steps,
             draws=self.form.sampling.draws,
             eta=self.form.sampling.eta,
-            uncertainty=self.form.sampling.wants_map,
+            uncertainty=self.form.wants_map,
             keep_finished=not preview and self.form.keep.isChecked(),
             anyway=self.form.anyway.isChecked(),
         )

@@ -58,6 +58,11 @@ class DenoiseForm(QWidget):
         self.residual = _box(
             "Also show what was removed", "Adds a layer of input − result, in two colours around zero."
         )
+        self.errors = _box(
+            "Also show how large the errors are",
+            "Adds a layer of the width that 90 % of the errors lie within, in the scan's own units, as it was "
+            "measured on scans that the model didn't learn from.",
+        )
         self.keep = _box("Keep finished slices on Cancel", "Otherwise Cancel leaves nothing behind.")
         self.anyway = _box(
             "Denoise anyway",
@@ -94,12 +99,19 @@ class DenoiseForm(QWidget):
         self.cancel.setVisible(running)
         self.progress.setVisible(running)
 
-    def show_parts(self, *, axis: bool, most_steps: int, takes_noise: bool) -> None:
+    @property
+    def wants_map(self) -> bool:
+        """A map of the uncertainty was asked for: of the errors, or with several draws of their spread."""
+        return self.sampling.wants_map or (self.errors.isVisibleTo(self._folded) and self.errors.isChecked())
+
+    def show_parts(self, *, axis: bool, most_steps: int, takes_noise: bool, has_errors: bool) -> None:
         """Show only the rows that matter now."""
         self._rows.setRowVisible(self.strength, takes_noise)
         self.strength.show_for(takes_noise)
         self._rows.setRowVisible(self.sampling, most_steps > 1)
         self.sampling.show_for(most_steps)
+        in_one_step = (self.sampling.steps or 1) == 1 and (self.sampling.draws or 1) == 1
+        self.errors.setVisible(has_errors and in_one_step)
         self._rows.setRowVisible(self._range, self.chosen_slices() is Slices.RANGE)
         self._rows.setRowVisible(self.slice_axis, axis)
         self._file.setVisible(self.to_file.isChecked())
@@ -148,7 +160,7 @@ class DenoiseForm(QWidget):
             ("Device", self.device),
         ):
             self._rows.addRow(label, field)
-        self._folded = _column(self.residual, self.keep, self.anyway, self.to_file, self._file)
+        self._folded = _column(self.residual, self.errors, self.keep, self.anyway, self.to_file, self._file)
         self.more = Fold("More options", self._folded)
         buttons = QWidget()
         _row(buttons, self.preview, self.denoise)
@@ -163,7 +175,7 @@ class DenoiseForm(QWidget):
     def _connect(self) -> None:
         for chooser in (self.layer, self.model, self.slices, self.slice_axis, self.device):
             chooser.currentIndexChanged.connect(self._tell)
-        for box in (self.residual, self.keep, self.anyway, self.to_file, self.more):
+        for box in (self.residual, self.errors, self.keep, self.anyway, self.to_file, self.more):
             box.toggled.connect(self._tell)
         for number in (self.first, self.last):
             number.valueChanged.connect(self._tell)

@@ -177,19 +177,14 @@ def test_closing_ends_the_work(dock, qtbot, study, monkeypatch):
 
 
 @pytest.fixture
-def opened(qtbot) -> Iterator[Callable[[Path], FolderOpening]]:
-    made: list[FolderOpening] = []
-
+def opened(qtbot) -> Callable[[Path], FolderOpening]:
     def open_it(path: Path) -> FolderOpening:
         opening = FolderOpening(ViewerModel(), str(path))
-        made.append(opening)
         with qtbot.waitSignal(opening.ended, timeout=60_000):
             opening.start()
         return opening
 
-    yield open_it
-    for one in made:
-        one.finding.stop()
+    return open_it
 
 
 def test_a_folder_of_several_scans_gives_the_finest_as_the_one_layer(opened, study):

@@ -77,7 +77,7 @@ def options_of(models: Mapping[str, Restorer], options: DenoiseOptions) -> dict[
     if options not in found.values():
         raise InputError("Steps and draws are for diffusion models (APDDM), and none is among these. Leave them out.")
     for label, model in models.items():
-        resolve_sampling(model, found[label], uncertainty=False)
+        resolve_sampling(model, found[label])
     return found
 
 
@@ -86,7 +86,7 @@ def identify(models: Mapping[str, Restorer], options: Mapping[str, DenoiseOption
     from napari_micromri.inference.sampling import resolve_sampling
 
     def sampling(label: str, model: Restorer) -> dict[str, float] | None:
-        found = resolve_sampling(model, options[label], uncertainty=False)
+        found = resolve_sampling(model, options[label])
         return None if found is None else asdict(found)
 
     return tuple(

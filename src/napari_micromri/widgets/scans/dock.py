@@ -76,7 +76,7 @@ class ScansWidget(Dock):
         finding.ended.connect(self._ended)
         for path in map(Path, finding.paths):
             if path.is_dir():
-                remember_folder(path)
+                remember_folder(path.absolute())
         self._update()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -102,6 +102,7 @@ class ScansWidget(Dock):
             before.listed.disconnect(self._update)
             before.ended.disconnect(self._ended)
             before.stop()
+            before.deleteLater()
         self.form.table.scans_model.clear()
         self.form.show_left_out(())
 

@@ -112,6 +112,7 @@ class FolderOpening(QObject):
     def _end(self, problem: str = "") -> None:
         if self.dock is None:
             self.finding.stop()
+            self.finding.deleteLater()
         self.ended.emit()
 
 

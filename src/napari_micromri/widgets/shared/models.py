@@ -27,16 +27,17 @@ class ModelChoice:
     tooltip: str
     most_steps: int = 1
     takes_noise: bool = False
+    has_errors: bool = False
 
 
 def model_choices(entries: Iterable[ModelEntry], files: Iterable[ModelEntry] = ()) -> list[ModelChoice]:
     """List the models of the registry, which go by their names, and the files that the person added."""
-    listed = [ModelChoice(_label(e), e.name, e.name, _about(e), e.most_steps, e.takes_noise) for e in entries]
-    added = [
-        ModelChoice(f"{_label(e)}, file", e.name, e.path, f"{e.path}\n{_about(e)}", e.most_steps, e.takes_noise)
-        for e in files
-    ]
-    return listed + added
+
+    def choice(e: ModelEntry, label: str, model: str | Path, tooltip: str) -> ModelChoice:
+        return ModelChoice(label, e.name, model, tooltip, e.most_steps, e.takes_noise, e.has_errors)
+
+    listed = [choice(e, _label(e), e.name, _about(e)) for e in entries]
+    return listed + [choice(e, f"{_label(e)}, file", e.path, f"{e.path}\n{_about(e)}") for e in files]
 
 
 def step_choices(most_steps: int) -> tuple[int, ...]:

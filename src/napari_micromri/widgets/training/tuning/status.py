@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from napari_micromri.runs.words import duration
 from napari_micromri.tuning.words import figure, figures, heading
 from napari_micromri.widgets.training.run_model import PER_MILLE
-from napari_micromri.widgets.training.tuning.words import STATE_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,7 +173,7 @@ def _doing(worker: WorkerRow) -> str:
 
 def trial_sentence(state: TuneState, row: TrialRow) -> str:
     """Say how one trial went."""
-    parts = [f"Trial {row.number}: {STATE_WORDS[row.state].lower()}"]
+    parts = [f"Trial {row.number}: {row.state}"]
     if row.values is not None and row.state == "done":
         parts.append(figures(state.objectives, row.values))
     if row.epoch:

@@ -10,7 +10,7 @@ from napari_micromri.runs.words import duration
 from napari_micromri.tuning.objectives import OBJECTIVES, at_length
 from napari_micromri.tuning.points import searched
 from napari_micromri.tuning.words import figure, setting
-from napari_micromri.widgets.training.tuning.words import STATE_WORDS, setting_label
+from napari_micromri.widgets.training.tuning.words import setting_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,7 @@ def make_table(state: TuneState) -> Table:
 
 def _row(state: TuneState, row: TrialRow, keys: list[str], interrupted: bool) -> Row:
     best = row.number in state.best
-    word = INTERRUPTED if interrupted else STATE_WORDS[row.state]
+    word = INTERRUPTED if interrupted else row.state.capitalize()
     cells = [Cell(f"{row.number}", float(row.number)), Cell(f"★ {word}" if best else word, word)]
     cells += [_figure(name, row, place) for place, name in enumerate(state.objectives)]
     cells.append(Cell(duration(row.seconds), row.seconds) if row.seconds is not None else Cell("", None))

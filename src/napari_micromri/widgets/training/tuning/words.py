@@ -11,13 +11,6 @@ if TYPE_CHECKING:
 
     from napari_micromri.tuning.state import TrialState
 
-STATE_WORDS: Mapping[TrialState, str] = {
-    "waiting": "Waiting",
-    "running": "Running",
-    "done": "Done",
-    "pruned": "Pruned",
-    "failed": "Failed",
-}
 COLOURS: Mapping[TrialState, str] = {
     "waiting": "#a8a8a8",
     "running": "#6db3f2",
