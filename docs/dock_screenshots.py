@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,10 +52,16 @@ def main() -> None:
     parser.add_argument("--docs", action="store_true", help="only those of `DOCS`, into docs/images")
     parser.add_argument("--only", help="only docks whose name holds this")
     options = parser.parse_args()
+    if options.docs and not options.only:  # each in a window of its own, with the layers that matter to it
+        for name in DOCS:
+            subprocess.run([sys.executable, __file__, "--docs", "--only", name], check=True)
+        return
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CONFIG_HOME"] = folder  # nothing is remembered from before, nor for later
         scans = scans_to_show()
+        if options.docs:
+            scans = {name: scan for name, scan in scans.items() if (name == "series") == (options.only == "IVIM maps")}
         study = make_study(Path(folder))
         Study.open(study).apply([Assign("mouse 01", "train"), Assign("mouse 02", "validation")])
         viewer = napari.Viewer(title="napari")
@@ -199,6 +207,7 @@ def fill_ivim(dock: Any, _study: Path) -> None:
     dock.layers.choose(dock.viewer.layers["series"])
     dock.viewer.layers["series"].visible = True
     dock.viewer.dims.set_current_step(dock.viewer.dims.ndim - 3, 2)
+    dock.viewer.reset_view()
     dock.form.preview.click()
     wait(lambda: dock._job is None)
     series = dock.viewer.layers["series"]

@@ -106,6 +106,7 @@ class EvaluateForm(QWidget):
     def show_state(self, state: EvaluateState) -> None:
         """Let only that be clicked which has an effect, and say what to do."""
         self.evaluate.setEnabled(state.can_evaluate)
+        self.stop.setVisible(state.running)
         self.stop.setEnabled(state.running and not state.stopping)
         self.open_report.setEnabled(state.can_open)
         self.replace.setVisible(state.earlier is not None and not state.running)
