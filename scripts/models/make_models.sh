@@ -6,7 +6,8 @@
 # Usage: scripts/models/make_models.sh FOLDER [EPOCHS]   (the scans are at MICROMRI_DATA)
 #
 # FOLDER takes the study and the runs. An interrupted script continues where it was. Without START the networks begin
-# from scratch; START=shipped begins with the models that are in the repository.
+# from scratch; START=shipped begins with the models that are in the repository, and blends both. DIFFUSION=no leaves
+# the diffusion models as they are. The shipped UNets were made with START=shipped DIFFUSION=no from the models of 0.1.
 set -euo pipefail
 folder=$1 epochs=${2:-15}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,25 +32,33 @@ train() { # RUN STUDY START SETTINGS...
     [ "$3" = scratch ] || start=(--set "init_from=$3")
     micromri train "$2.mri.zarr" "$1" "${start[@]}" "${@:4}"
 }
-start_of() { [ "${START:-scratch}" = shipped ] && echo "$1" || echo scratch; }
+# What a network begins with is kept: it may be replaced by what comes out.
+start_of() { # MODEL
+    [ "${START:-scratch}" = shipped ] || { echo scratch; return; }
+    cp -n "$1" "begin-$(basename "$1")"
+    echo "$PWD/begin-$(basename "$1")"
+}
 
 unet=(--preset unet-default --set "epochs=$epochs")
 train unet-no-trunk no-trunk "$(start_of "$judges/unet-without-mouse-trunk.safetensors")" "${unet[@]}" --set seed=1
 train unet-no-rat no-rat "$(start_of "$judges/unet-without-rat-head.safetensors")" "${unet[@]}" --set seed=2
 train unet-all all "$(start_of "$shipped/unet-default.safetensors")" "${unet[@]}" --set seed=3
 
-apddm=(--preset apddm-default --set "epochs=$((epochs / 3))")
-train apddm-no-trunk no-trunk "$PWD/unet-no-trunk/best.safetensors" "${apddm[@]}" --set seed=1
-train apddm-no-rat no-rat "$PWD/unet-no-rat/best.safetensors" "${apddm[@]}" --set seed=2
-train apddm-all all "$PWD/unet-all/best.safetensors" "${apddm[@]}" --set seed=3
-
-publish() { # RUN FILE NAME
-    micromri calibrate "$1"
-    python "$here/publish.py" "$1/best.safetensors" "$2" --name "$3"
+publish() { # RUN STUDY FILE
+    local begin=begin-$(basename "$3") blend=()
+    [ ! -f "$begin" ] || blend=(--blend "$begin")
+    python "$here/publish.py" "$1/best.safetensors" "$3" --name "$(basename "$3" .safetensors)" "${blend[@]}"
+    python "$here/calibrate.py" "$2.mri.zarr" "$3"
 }
-publish unet-no-trunk "$judges/unet-without-mouse-trunk.safetensors" unet-without-mouse-trunk
-publish unet-no-rat "$judges/unet-without-rat-head.safetensors" unet-without-rat-head
-publish unet-all "$shipped/unet-default.safetensors" unet-default
-publish apddm-no-trunk "$judges/apddm-without-mouse-trunk.safetensors" apddm-without-mouse-trunk
-publish apddm-no-rat "$judges/apddm-without-rat-head.safetensors" apddm-without-rat-head
-publish apddm-all "$shipped/apddm-default.safetensors" apddm-default
+publish unet-no-trunk no-trunk "$judges/unet-without-mouse-trunk.safetensors"
+publish unet-no-rat no-rat "$judges/unet-without-rat-head.safetensors"
+publish unet-all all "$shipped/unet-default.safetensors"
+
+[ "${DIFFUSION:-yes}" = yes ] || exit 0
+apddm=(--preset apddm-default --set "epochs=$((epochs / 3))")
+train apddm-no-trunk no-trunk "$judges/unet-without-mouse-trunk.safetensors" "${apddm[@]}" --set seed=1
+train apddm-no-rat no-rat "$judges/unet-without-rat-head.safetensors" "${apddm[@]}" --set seed=2
+train apddm-all all "$shipped/unet-default.safetensors" "${apddm[@]}" --set seed=3
+publish apddm-no-trunk no-trunk "$judges/apddm-without-mouse-trunk.safetensors"
+publish apddm-no-rat no-rat "$judges/apddm-without-rat-head.safetensors"
+publish apddm-all all "$shipped/apddm-default.safetensors"

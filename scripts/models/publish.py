@@ -1,17 +1,26 @@
 """Give a trained model its name and its card, and put it where it is shipped.
 
-Usage: ``python scripts/models/publish.py RUN/best.safetensors OUTPUT.safetensors --name NAME``.
+Usage: ``python scripts/models/publish.py RUN/best.safetensors OUTPUT.safetensors --name NAME [--blend MODEL]``.
+
+A network that began with other weights, and has learned much of what is new to it, forgets some of what those knew of
+scans unlike its own. Weights on the line between both keep the better of the two (Wortsman et al. 2022, WiSE-FT):
+``--blend`` names the model that training began with.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import torch
 from safetensors.torch import load_file
 from sources import LICENCES
 
 from napari_micromri.nn.checkpoint import ModelCard, read_spec, save_checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SUMMARIES = {
     "unet": "UNet for T2-weighted scans of small animals: doubles the matrix and removes noise",
@@ -30,6 +39,9 @@ OWN_LIMITS = {
     "apddm": " With more than one step it adds texture of the right strength, of which only a part is true; with "
     "several draws their spread stands for what the fast scan leaves open, not for what the model doesn't know."
 }
+PART = 0.6
+"""How far a blend lies from the model that training began with towards the trained one."""
+
 PATH_STEPS = 50
 """The network is told t / T, so that the path may be walked in finer steps than it was trained on."""
 
@@ -40,6 +52,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--blend", type=Path)
     options = parser.parse_args()
     spec, _ = read_spec(options.model)
     training = spec.provenance["training"]
@@ -60,8 +73,25 @@ def main() -> None:
         "provenance": spec.provenance
         | {"training": training, "snr_range": [settings["snr_low"], settings["snr_high"]]},
     }
-    save_checkpoint(options.output, load_file(options.model), spec.model_copy(update=changed), overwrite=True)
+    weights = load_file(options.model)
+    if options.blend is not None:
+        changed["provenance"] |= {"blend": {"with": read_spec(options.blend)[0].name, "part": PART}}
+        weights = blend(load_file(options.blend), weights)
+    save_checkpoint(options.output, weights, spec.model_copy(update=changed), overwrite=True)
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB")
+
+
+def blend(begin: dict[str, Tensor], end: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Go a part of the way between two sets of weights; channels that the first has not are zero there."""
+    return {name: torch.lerp(_widened(begin[name], weight), weight, PART) for name, weight in end.items()}
+
+
+def _widened(weight: Tensor, like: Tensor) -> Tensor:
+    if weight.shape == like.shape:
+        return weight
+    wide = torch.zeros_like(like)
+    wide[:, : weight.shape[1]] = weight
+    return wide
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def draw(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def test_nine_of_ten_errors_of_other_pixels_lie_within() -> None:
     rng = np.random.default_rng(0)
-    table = tabulate(draw(rng, 200_000))
+    table = tabulate(draw(rng, 200_000), ["pair"] * 200_000)
     other = draw(rng, 100_000)
     width = table.relative_width(*other[:, :3].T)
     within = other[:, 3] <= width
@@ -35,12 +35,23 @@ def test_nine_of_ten_errors_of_other_pixels_lie_within() -> None:
 
 def test_where_there_are_few_pixels_neighbours_say_it() -> None:
     pixels = draw(np.random.default_rng(1), 2000)
-    table = tabulate(pixels)
+    table = tabulate(pixels, ["pair"] * 2000)
     assert (pixels[:, 3] <= table.relative_width(*pixels[:, :3].T)).mean() == pytest.approx(0.9, abs=0.02)
 
 
 def test_one_noise_level_gives_one_place() -> None:
     pixels = draw(np.random.default_rng(2), 5000)
     pixels[:, 0] = 0.1
-    table = tabulate(pixels)
+    table = tabulate(pixels, ["pair"] * 5000)
     assert_allclose(table.noise, 0.1)
+
+
+def test_widths_hold_in_three_of_four_pairs_that_differ() -> None:
+    pixels = draw(np.random.default_rng(3), 100_000)
+    keys = np.repeat(["a", "b", "c", "d", "e"], 20_000)
+    pixels[:, 3] *= np.repeat([1.0, 1.1, 1.2, 1.5, 2.0], 20_000)
+    within = pixels[:, 3] <= tabulate(pixels, keys.tolist()).relative_width(*pixels[:, :3].T)
+    covered = [within[keys == key].mean() for key in "abcde"]
+    assert min(covered[:3]) > 0.92
+    assert covered[3] == pytest.approx(0.9, abs=0.015)
+    assert covered[4] < 0.85

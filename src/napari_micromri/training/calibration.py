@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from napari_micromri.errors import CancelledError, TrainingError
 from napari_micromri.inference.options import DenoiseOptions
-from napari_micromri.inference.slices import SliceDenoiser
 from napari_micromri.nn.error_table import FLOOR, ErrorTable, features, noise_and_scale
 from napari_micromri.progress import never, no_progress
 from napari_micromri.training.engine.simulated import plain_pair
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_micromri.inference.slices import SliceDenoiser
     from napari_micromri.nn.restorer import Restorer
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.training.config import TrainConfig
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.float64]
 
 COVERAGE = 0.9
+MOST = 0.75
+"""Part of the pairs in which at least so many of the pixels lie within."""
+
 SHAPE = (6, 8, 4)
 """Places of noise, edge and signal, at even parts of the pixels that were measured."""
 
@@ -105,8 +108,9 @@ def measure_errors(
 ) -> ErrorTable:
     """Denoise fast scans and tabulate how far the results are from the good ones.
 
-    Each slice counts alike. At each noise the widths are stretched at the end so that the stated part of all pixels
-    lies within (split conformal prediction).
+    Each slice counts alike. At each noise the widths are stretched at the end so that the stated part of the pixels
+    lies within (split conformal prediction), in three of four pairs of the study: a scan to
+    come is as unlike these as they are unlike each other.
 
     Raises
     ------
@@ -115,18 +119,22 @@ def measure_errors(
     CancelledError
         Stopped.
     """
+    from napari_micromri.inference.slices import SliceDenoiser
+
     rng = np.random.default_rng(seed)
-    found = []
+    found, keys = [], []
     with SliceDenoiser(model, DenoiseOptions()) as denoiser:
         for number, make in enumerate(pairs):
             if should_stop():
                 raise CancelledError("The calibration was stopped.")
-            found.append(_errors_of(denoiser, make(), number, rng))
+            pair = make()
+            if (pixels := _errors_of(denoiser, pair, number, rng)) is not None:
+                found.append(pixels)
+                keys += [pair.key] * len(pixels)
             progress(number + 1, len(pairs))
-    pixels = np.concatenate([one for one in found if one is not None] or [np.empty((0, 4))])
-    if len(pixels) < LEAST_PIXELS:
+    if len(keys) < LEAST_PIXELS:
         raise TrainingError("There are too few validation slices to measure errors on.")
-    return tabulate(pixels, coverage)
+    return tabulate(np.concatenate(found), keys, coverage)
 
 
 def _errors_of(denoiser: SliceDenoiser, pair: SlicePair, number: int, rng: np.random.Generator) -> Pixels | None:
@@ -144,8 +152,8 @@ def _errors_of(denoiser: SliceDenoiser, pair: SlicePair, number: int, rng: np.ra
     return np.stack([noise, *(image.ravel()[taken] for image in (edge, signal, error))], axis=1)
 
 
-def tabulate(pixels: Pixels, coverage: float = COVERAGE) -> ErrorTable:
-    """Make the table of noise, edge, signal and error of pixels (N, 4)."""
+def tabulate(pixels: Pixels, keys: Sequence[str], coverage: float = COVERAGE) -> ErrorTable:
+    """Make the table of noise, edge, signal and error of pixels (N, 4) from pairs of N names."""
     axes = [_places(pixels[:, k], count) for k, count in enumerate(SHAPE)]
     nearest = [np.abs(np.log(pixels[:, k, None]) - np.log(axis)).argmin(axis=1) for k, axis in enumerate(axes)]
     shape = tuple(map(len, axes))
@@ -159,8 +167,11 @@ def tabulate(pixels: Pixels, coverage: float = COVERAGE) -> ErrorTable:
     widths = np.maximum(widths[tuple(known)], FLOOR)
     table = _table(coverage, axes, widths)
     ratios = pixels[:, 3] / table.relative_width(*pixels[:, :3].T)
+    _, pairs = np.unique(keys, return_inverse=True)
     for k in np.unique(nearest[0]):
-        widths[k] *= max(float(np.quantile(ratios[nearest[0] == k], coverage)), FLOOR)
+        here, of = ratios[nearest[0] == k], pairs[nearest[0] == k]
+        each = [np.quantile(here[of == pair], coverage) for pair in np.unique(of)]
+        widths[k] *= max(float(np.quantile(each, MOST)), FLOOR)
     return _table(coverage, axes, widths)
 
 
