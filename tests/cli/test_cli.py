@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
 INFO_KEYS = (
-    "name shape axes voxel_size_mm dtype subject region plane protocol averages b_values warnings noise snr".split()
+    "name shape axes voxel_size_mm dtype subject region plane protocol averages date time_step_s b_values warnings "
+    "noise snr".split()
 )
 
 
@@ -185,6 +186,7 @@ def test_info_of_a_real_study(data_dir: Path, capsys: pytest.CaptureFixture[str]
     entries = json.loads(capsys.readouterr().out)
     assert len(entries) == 3
     assert all(entry["snr"] > 1 for entry in entries)
+    assert all(entry["date"].startswith("2011-11-30T12:") for entry in entries)
 
 
 # -- convert and simulate

@@ -88,6 +88,8 @@ def describe(scan: Scan) -> dict[str, Any]:
         "plane": info.plane,
         "protocol": info.protocol,
         "averages": info.averages,
+        "date": info.date,
+        "time_step_s": info.time_step,
         "b_values": None if info.b_values is None else list(info.b_values),
         "warnings": list(info.warnings),
         "noise": sigma,
@@ -135,7 +137,9 @@ def as_text(number: int, entry: dict[str, Any]) -> str:
     shape = " × ".join(f"{axis} {size}" for axis, size in zip(entry["axes"], entry["shape"], strict=True))
     voxel = " × ".join(f"{size:g}" for size in entry["voxel_size_mm"])
     lines = [f"{number}  {entry['name']}", f"   {shape}, {entry['dtype']}, voxel {voxel} mm"]
-    known = [f"{key} {entry[key]}" for key in ("subject", "region", "plane", "protocol", "averages") if entry[key]]
+    known = [
+        f"{key} {entry[key]}" for key in ("subject", "region", "plane", "protocol", "averages", "date") if entry[key]
+    ]
     if known:
         lines.append(f"   {', '.join(known)}")
     if entry["b_values"]:
