@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_micromri.cli import main
 from napari_micromri.io import open_scan, save_scan
@@ -37,7 +38,10 @@ def test_a_real_scan_with_the_shipped_model(data_dir: Path, tmp_path: Path, caps
     assert report["provenance"]
     assert 0.3 < report["trust"]["chi_square"] < 1.5
     assert [one["index"] for one in report["trust"]["slices"]] == [20, 21]
-    assert after.read().mean() == pytest.approx(np.asarray(before.data[20:22]).mean(), rel=0.1)
+    given, found = np.asarray(before.data[20:22]), after.read()
+    smooth = ndimage.gaussian_filter(given.astype(np.float32), (0, 2, 2))
+    bright = smooth > np.quantile(smooth, 0.92)  # noise lifts what is dark, and is removed there
+    assert found[bright.repeat(2, 1).repeat(2, 2)].mean() == pytest.approx(given[bright].mean(), rel=0.03)
 
 
 def test_nifti_out_and_a_sentence_for_people(fast: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
