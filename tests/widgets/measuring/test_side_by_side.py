@@ -67,6 +67,16 @@ def test_each_image_has_a_cell_with_the_regions_and_then_all_is_as_before(viewer
     assert len(viewer.layers["ROIs"].data) == 1
 
 
+def test_lines_of_regions_are_as_thick_in_a_cell_as_before_on_the_canvas(viewer, dock, qtbot):
+    dock.rois.add([Roi("tissue", CORNERS, depth=(0.0, 0.0))], dock.layers.finest())
+    [width] = viewer.layers["ROIs"].edge_width
+    dock.form.side_by_side.click()
+    for name in ("ROIs", "ROIs on DL", "ROIs on HR"):
+        assert viewer.layers[name].edge_width == [3 * width]
+    dock.form.side_by_side.click()
+    assert viewer.layers["ROIs"].edge_width == [width]
+
+
 def test_a_layer_that_comes_or_goes_ends_it(viewer, dock):
     dock.form.side_by_side.click()
     viewer.layers.remove("DL")

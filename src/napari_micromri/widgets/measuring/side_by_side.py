@@ -37,6 +37,7 @@ class SideBySide(QObject):
         self._copies: list[Shapes] = []
         self._before: tuple[bool, int, tuple[int, int]] | None = None
         self._visible: dict[Layer, bool] = {}
+        self._width = 1.0
 
     @property
     def on(self) -> bool:
@@ -48,7 +49,8 @@ class SideBySide(QObject):
         self.stop()
         layers, grid = self._viewer.layers, self._viewer.canvas.grid
         self._before = (grid.enabled, grid.stride, grid.shape)
-        self._regions = regions
+        self._regions, self._width = regions, float(max(regions.edge_width, default=regions.current_edge_width))
+        _draw_edges(regions, self._width * len(images))  # what is drawn smaller would lose parts of its lines
         self._visible = {layer: layer.visible for layer in layers}
         self._copies = [self._viewer.add_layer(_copy(regions, image)) for image in images[1:]]
         self.follow()
@@ -79,6 +81,8 @@ class SideBySide(QObject):
         layers.events.removed.disconnect(self.stop)
         self.contrast.unlink()
         grid.enabled, grid.stride, grid.shape = self._before
+        if self._regions is not None:
+            _draw_edges(self._regions, self._width)
         copies, self._copies, self._before, self._regions = self._copies, [], None, None
         for copy in copies:
             if copy in layers:
@@ -89,6 +93,11 @@ class SideBySide(QObject):
         self._visible = {}
         self._viewer.reset_view()
         self.ended.emit()
+
+
+def _draw_edges(regions: Shapes, width: float) -> None:
+    regions.edge_width = [width] * len(regions.data)
+    regions.current_edge_width = width
 
 
 def _copy(regions: Shapes, image: Image) -> Shapes:
