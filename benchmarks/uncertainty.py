@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SOURCES = ("mouse_trunk", "rat_head", "human_t2tse", "mouse_head")
 KINDS = ("unet", "apddm")
+LEAST, MOST = 0.85, 0.95
 WHERE = ("foreground", "edges", "air")
 
 
@@ -72,6 +73,8 @@ def main() -> None:
         options.results.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     for document in options.update:
         put_between(document, "uncertainty table", table(rows))
+    if missed := [row for row in rows for part in (row.foreground, row.edges) if not LEAST <= part <= MOST]:
+        raise SystemExit(f"FAILED {len(missed)} of {2 * len(rows)}: outside of {LEAST:.0%} to {MOST:.0%}")
 
 
 def measure(source: str, kind: str, snr: float, good: NDArray[np.float32]) -> Row:
