@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import zlib
 from pathlib import Path
@@ -25,6 +26,9 @@ settings.load_profile("no-deadline")
 
 os.environ[leftovers.MARK] = str(os.getpid())
 
+MUCH_GARBAGE = 20_000
+"""Objects made and not freed since the last collection."""
+
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
@@ -33,6 +37,25 @@ def no_process_is_left() -> Iterator[None]:
     yield
     if left := watch.end():
         pytest.fail(f"The test left {len(left)} processes alive: {'; '.join(left)}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_this_thread_collects_garbage() -> Iterator[None]:
+    """Leave to no other thread what cycles hold of windows: freed by another thread than their own, they crash Qt."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def garbage_is_collected() -> Iterator[None]:
+    """Collect it between tests, once there is much."""
+    yield
+    if gc.get_count()[0] > MUCH_GARBAGE:
+        gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)
