@@ -9,12 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from safetensors.torch import load_file
-
-from napari_micromri.nn.checkpoint import save_checkpoint
-from napari_micromri.nn.registry import load_model
 from napari_micromri.study import Study
-from napari_micromri.training.calibration import fast_scans, measure_errors
+from napari_micromri.training.calibration import calibrate_model, fast_scans
 from napari_micromri.training.presets import find_preset
 
 
@@ -24,9 +20,7 @@ def main() -> None:
     slices, config = Study.open(study).slices("validation"), find_preset("unet-default")
     pairs = [make for number in range(len(slices)) for make in fast_scans(slices[number], config)]
     for file in files:
-        model = load_model(file)
-        spec = model.spec.model_copy(update={"errors": measure_errors(model, pairs)})
-        save_checkpoint(file, load_file(file), spec, overwrite=True)
+        calibrate_model(file, pairs)
         print(f"{file}: measured on {len(pairs)} fast scans")
 
 

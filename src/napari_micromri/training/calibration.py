@@ -60,10 +60,6 @@ def calibrate(
     CancelledError
         Stopped; the model's file is as it was.
     """
-    from safetensors.torch import load_file
-
-    from napari_micromri.nn.checkpoint import save_checkpoint
-    from napari_micromri.nn.registry import load_model
     from napari_micromri.study import Study
     from napari_micromri.training.config import parse_config
     from napari_micromri.training.data import TrainingData, checked_slices
@@ -74,11 +70,27 @@ def calibrate(
         raise TrainingError(f"The run {run} has no model yet. Train it first.")
     config = parse_config(found.settings["config"])
     _, (_, slices) = checked_slices(config, TrainingData.from_study(Study.open(found.settings["study"])))
-    model = load_model(found.model)
-    pairs = [maker for pair in slices for maker in fast_scans(pair, config, seed)]
+    pairs = [make for pair in slices for make in fast_scans(pair, config, seed)]
+    return calibrate_model(found.model, pairs, seed=seed, progress=progress, should_stop=should_stop)
+
+
+def calibrate_model(
+    path: Path | str,
+    pairs: Sequence[Callable[[], SlicePair]],
+    *,
+    seed: int = 0,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> ErrorTable:
+    """Measure the errors of a model on some pairs, and store the table in its file; errors as for `calibrate`."""
+    from safetensors.torch import load_file
+
+    from napari_micromri.nn.checkpoint import save_checkpoint
+    from napari_micromri.nn.registry import load_model
+
+    model = load_model(path)
     table = measure_errors(model, pairs, seed=seed, progress=progress, should_stop=should_stop)
-    spec = model.spec.model_copy(update={"errors": table})
-    save_checkpoint(found.model, load_file(found.model), spec, overwrite=True)
+    save_checkpoint(path, load_file(path), model.spec.model_copy(update={"errors": table}), overwrite=True)
     return table
 
 
