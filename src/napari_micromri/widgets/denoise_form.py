@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -26,7 +25,7 @@ from superqt.utils import signals_blocked
 
 from napari_micromri.widgets.denoise_model import Slices
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
-from napari_micromri.widgets.shared.parts import Fold
+from napari_micromri.widgets.shared.parts import Fold, button, small_button, text_line
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 from napari_micromri.widgets.shared.strength_field import StrengthField
 
@@ -43,10 +42,10 @@ class DenoiseForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hint = _text()
+        self.hint = text_line()
         self.layer = _chooser("The scan to denoise: an image layer.")
         self.model = _chooser("The trained network that denoises.")
-        self.add_model = _small_button("…", "Use a model file (.safetensors), for example one that you trained.")
+        self.add_model = small_button("…", "Use a model file (.safetensors), for example one that you trained.")
         self.strength = StrengthField()
         self.sampling = SamplingForm()
         self.slices = _chooser("Which slices to denoise.", [choice.value for choice in Slices])
@@ -73,15 +72,15 @@ class DenoiseForm(QWidget):
         )
         self.path = QLineEdit()
         self.path.setPlaceholderText("no file chosen")
-        self.browse = _small_button("…", "Choose the name of the OME-Zarr folder.")
-        self.preview = _button(
+        self.browse = small_button("…", "Choose the name of the OME-Zarr folder.")
+        self.preview = button(
             "Preview slice", "Denoise only the slice that is shown. It is replaced by the next preview."
         )
-        self.denoise = _button("Denoise", "Denoise the chosen slices and add the result as a new layer.")
-        self.cancel = _button("Cancel", "Stop the run; it ends as soon as the network has finished what it computes.")
+        self.denoise = button("Denoise", "Denoise the chosen slices and add the result as a new layer.")
+        self.cancel = button("Cancel", "Stop the run; it ends as soon as the network has finished what it computes.")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.status = _text()
+        self.status = text_line()
         self._lay_out()
         self._connect()
 
@@ -202,13 +201,6 @@ def _chooser(tooltip: str, labels: Sequence[str] = ()) -> QComboBox:
     return chooser
 
 
-def _text() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label
-
-
 def _number(tooltip: str) -> QSpinBox:
     number = QSpinBox()
     number.setToolTip(tooltip)
@@ -220,19 +212,6 @@ def _box(label: str, tooltip: str) -> QCheckBox:
     box = QCheckBox(label)
     box.setToolTip(tooltip)
     return box
-
-
-def _button(label: str, tooltip: str) -> QPushButton:
-    button = QPushButton(label)
-    button.setToolTip(tooltip)
-    return button
-
-
-def _small_button(label: str, tooltip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(label)
-    button.setToolTip(tooltip)
-    return button
 
 
 def _row(parent: QWidget, *widgets: QWidget) -> None:

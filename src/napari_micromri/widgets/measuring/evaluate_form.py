@@ -23,9 +23,9 @@ from superqt.utils import signals_blocked
 from napari_micromri.measure.evaluation.summary import DEFINITIONS, heading
 from napari_micromri.measure.metrics import METRICS
 from napari_micromri.study.model import SETS
-from napari_micromri.widgets.measuring.parts import button, chooser, row, text
+from napari_micromri.widgets.measuring.parts import chooser, row
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
-from napari_micromri.widgets.shared.parts import ElidedLabel, figures_table
+from napari_micromri.widgets.shared.parts import ElidedLabel, button, figures_table, text_line
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class EvaluateForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hint, self.status, self.summary = text(), text(), text()
+        self.hint, self.status, self.summary = text_line(), text_line(), text_line()
         self.study = ElidedLabel("none")
         self.choose_study = _browse("Choose the folder of a study; its name ends in .mri.zarr.")
         self.split = chooser("The animals to evaluate on. Only those of the test set are new to a model.", SETS)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QAbstractItemView, QLabel, QTabWidget, QVBoxLayout, QWidget
 
-from napari_micromri.widgets.measuring.parts import button, chooser, column, row, table_view, text
+from napari_micromri.widgets.measuring.parts import chooser, column, row, table_view
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.measuring.tables import FiguresModel, RegionsModel
 from napari_micromri.widgets.shared.dock import Scroll
+from napari_micromri.widgets.shared.parts import button, text_line
 
 if TYPE_CHECKING:
     from napari_micromri.widgets.measuring.layers import LayerRoles
@@ -27,7 +28,7 @@ class MeasureForm(QWidget):
     def __init__(self, layers: LayerRoles, quality: QWidget, evaluation: QWidget) -> None:
         super().__init__()
         self.layers = layers
-        self.hint, self.explanation, self.status = text(), text(), text()
+        self.hint, self.explanation, self.status = text_line(), text_line(), text_line()
         self.draw_roi = button(
             "Draw ROI", "Then drag a rectangle over the tissue of interest. The first click makes the layer."
         )
@@ -61,7 +62,7 @@ class MeasureForm(QWidget):
             (*QUANTITIES, PROFILE, HISTOGRAM),
         )
         self.draw_line = button("Draw line", "Then drag a line across an edge, to see how sharp it is in each layer.")
-        self.curve_words = text()
+        self.curve_words = text_line()
         self.bars = Plot("The figures of each ROI, side by side. Over several slices, their mean.")
         self.copy_slices = button(
             "Copy to slices…", "Copy the ROIs of this slice to other slices. There they can be moved on their own."

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QTableView,
     QToolButton,
@@ -25,21 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtCore import QAbstractItemModel
-
-
-def text() -> QLabel:
-    """Make a line of text that wraps."""
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label
-
-
-def button(label: str, tooltip: str) -> QPushButton:
-    """Make a button."""
-    made = QPushButton(label)
-    made.setToolTip(tooltip)
-    return made
 
 
 def chooser(tooltip: str, lines: Sequence[str] = ()) -> QComboBox:

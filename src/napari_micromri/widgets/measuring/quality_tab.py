@@ -13,11 +13,11 @@ from qtpy.QtWidgets import QFormLayout, QTableWidgetItem, QVBoxLayout, QWidget
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.measuring.model import QUALITY_COLUMNS, labels, quality_cells, quality_summary
-from napari_micromri.widgets.measuring.parts import button, chooser, row, text
+from napari_micromri.widgets.measuring.parts import chooser, row
 from napari_micromri.widgets.measuring.plots import Plot
 from napari_micromri.widgets.measuring.quality_work import Asked, Found, compare_images, residuals
 from napari_micromri.widgets.results import RESULT_KEY
-from napari_micromri.widgets.shared.parts import figures_table
+from napari_micromri.widgets.shared.parts import button, figures_table, text_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class QualityTab(QWidget):
             "Add layers of reference − layer, all with one symmetric scale. Anatomy in them is missing.",
         )
         self.table = figures_table((("", "Name of the layer."), *QUALITY_COLUMNS))
-        self.summary = text()
+        self.summary = text_line()
         self.plot = Plot(
             "Solid: power relative to the reference, how much detail there is. Dashed: Fourier ring correlation, how "
             "much of it is the reference's. Power without correlation is noise or invention."
