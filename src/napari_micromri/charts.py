@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import io
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
+
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -76,8 +77,6 @@ def use_logarithm(axes: Axes, which: str) -> None:
 def svg_source(figure: Figure) -> str:
     """Give a figure as an address for ``<img src>``: in there no script runs, whatever a name may hold."""
     stream = io.BytesIO()
-    with warnings.catch_warnings():
-        # The browser has letters that matplotlib's own font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with quiet():  # of letters that matplotlib's own font lacks: the browser has them
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,7 @@ from napari_micromri.io.dates import iso_date
 from napari_micromri.io.dicom_pixels import check_pixels, read_header, scaling
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.siemens_mosaic import tiles_of
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -82,8 +82,7 @@ def images_in(file: Path, *, sure: bool) -> list[Image]:
 
     broken = f"{file} is damaged or no DICOM file. Copy or export it again."
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns of every value that breaks a rule
+        with quiet():  # pydicom warns of every value that breaks a rule
             header, stored = read_header(file)
             if "Rows" in header:
                 dtype, note = check_pixels(header, stored, file)

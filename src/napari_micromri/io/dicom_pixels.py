@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import check_sizes
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -186,8 +186,7 @@ def read_pixels(file: Path, frame: int) -> NDArray[Any]:
     try:
         with file.open("rb") as stream:
             deflated = _is_deflated(stream.read(1024))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             # Only of a file that is not packed as a whole can one frame be read alone.
             return np.asarray(pixel_array(pydicom.dcmread(file) if deflated else file, index=frame))
     except (

@@ -18,8 +18,9 @@ from napari_micromri.io.grid import describe_grid, lazy_grid
 from napari_micromri.io.lazy import scale_slice
 from napari_micromri.io.ome_metadata import MILLIMETRES
 from napari_micromri.io.small_files import read_small
-from napari_micromri.io.telling import complaints, warned
+from napari_micromri.io.telling import complaints
 from napari_micromri.io.volume import Volume, check_length, is_compressed
+from napari_micromri.quiet import quiet
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def read_minc(path: Path) -> list[Scan]:
     if second:
         needs(path, "h5py")
     with damage_told(path, "MINC", (MincError,)):
-        with warned() as told:
+        with quiet() as told:
             kind: Any = Minc2Image if second else Minc1Image
             image = kind.from_filename(path) if second else kind.from_file_map(_in_memory(path))
         names = list(image.dataobj.minc_file._dim_names)  # the library has no other way to tell

@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import math
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from napari_micromri.io.lazy import check_dtype, check_sizes, scale_slice
 from napari_micromri.io.nifti_sidecars import Weightings, read_weightings, stem_of
 from napari_micromri.io.telling import complaints
 from napari_micromri.io.volume import Volume, check_length
+from napari_micromri.quiet import quiet
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def _read_header(path: Path) -> tuple[Any, Path, int, float | None, float]:
     import nibabel
 
     opened = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
-    with opened as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nibabel warns of extensions that it skips
+    with opened as stream, quiet():  # nibabel warns of extensions that it skips
         head = stream.read(_HEADER_2)
         pair, second = is_nifti_pair(head), head[4:8] in (b"n+2\0", b"ni2\0")
         kind: Any = getattr(nibabel, f"Nifti{2 if second else 1}{'Pair' if pair else 'Image'}")

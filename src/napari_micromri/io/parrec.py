@@ -15,8 +15,9 @@ from napari_micromri.io.formats import beside
 from napari_micromri.io.grid import describe_grid, geometry_of_affine, lazy_grid
 from napari_micromri.io.nibabel_reader import part
 from napari_micromri.io.small_files import read_small
-from napari_micromri.io.telling import warned, with_warnings
+from napari_micromri.io.telling import with_warnings
 from napari_micromri.io.volume import Volume, check_length
+from napari_micromri.quiet import quiet
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def read_parrec(path: Path) -> list[Scan]:
     with damage_told(path, "PAR/REC", (PARRECError,)):
         text = read_small(path).decode("latin-1")
         kind: Any = PARRECHeader
-        with warned() as told:
+        with quiet() as told:
             header = kind.from_fileobj(io.StringIO(text), permit_truncated=True, strict_sort=True)
         # Which image of the REC file is slice z of volume v.
         count = [*header.get_data_shape()[2:], 1]

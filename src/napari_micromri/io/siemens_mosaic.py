@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_micromri.errors import ReadError
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,7 @@ def tiles_of(image: Image, header: Any) -> Iterator[Image]:
     ReadError
         The header does not say how many slices there are or where they lie.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that these readers may change: the tests would tell
+    with quiet():  # that these readers may change: the tests would tell
         from nibabel.nicom.csareader import CSAReadError, get_csa_header, get_n_mosaic
         from nibabel.nicom.dicomwrappers import MosaicWrapper, WrapperError
 

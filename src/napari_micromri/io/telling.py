@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -41,13 +40,3 @@ def complaints(logger: str) -> Iterator[list[str]]:
         yield found
     finally:
         logging.getLogger(logger).removeFilter(collect)
-
-
-@contextmanager
-def warned() -> Iterator[list[str]]:
-    """Collect what a library warns of. For headers only: Python's warnings are not safe in several threads."""
-    found: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield found
-    found += [" ".join(str(one.message).split()).rstrip(".") for one in caught if one.category is UserWarning]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from napari_micromri.io.zarr_coordinates import (
     is_coordinate,
     read_coordinate,
 )
+from napari_micromri.quiet import quiet
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def _problems_told(where: Path | str) -> Iterator[None]:
     import zarr
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # zarr warns of foreign files between the chunks
+        with quiet("zarr_io"):  # zarr warns of foreign files between the chunks
             yield
     except ImportError as error:
         raise ReadError(f"{where} is a remote store: 'pip install fsspec[http,s3]' to open it.") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +21,7 @@ from napari_micromri.io.atomic import atomic_output
 from napari_micromri.nn.plain_restorer import PlainRestorer
 from napari_micromri.nn.preparation import NOISE_GAIN
 from napari_micromri.nn.registry import load_model
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,8 +137,7 @@ def _quiet() -> Iterator[None]:
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             yield
     finally:
         logger.setLevel(before)

@@ -9,9 +9,10 @@ first in 8 of 12 searches of a known function, with five in 11.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,9 +97,8 @@ def _evaluate(study: Study, objective: int, sign: float) -> dict[str, float]:
 
     count = sum(trial.state.name == "COMPLETE" for trial in study.get_trials(deepcopy=False))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(BEST_PART, LEAST_BEST / count))
-    with warnings.catch_warnings():
+    with quiet():
         # It reminds that less must be better, which `sign` sees to, and of small groups, of which `caution` tells.
-        warnings.simplefilter("ignore")
         found = get_param_importances(study, evaluator=evaluator, target=target, normalize=False)
     total = math.fsum(found.values())
     return {name: value / total if total > 0 else 0.0 for name, value in found.items()}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_micromri.errors import InputError
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,8 +76,7 @@ def make_pruner(config: TuneConfig) -> BasePruner:
 
 def _make(kind: Callable[..., T], what: str, options: Mapping[str, Any], **fixed: Any) -> T:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # some of Optuna's are called experimental
+        with quiet():  # some of Optuna's are called experimental
             return kind(**options, **fixed)
     except (TypeError, ValueError, ImportError) as error:
         reason = str(error).removeprefix(f"{getattr(kind, '__name__', '')}.__init__() ").rstrip(".")

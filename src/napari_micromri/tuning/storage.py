@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from napari_micromri.errors import InputError, TrainingError
+from napari_micromri.quiet import quiet
 from napari_micromri.tuning.address import full_url, hide_password, is_url, label
 from napari_micromri.tuning.folder import TuneFolder
 
@@ -222,8 +222,7 @@ def _open_database(url: str, *, look_only: bool) -> BaseStorage:
             parsed = parsed.set(drivername="postgresql+psycopg")
         limits = {"connect_timeout": CONNECT_SECONDS} if parsed.get_backend_name() in ("postgresql", "mysql") else {}
         options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": limits}
-        with reachable(url), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna calls the heartbeat experimental
+        with reachable(url), quiet():  # Optuna calls the heartbeat experimental
             return RDBStorage(
                 parsed.render_as_string(hide_password=False),
                 engine_kwargs=options,
@@ -248,8 +247,7 @@ def _open_grpc(url: str) -> BaseStorage:
 
     parts = urlsplit(url)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna calls it experimental
+        with quiet():  # Optuna calls it experimental
             storage = BeatingProxy(host=parts.hostname or "localhost", port=parts.port or 13000)
         storage.wait_server_ready(timeout=CONNECT_SECONDS)
     except ImportError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
+
+from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -36,8 +37,7 @@ def retry(study: Study, trial: FrozenTrial) -> None:
     from optuna.storages import RetryHeartbeatStaleTrialCallback
 
     trial.user_attrs = {key: value for key, value in trial.user_attrs.items() if key == RUN}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna calls it experimental
+    with quiet():  # Optuna calls it experimental
         RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)(study, trial)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import importlib
 import logging
 import time
-import warnings
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import TrainingError
+from napari_micromri.quiet import quiet
 from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun
 from napari_micromri.tuning.persistence import Persistence, StorageAwayError, make_persistent
 from napari_micromri.tuning.search import make_pruner, make_sampler
@@ -133,8 +133,7 @@ class Worker:
     def _bury(self) -> None:
         from optuna.storages import fail_stale_trials
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna calls it experimental
+        with quiet():  # Optuna calls it experimental
             fail_stale_trials(self._study)
 
     def _optimize(self) -> None:
