@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 from napari_micromri.nn.checkpoint import read_spec
@@ -37,6 +38,15 @@ def test_a_wheel_holds_code_models_manifest_and_templates_alone() -> None:
     source = ROOT / "src/napari_micromri"
     assert {name for name in inside if name.endswith(".py")} == {
         path.relative_to(source).as_posix() for path in source.rglob("*.py")
+    }
+
+
+def test_an_sdist_holds_what_builds_the_wheel_and_no_more() -> None:
+    wheel = {Path(file.path) for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    files = {Path(file.path) for file in SdistBuilder(str(ROOT)).recurse_included_files()}
+    assert wheel < files
+    assert {file.name for file in files - wheel} == {
+        *("CHANGELOG.md", "CITATION.cff", "LICENSE", "NOTICE.md", "README.md", "pyproject.toml")
     }
 
 

@@ -22,7 +22,6 @@ OPTIONS = (
     "device",
     "precision",
     "batch_size",
-    "quality",
     "noise",
     "strength",
     "anyway",
