@@ -63,7 +63,8 @@ LEFT_OUT = {
 
 REAL = ("mouse_trunk", "rat_head", "human_t2tse", "mouse_head")
 CLASSICAL = ("nearest", "bicubic", "sinc", "NLM + sinc", "TV + sinc", "BM3D + sinc")
-METHODS = (*CLASSICAL, "unet", "unet-default", "apddm, 1 step", "apddm, 5 steps", "apddm, textured")
+OURS = ("unet", "unet, best", "unet-default", "apddm, 1 step", "apddm, best", "apddm, 5 steps", "apddm, textured")
+METHODS = (*CLASSICAL, *OURS)
 TEXTURED = {"steps": 50, "eta": 0.15, "seed": 1}
 
 
@@ -170,8 +171,10 @@ def methods(fast: Volume, source: str) -> dict[str, list[Filter]]:
     apddm = unet.with_name(unet.name.replace("unet", "apddm"))
     return result | {
         "unet": [model(unet)],
+        "unet, best": [model(unet, quality="best")],
         "unet-default": [model("unet-default")],
         "apddm, 1 step": [model(apddm)],
+        "apddm, best": [model(apddm, quality="best")],
         "apddm, 5 steps": [model(apddm, steps=5)],
         "apddm, textured": [model(apddm, **TEXTURED)],
     }

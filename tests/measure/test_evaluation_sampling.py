@@ -75,8 +75,26 @@ def test_other_steps_or_draws_are_not_mixed_in(study: Study, apddm: ApddmRestore
     evaluate(study, [apddm], "test", tmp_path / "out", options())
     evaluate(study, [apddm], "test", tmp_path / "out", options(steps=1, draws=1))
     for other in (options(steps=3), options(draws=2)):
-        with pytest.raises(WriteError, match="other steps or draws"):
+        with pytest.raises(WriteError, match="other steps, draws or quality"):
             evaluate(study, [apddm], "test", tmp_path / "out", other)
+
+
+def test_the_best_quality_is_for_all_models_and_not_mixed_in(
+    study: Study, apddm: ApddmRestorer, tmp_path: Path
+) -> None:
+    found = evaluate(study, [apddm], "test", tmp_path / "out", EvaluationOptions(device="cpu", quality="best"))
+    [pair] = study.pairs("test")
+    lr, hr = study.scans(pair.key)
+    how = DenoiseOptions(device="cpu", precision="float32", quality="best")
+    whole, crop = denoise(lr, apddm, how).read(), pair.marks.crop
+    assert crop is not None
+    inside = slice(crop.top, crop.bottom), slice(crop.left, crop.right)
+    row = next(row for row in found.rows if row.method == "tiny")
+    expected = assess(whole[row.index][inside] / row.lr_mean, hr.read()[row.index][inside] / row.lr_mean)
+    assert row.mse == pytest.approx(expected.mse, rel=1e-4)
+    assert "1 step, 1 draw, quality best" in as_text(found)
+    with pytest.raises(WriteError, match="other steps, draws or quality"):
+        evaluate(study, [apddm], "test", tmp_path / "out", options())
 
 
 def test_what_no_model_can_do_is_refused_before_anything_is_written(

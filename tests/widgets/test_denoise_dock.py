@@ -184,6 +184,17 @@ def test_the_strength_is_offered_to_models_told_the_noise_and_the_preview_follow
     assert [call["options"].strength for call in denoiser.calls] == [2.0, 0.5, 1.0]
 
 
+def test_the_quality_is_chosen_for_any_model_and_remembered(viewer, dock, denoiser, qtbot, make_scan):
+    add(viewer, make_scan())
+    run(qtbot, dock)
+    dock.form.quality.setCurrentText("best")
+    run(qtbot, dock)
+    assert [call["options"].quality for call in denoiser.calls] == ["fast", "best"]
+    again = DenoiseWidget(ViewerModel())
+    qtbot.addWidget(again, before_close_func=lambda widget: widget.shut_down())
+    assert again.form.quality.quality == "best"
+
+
 def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoiser, qtbot, make_scan):
     add(viewer, make_scan())
     dock.form.model.setCurrentIndex(1)

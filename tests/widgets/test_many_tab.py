@@ -85,6 +85,7 @@ def test_scans_are_denoised_into_the_folder_and_those_left_out_say_why(tab, qtbo
     tab.form.name.setText("{name} dn")
     tab.form.ending.setCurrentText("NIfTI")
     tab.form.device.setCurrentText("CPU")
+    tab.form.quality.setCurrentText("best")
     run(qtbot, tab)
     qtbot.waitUntil(lambda: tab.form.table.rowCount() == 2)
     assert sorted(lines(tab)) == [
@@ -93,7 +94,7 @@ def test_scans_are_denoised_into_the_folder_and_those_left_out_say_why(tab, qtbo
     ]
     assert "1 scans denoised" in tab.form.status.text()
     assert (tmp_path / "out" / "good dn.nii.gz").exists()
-    assert work[0].options == {"device": "cpu"}
+    assert work[0].options == {"device": "cpu", "quality": "best"}
     tab.form.opened.emit([line[0] for line in lines(tab)].index("good.nii.gz"))
     assert [layer.name for layer in tab._viewer.layers] == ["good"]
 

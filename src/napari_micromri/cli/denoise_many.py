@@ -22,6 +22,7 @@ OPTIONS = (
     "device",
     "precision",
     "batch_size",
+    "quality",
     "noise",
     "strength",
     "anyway",

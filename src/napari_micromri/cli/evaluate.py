@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.cli.console import print_json, progress_bar
+from napari_micromri.cli.denoise import add_quality
 from napari_micromri.errors import CancelledError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--precision", choices=("float32", "auto", "bfloat16", "float16"), default="float32", help="default %(default)s"
     )
+    add_quality(parser)
     group = parser.add_argument_group("diffusion models (APDDM) only")
     group.add_argument("--steps", type=int, metavar="N", help="from 1, faithful (default), to more texture")
     group.add_argument("--draws", type=int, metavar="K", help="random draws per slice, whose mean is the result")
@@ -66,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         rois=tuple(Path(path) for path in options.rois),
         device=options.device,
         precision=options.precision,
+        quality=options.quality or "fast",
         steps=options.steps,
         draws=options.draws,
         overwrite=options.overwrite,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Quality = Literal["fast", "best"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ class DenoiseOptions:
         Slices at once; None chooses by memory. Running out of memory halves it.
     tile
         Side in fine pixels of the squares that the network sees; None takes whole slices while they fit.
+    quality
+        ``"best"`` averages over the eight flips and turns of each slice, for eight times the time; see
+        `napari_micromri.inference.turns`.
     noise
         For models that are told the noise: its standard deviation in the scan's units; None measures it on each slice.
     strength
@@ -46,6 +50,7 @@ class DenoiseOptions:
     batch_size: int | None = None
     tile: int | None = None
     anyway: bool = False
+    quality: Quality = "fast"
     noise: float | None = None
     strength: float = 1.0
     steps: int | None = None

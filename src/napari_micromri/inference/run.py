@@ -75,11 +75,14 @@ class DenoiseRun:
             step["anyway"] = True
         if self.domain.cautions:
             step["cautions"] = list(self.domain.cautions)
+        if self.options.quality != "fast":
+            step["quality"] = self.options.quality
         if self.sampling is not None:
             step["sampling"] = asdict(self.sampling)
         if self.model.takes_noise:
             step["noise"] = asdict(self._core.noise)
-        made = ", ".join([spec.name, *([self.sampling.label] if self.sampling is not None else [])])
+        sampled = [self.sampling.label] if self.sampling is not None else []
+        made = ", ".join([spec.name, *sampled, *(["best"] if self.options.quality == "best" else [])])
         return replace(info.with_step(step), name=f"{info.name} [{made}]")
 
     @property

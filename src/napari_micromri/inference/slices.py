@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Self, get_args
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from napari_micromri.inference.devices import (
     resolve_precision,
 )
 from napari_micromri.inference.domain import split_spikes
+from napari_micromri.inference.options import Quality
 from napari_micromri.inference.plan import fill_gaps
 from napari_micromri.inference.sampling import resolve_errors, resolve_noise, resolve_sampling
+from napari_micromri.inference.turns import TURNS, over_turns
 from napari_micromri.nn.error_table import noise_and_scale
 from napari_micromri.nn.restorer import SamplingRestorer
 
@@ -51,10 +54,13 @@ class SliceDenoiser:
             raise InputError(f"A batch holds at least one slice, not {options.batch_size}.")
         if options.tile is not None and options.tile < SMALLEST_TILE:
             raise InputError(f"A tile has at least {SMALLEST_TILE} pixels along a side, not {options.tile}.")
+        if options.quality not in get_args(Quality):  # they may come from a file
+            raise InputError(f"The quality is 'fast' or 'best', not '{options.quality}'.")
         self.model, self.uncertainty = model, uncertainty
         self.sampling = resolve_sampling(model, options)
         self.errors = resolve_errors(model, self.sampling) if uncertainty else None
         self.noise = resolve_noise(model, options)
+        self._best = options.quality == "best"
         self.device = resolve_device(options.device)
         self.dtype = resolve_precision(options.precision, self.device)
         self._tile = options.tile
@@ -77,10 +83,11 @@ class SliceDenoiser:
     def slices_at_once(self, height: int, width: int) -> int:
         """Choose how many coarse slices of a size to give to `denoise`, so that they fit and it can be stopped soon.
 
-        Draws are images as well: with many of them a batch of slices would take too long to stop in between.
+        Draws and turns are images as well: with many of them there would be no progress for too long.
         """
         size = self._images_at_once(height, width)
-        return max(1, size // (1 if self.sampling is None else self.sampling.draws))
+        each = (1 if self.sampling is None else self.sampling.draws) * (len(TURNS) if self._best else 1)
+        return max(1, size // each)
 
     def denoise(self, slices: NDArray[np.generic], numbers: Sequence[int] | None = None) -> list[Images] | None:
         """Denoise slices (N, h, w) to (N, f h, f w); NaN stays NaN.
@@ -145,7 +152,8 @@ class SliceDenoiser:
 
     def _restore(self, slices: Images, numbers: Sequence[int]) -> list[Images]:
         given = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)
-        found = self._run(given, numbers)
+        run = partial(self._run, numbers=numbers)
+        found = over_turns(run, given) if self._best else run(given)
         images: list[Images] = [image[:, 0].cpu().numpy() for image in found]
         return images
 

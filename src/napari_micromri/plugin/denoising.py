@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import dask.array as da
     from numpy.typing import NDArray
 
+    from napari_micromri.inference.options import Quality
     from napari_micromri.inference.trust import TrustReport
     from napari_micromri.plugin.layers import LayerLike
     from napari_micromri.progress import Progress, ShouldStop
@@ -45,7 +46,7 @@ class DenoiseRequest:
         Where to stream the result as OME-Zarr; None keeps it in memory.
     residual
         Also give input - result.
-    strength, steps, draws, uncertainty
+    quality, strength, steps, draws, uncertainty
         See `napari_micromri.inference.DenoiseOptions`; ``uncertainty`` also gives the width that 90 % of the errors lie
         within, or the standard deviation over several draws, streamed to a file beside ``path`` where there is one.
     keep_finished
@@ -64,6 +65,7 @@ class DenoiseRequest:
     device: str = "auto"
     path: Path | None = None
     residual: bool = False
+    quality: Quality = "fast"
     strength: float = 1.0
     steps: int | None = None
     draws: int | None = None
@@ -152,6 +154,7 @@ def _denoised(request: DenoiseRequest, progress: Progress, should_stop: ShouldSt
         select=request.select,
         slice_axis=request.slice_axis,
         device=request.device,
+        quality=request.quality,
         strength=request.strength,
         anyway=request.anyway,
         steps=request.steps,

@@ -66,7 +66,7 @@ class DenoiseWidget(Dock):
         self.models = ModelChooser(self.form.model, GROUP)
         self.layers = LayerChooser(self.form.layer, napari_viewer)
         boxes = {name: getattr(self.form, name) for name in ("residual", "keep", "more")}
-        remember_fields(GROUP, boxes | {"device": self.form.device})
+        remember_fields(GROUP, boxes | {"device": self.form.device, "quality": self.form.quality})
         self._connect()
         self._update()
 
@@ -211,6 +211,7 @@ class DenoiseWidget(Dock):
             device=self.form.device.current,
             path=None if preview else self.form.chosen_path(),
             residual=not preview and self.form.residual.isChecked(),
+            quality=self.form.quality.quality,
             strength=self.form.strength.strength,
             steps=self.form.sampling.steps,
             draws=self.form.sampling.draws,

@@ -26,6 +26,7 @@ from superqt.utils import signals_blocked
 from napari_micromri.widgets.denoise_model import Slices
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
 from napari_micromri.widgets.shared.parts import Fold, button, small_button, text_line
+from napari_micromri.widgets.shared.quality_chooser import QualityChooser
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 from napari_micromri.widgets.shared.strength_field import StrengthField
 
@@ -46,6 +47,7 @@ class DenoiseForm(QWidget):
         self.layer = _chooser("The scan to denoise: an image layer.")
         self.model = _chooser("The trained network that denoises.")
         self.add_model = small_button("…", "Use a model file (.safetensors), for example one that you trained.")
+        self.quality = QualityChooser()
         self.strength = StrengthField()
         self.sampling = SamplingForm()
         self.slices = _chooser("Which slices to denoise.", [choice.value for choice in Slices])
@@ -151,6 +153,7 @@ class DenoiseForm(QWidget):
         for label, field in (
             ("Layer", self.layer),
             ("Model", model),
+            ("Quality", self.quality),
             ("Strength", self.strength),
             ("Texture", self.sampling),
             ("Slices", self.slices),
@@ -172,7 +175,7 @@ class DenoiseForm(QWidget):
         layout.addStretch()
 
     def _connect(self) -> None:
-        for chooser in (self.layer, self.model, self.slices, self.slice_axis, self.device):
+        for chooser in (self.layer, self.model, self.quality, self.slices, self.slice_axis, self.device):
             chooser.currentIndexChanged.connect(self._tell)
         for box in (self.residual, self.errors, self.keep, self.anyway, self.to_file, self.more):
             box.toggled.connect(self._tell)

@@ -21,6 +21,7 @@ def command_line(
     words += ["--split", split, "--out", str(out)]
     words += [word for path in options.rois for word in ("--rois", str(path))]
     words += ["--device", options.device, "--precision", options.precision]
+    words += ["--quality", options.quality] if options.quality != "fast" else []
     for name, value in (("--steps", options.steps), ("--draws", options.draws)):
         words += [name, str(value)] if value is not None else []
     return shlex.join(words)

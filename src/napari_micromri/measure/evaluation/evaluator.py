@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    from napari_micromri.inference.options import DenoiseOptions, Precision
+    from napari_micromri.inference.options import DenoiseOptions, Precision, Quality
     from napari_micromri.measure.evaluation.files import Images
     from napari_micromri.measure.evaluation.folder import Journal
     from napari_micromri.measure.evaluation.models import Model
@@ -48,6 +48,8 @@ class EvaluationOptions:
         As for `napari_micromri.inference.DenoiseOptions`.
     precision
         float32 by default, so that the figures hardly depend on the device.
+    quality
+        Of all models; as for `napari_micromri.inference.DenoiseOptions`.
     steps, draws
         For the diffusion models; as for `napari_micromri.inference.DenoiseOptions`.
     overwrite
@@ -59,6 +61,7 @@ class EvaluationOptions:
     rois: tuple[Path, ...] = ()
     device: str = "auto"
     precision: Precision = "float32"
+    quality: Quality = "fast"
     steps: int | None = None
     draws: int | None = None
     overwrite: bool = False
@@ -149,7 +152,12 @@ def _denoise_options(options: EvaluationOptions) -> DenoiseOptions:
     resolve_device(options.device)
     # One image at a time, so that it comes out the same whatever stands beside it, also after going on.
     return DenoiseOptions(
-        device=options.device, precision=options.precision, batch_size=1, steps=options.steps, draws=options.draws
+        device=options.device,
+        precision=options.precision,
+        batch_size=1,
+        quality=options.quality,
+        steps=options.steps,
+        draws=options.draws,
     )
 
 

@@ -97,6 +97,7 @@ def identify(models: Mapping[str, Restorer], options: Mapping[str, DenoiseOption
             fingerprint=model.fingerprint,
             factor=model.spec.factor,
             sampling=sampling(label, model),
+            quality=options[label].quality,
         )
         for label, model in models.items()
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_micromri.inference.options import Quality
+
 NEAREST, SINC = "LR nearest", "LR sinc"
 BASELINES = (NEAREST, SINC)
 """The fast scan itself on the grid of the good one: repeated pixels, as in the report, and zero-filled k-space."""
@@ -81,9 +83,14 @@ class SliceRow(Figures):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelIdentity:
-    """Which model stands behind a label, and for a diffusion model the steps and draws that it takes.
+    """Which model stands behind a label, and how it is run.
 
-    ``sampling`` has the fields of `napari_micromri.nn.restorer.Sampling`; None for models that have no choice.
+    Parameters
+    ----------
+    sampling
+        Has the fields of `napari_micromri.nn.restorer.Sampling`; None for models that have no choice.
+    quality
+        See `napari_micromri.inference.DenoiseOptions`.
     """
 
     label: str
@@ -92,16 +99,14 @@ class ModelIdentity:
     fingerprint: str
     factor: int
     sampling: Mapping[str, float] | None = None
+    quality: Quality = "fast"
 
     @property
     def how(self) -> str:
-        """Steps and draws in words; empty for models that have no choice."""
-        if self.sampling is None:
-            return ""
-        return ", ".join(
-            f"{count:g} {name}{'' if count == 1 else 's'}"
-            for name, count in (("step", self.sampling["steps"]), ("draw", self.sampling["draws"]))
-        )
+        """Steps, draws and quality in words; empty for models that have no choice, run as usual."""
+        counts = [(name, self.sampling[f"{name}s"]) for name in ("step", "draw")] if self.sampling else []
+        words = [f"{count:g} {name}{'' if count == 1 else 's'}" for name, count in counts]
+        return ", ".join([*words, *(["quality best"] if self.quality == "best" else [])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +139,9 @@ class Setup:
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
         document = asdict(self)
+        for model in document["models"]:
+            if model["quality"] == "fast":  # earlier evaluations don't say it, and are continued
+                del model["quality"]
         return document | {"models": list(document["models"])}
 
 

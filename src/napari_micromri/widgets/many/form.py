@@ -26,6 +26,7 @@ from napari_micromri.inference.many.request import NAME_FIELDS
 from napari_micromri.widgets.many.model import COLUMNS, cells, describe
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
 from napari_micromri.widgets.shared.parts import Chooser, ElidedLabel, Fold, button, row, small_button, text_line
+from napari_micromri.widgets.shared.quality_chooser import QualityChooser
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 from napari_micromri.widgets.shared.strength_field import StrengthField
 
@@ -63,7 +64,7 @@ class ManyForm(QWidget):
         self.remove = button("Remove", "Take the selected lines, or all, from the list. No file is touched.")
         self.model = Chooser("The trained network that denoises.")
         self.add_model = small_button("…", "Use a model file (.safetensors), for example one that you trained.")
-        self.strength, self.sampling = StrengthField(), SamplingForm()
+        self.quality, self.strength, self.sampling = QualityChooser(), StrengthField(), SamplingForm()
         self.sampling.uncertainty.hide()
         self.folder = ElidedLabel("none")
         self.choose_folder = small_button("…", "Choose the folder for the results, or one with earlier results.")
@@ -161,6 +162,7 @@ class ManyForm(QWidget):
         self._rows, more = _rows(), _rows()
         for label, field in (
             ("Model", row(self.model, self.add_model)),
+            ("Quality", self.quality),
             ("Strength", self.strength),
             ("Texture", self.sampling),
             ("Results", row(self.folder, self.choose_folder, stretch=(1, 0))),

@@ -60,7 +60,7 @@ class ManyTab(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(form)
         self.models = ModelChooser(form.model, GROUP)
-        fields = ("name", "ending", "workers", "device")
+        fields = ("name", "ending", "workers", "device", "quality")
         remember_fields(GROUP, {name: getattr(form, name) for name in fields})
         self._connect()
         last = stored().value(FOLDER)
@@ -144,6 +144,7 @@ class ManyTab(QWidget):
             "draws": form.sampling.draws,
             "eta": form.sampling.eta,
             "anyway": form.anyway.isChecked() or None,
+            "quality": form.quality.quality if form.quality.quality != "fast" else None,
             "strength": form.strength.strength if form.strength.strength != 1.0 else None,
         }
         return make_request(

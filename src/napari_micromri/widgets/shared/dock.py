@@ -7,6 +7,8 @@ from weakref import WeakSet
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_micromri.widgets.shared.garbage import collect_garbage_here
+
 PLUGIN = "napari-micromri"
 TICKS = """QAbstractItemView::indicator:unchecked {
   width: 11px; height: 11px; border: 1px solid palette(text); border-radius: 2px;
@@ -21,6 +23,7 @@ class Dock(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        collect_garbage_here()
         # Else napari would give a part of the height to an empty space below.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.setStyleSheet(TICKS)

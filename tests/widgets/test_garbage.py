@@ -1,0 +1,64 @@
+"""Who frees what cycles hold: the window's thread only."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+from qtpy.QtWidgets import QWidget
+
+from napari_micromri.widgets.shared.dock import Dock
+from napari_micromri.widgets.shared.garbage import collect_garbage_here, collect_what_is_due
+
+
+class Cycle(QWidget):
+    """Tells which thread freed it."""
+
+    def __init__(self, freed):
+        super().__init__()
+        self.me, self.freed = self, freed
+
+    def __del__(self):
+        self.freed.append(threading.current_thread())
+
+
+@pytest.fixture
+def collecting(qapp):
+    """Collection as Python begins with it, and no dock there yet."""
+    collect_garbage_here.cache_clear()
+    gc.collect()
+    gc.enable()
+    yield
+    gc.disable()
+    collect_garbage_here().stop()
+    collect_garbage_here.cache_clear()
+
+
+def work_that_makes_garbage():
+    for _ in range(10 * gc.get_threshold()[0]):
+        cycle = []
+        cycle.append(cycle)
+
+
+def test_another_thread_frees_no_window_once_a_dock_is_there(qtbot, collecting):
+    qtbot.addWidget(Dock())
+    freed = []
+    Cycle(freed)
+    thread = threading.Thread(target=work_that_makes_garbage)
+    thread.start()
+    thread.join()
+    assert freed == []
+    qtbot.waitUntil(lambda: freed == [threading.main_thread()])
+
+
+def test_without_much_to_free_nothing_is_done(collecting):
+    gc.disable()
+    gc.collect()
+    freed = []
+    Cycle(freed)
+    collect_what_is_due()
+    assert freed == []
+    work_that_makes_garbage()
+    collect_what_is_due()
+    assert freed == [threading.main_thread()]
