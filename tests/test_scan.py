@@ -114,3 +114,10 @@ class TestScan:
         assert scan.dtype == np.int16
         assert isinstance(scan.read(), np.ndarray)
         assert_allclose(scan.extent, ((-0.3, 0.9), (-0.05, 0.25), (-0.1, 0.7)))
+
+
+def test_a_slice_is_named_by_number_and_place():
+    info = ScanInfo(name="scan", axes="zyx", voxel_size=(0.75, 0.1, 0.1), origin=(1.5, 0, 0))
+    assert info.slice_words(4) == "4 · z 4.5 mm"
+    assert info.slice_words(3, "y") == "3 · y 0.3 mm"
+    assert ScanInfo(name="flat", axes="yx", voxel_size=(1, 1)).slice_words(0) == "0"

@@ -115,6 +115,12 @@ class ScanInfo:
         """Voxel size along a spatial axis, in mm."""
         return self.voxel_size[self.spatial.index(axis)]
 
+    def slice_words(self, index: int, axis: str = "z") -> str:
+        """Name a slice for a person by its number, from 0, and the place of its centre: ``6 · z 4.5 mm``."""
+        if axis not in self.spatial:
+            return str(index)
+        return f"{index} · {axis} {self.origin[self.spatial.index(axis)] + index * self.size_of(axis):.4g} mm"
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was left out, guessed or repaired when the scan was opened, in sentences for a person."""

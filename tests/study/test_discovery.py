@@ -125,3 +125,15 @@ def test_headers_of_paravision_tell_date_and_animal(tmp_path: Path, more, date, 
     [found], _ = find_scans([tmp_path])
     assert found.scan.info.date == date
     assert found.scan.info.quadruped is quadruped
+
+
+def test_a_folder_that_counts_animals_goes_before_the_names_of_scans_in_it(tmp_path: Path, make_scan) -> None:
+    for folder in ("mouse 2/glioma7T", "mouse 2/abdomen15T_HR", "day1/glioma7T"):
+        (tmp_path / folder).mkdir(parents=True)
+        save_scan(make_scan((3, 8, 6), subject=None), tmp_path / folder / "scan.ome.zarr")
+    found, _ = find_scans([tmp_path])
+    assert {one.source.path[len(str(tmp_path)) + 1 :].rpartition("/")[0]: one.subject for one in found} == {
+        "mouse 2/glioma7T": "mouse_2",
+        "mouse 2/abdomen15T_HR": "mouse_2",
+        "day1/glioma7T": "glioma7T",
+    }

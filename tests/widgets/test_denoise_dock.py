@@ -208,7 +208,7 @@ def test_a_map_of_the_uncertainty_takes_several_draws(apddm, viewer, dock, denoi
         "test scan [apddm-default]",
     ]
     run(qtbot, dock, dock.form.preview)
-    assert viewer.layers[-1].name == "test scan [apddm-default] preview"
+    assert viewer.layers[-2].name == "test scan [apddm-default] preview"
     assert denoiser.calls[-1]["options"].draws == 8
     sampling.uncertainty.setChecked(False)
     assert (sampling.number.value(), sampling.steps) == (1, 1)
@@ -246,6 +246,18 @@ def test_the_uncertainty_is_saved_beside_the_streamed_result(apddm, viewer, dock
     run(qtbot, dock)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["result.ome.zarr", "result_uncertainty.ome.zarr"]
     assert len(viewer.layers) == 3
+
+
+def test_results_say_how_they_were_made_and_never_count_in_brackets(viewer, dock, qtbot, make_scan):
+    add(viewer, make_scan())
+    for quality in ("fast", "fast", "best"):
+        dock.form.quality.setCurrentText(quality)
+        run(qtbot, dock)
+    assert [layer.name for layer in viewer.layers][1:] == [
+        "test scan [unet-default]",
+        "test scan [unet-default], run 2",
+        "test scan [unet-default, best]",
+    ]
 
 
 def test_the_verdict_comes_first_and_belongs_to_its_layer(viewer, dock, qtbot, make_scan):
@@ -294,10 +306,11 @@ def test_a_preview_shows_the_uncertainty_that_is_ticked(apddm, viewer, dock, qtb
         run(qtbot, dock, dock.form.preview)
         previews = viewer.layers[1:]
         assert [layer.name for layer in previews] == [
-            "test scan [apddm-default] uncertainty (SD) preview",
             "test scan [apddm-default] preview",
+            "test scan [apddm-default] uncertainty (SD) preview",
         ]
-        assert [layer.colormap.name for layer in previews] == ["inferno", "gray"]
+        assert [layer.colormap.name for layer in previews] == ["gray", "inferno"]
+        assert previews[1].blending == "additive"
         assert all(layer.data.shape == (1, 80, 64) and layer.visible for layer in previews)
     dock.form.sampling.uncertainty.setChecked(False)
     run(qtbot, dock, dock.form.preview)
@@ -313,6 +326,7 @@ def test_a_range_of_slices(viewer, dock, denoiser, qtbot, make_scan):
     assert (form.first.value(), form.last.value(), form.last.maximum()) == (0, 5, 5)
     form.first.setValue(2)
     form.last.setValue(3)
+    assert form.range_place.text() == "z 1.2 mm to z 1.8 mm"
     run(qtbot, dock)
     assert denoiser.calls[0]["options"].select == {"z": range(2, 4)}
     form.first.setValue(4)

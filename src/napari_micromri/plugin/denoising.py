@@ -222,13 +222,17 @@ def trust_layer(
 
 
 def result_name(request: DenoiseRequest, result: Scan) -> str:
-    """Name the layer of a result after its input, the model, and the steps, draws and seed that were taken."""
+    """Name the layer of a result after its input, the model, and all that was chosen: steps, draws, seed, strength."""
     from napari_micromri.nn.restorer import Sampling
 
     taken = [
         step["sampling"] for step in result.info.provenance if step.get("step") == "denoise" and "sampling" in step
     ]
     made = [request.model_name, *(Sampling(**dict(sampling)).label for sampling in taken[-1:])]
+    if request.strength != 1:
+        made.append(f"strength {request.strength:g}")
+    if request.quality != "fast":
+        made.append(request.quality)
     return f"{request.scan.info.name} [{', '.join(made)}]"
 
 

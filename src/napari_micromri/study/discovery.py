@@ -38,6 +38,9 @@ _GRADES = frozenset(
 _ROLES = _GRADES | frozenset(
     "t1 t2 t1w t2w pd pdw rare turborare fse tse scan scans image images img mri anat data pdata".split()
 )
+_ANIMAL = re.compile(r"(?:^|[\s_.-])(?:mouse|rat|animal|subject|m|r)[\s_.-]*\d+(?:$|[\s_.-])", re.IGNORECASE)
+"""A name that counts animals: what the names below it say is of the scan."""
+
 _NOBODY = frozenset({"anon", "anonym", "anonymous", "anonymized", "anonymised", "unknown", "none", "na", "patient"})
 """What programs write in the place of a name that they remove."""
 
@@ -225,7 +228,8 @@ def _identify(scan: Scan, source: Source, start: str) -> Found:
     notes = []
     subject = info.subject
     if not subject or subject.strip().lower() in _NOBODY:
-        subject = said or next((left for word in words if (left := _without_roles(word))), words[0])
+        left = [left for word in words if (left := _without_roles(word))]
+        subject = said or next(filter(_ANIMAL.search, left), (left or words)[0])
         notes.append(f"subject '{subject}' is from the name {source.path}, the header has none")
     # The names of scans come from protocols and files, so what they say goes before what the geometry suggests.
     plane = plane_in([info.protocol, info.name, *words]) or info.plane or UNKNOWN

@@ -117,7 +117,10 @@ class DenoiseWidget(Dock):
         axes = slice_axes(scan) if scan is not None else ("z",)
         self._show_axes(axes)
         if scan is not None:
-            self._limit_range(slice_count(scan, self._slice_axis(scan)))
+            axis = self._slice_axis(scan)
+            self._limit_range(slice_count(scan, axis))
+            ends = (self.form.first.value(), self.form.last.value())
+            self.form.range_place.setText(" to ".join(scan.info.slice_words(k, axis).partition("· ")[2] for k in ends))
         model = self.models.current
         self.form.show_parts(
             axis=len(axes) > 1,

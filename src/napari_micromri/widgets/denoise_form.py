@@ -113,7 +113,8 @@ class DenoiseForm(QWidget):
         self.sampling.show_for(most_steps)
         in_one_step = (self.sampling.steps or 1) == 1 and (self.sampling.draws or 1) == 1
         self.errors.setVisible(has_errors and in_one_step)
-        self._rows.setRowVisible(self._range, self.chosen_slices() is Slices.RANGE)
+        for field in (self._range, self.range_place):
+            self._rows.setRowVisible(field, self.chosen_slices() is Slices.RANGE)
         self._rows.setRowVisible(self.slice_axis, axis)
         self._file.setVisible(self.to_file.isChecked())
 
@@ -143,6 +144,7 @@ class DenoiseForm(QWidget):
 
     def _lay_out(self) -> None:
         self._range, self._file = QWidget(), QWidget()
+        self.range_place = QLabel()
         _row(self._range, self.first, QLabel("to"), self.last)
         _row(self._file, self.path, self.browse)
         model = QWidget()
@@ -158,6 +160,7 @@ class DenoiseForm(QWidget):
             ("Texture", self.sampling),
             ("Slices", self.slices),
             ("From", self._range),
+            ("", self.range_place),
             ("Across", self.slice_axis),
             ("Device", self.device),
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
@@ -54,8 +55,14 @@ def add_result(viewer: ViewerModel, request: DenoiseRequest, result: DenoiseResu
     layer = None
     for data, attributes, _ in result_layers(request, result):
         attributes["metadata"][RESULT_KEY] = mark
-        layer = viewer.add_image(data, **attributes)
+        layer = viewer.add_image(data, **(attributes | {"name": new_name(viewer, attributes["name"])}))
     return layer
+
+
+def new_name(viewer: ViewerModel, name: str) -> str:
+    """Tell a layer from those of earlier runs with the same choices: napari's own ``[1]`` would say nothing."""
+    taken = {layer.name for layer in viewer.layers}
+    return next(one for one in chain([name], (f"{name}, run {k}" for k in count(2))) if one not in taken)
 
 
 def has_preview(viewer: ViewerModel) -> bool:
@@ -70,22 +77,24 @@ def remove_previews(viewer: ViewerModel) -> None:
 
 
 def show_preview(viewer: ViewerModel, request: DenoiseRequest, result: DenoiseResult) -> Image:
-    """Put a preview in the place of the last one; what was selected stays selected."""
+    """Put a preview in the place of the last one; what was selected stays selected.
+
+    A map that was asked for is laid over the image, which shines through where there is little to tell.
+    """
     old = [layer for layer in viewer.layers if is_preview(layer)]
-    made = result_layers(request, result)
+    *maps, image = result_layers(request, result)
+    made = [image, *((data, attributes | {"blending": "additive"}, kind) for data, attributes, kind in maps)]
     if len(old) == len(made) and all(layer.ndim == len(result.scan.shape) for layer in old):
         for layer, (data, attributes, _) in zip(old, made, strict=True):
             _replace(viewer, layer, data, attributes)
-        return old[-1]
+        return old[0]
     remove_previews(viewer)
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active
-    shown = None
-    for data, attributes, _ in made:
-        shown = viewer.add_image(data, **_as_preview(attributes))
+    shown = [viewer.add_image(data, **_as_preview(attributes)) for data, attributes, _ in made]
     if selected:
         viewer.layers.selection = selected
         viewer.layers.selection.active = active
-    return shown
+    return shown[0]
 
 
 def _as_preview(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxL
 
 from napari_micromri.plugin.denoising import trust_layer
 from napari_micromri.widgets.background import BackgroundJob
-from napari_micromri.widgets.results import RESULT_KEY
+from napari_micromri.widgets.results import RESULT_KEY, new_name
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -30,6 +30,15 @@ class Judged:
     report: TrustReport
     request: DenoiseRequest
     result: DenoiseResult
+
+    @property
+    def verdict(self) -> str:
+        """Say the verdict, and where the slices lie that it names."""
+        info, axis, found = self.request.scan.info, self.request.slice_axis, self.report.deviating
+        if not found or info.axes != "zyx":
+            return self.report.verdict
+        places = dict.fromkeys(info.slice_words(k, axis).partition("· ")[2] for k in (found[0], found[-1]))
+        return f"{self.report.verdict[:-1]} ({' to '.join(places)})."
 
 
 class VerdictView(QWidget):
@@ -78,7 +87,7 @@ class VerdictView(QWidget):
         self._shown = judged = next((one for one in found if one is not None), None)
         self.setVisible(judged is not None)
         if judged is not None:
-            self.verdict.setText(judged.report.verdict)
+            self.verdict.setText(judged.verdict)
             warnings = (f"⚠ {text}" for text in judged.report.warnings)
             self.figures.setText("\n".join([judged.name, judged.report.sentence, *warnings]))
         self._unfold(self.more.isChecked())
@@ -106,7 +115,7 @@ class VerdictView(QWidget):
     def _add(self, made: tuple[Any, dict[str, Any]]) -> None:
         data, attributes = made
         attributes["metadata"][RESULT_KEY] = "map"
-        self._viewer.add_image(data, **attributes)
+        self._viewer.add_image(data, **(attributes | {"name": new_name(self._viewer, attributes["name"])}))
 
     def _ended(self) -> None:
         self._job = None

@@ -128,9 +128,9 @@ def test_image_quality_in_words():
     assert quality_cells(quality) == ("9", "∞", "1.000", "−2.10", "0.50", "–", "–")
     found = [SliceQuality(image="DL", slice_index=k, quality=quality) for k in (2, 3)]
     found.append(SliceQuality(image="DL", slice_index=4, quality=None, problem="no slice there"))
-    text = quality_summary(found, "HR", "sinc", "whole slice")
-    assert "mean of 3 slices, 2 to 4" in text
-    assert "Left out: DL, slice 4: no slice there." in text
+    text = quality_summary(found, "HR", "sinc", "whole slice", lambda k: f"{k} · z {k / 2} mm")
+    assert "mean of 3 slices, 2 · z 1.0 mm to 4 · z 2.0 mm" in text
+    assert "Left out: DL, slice 4 · z 2.0 mm: no slice there." in text
 
 
 @pytest.mark.parametrize(

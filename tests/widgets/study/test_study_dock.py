@@ -7,8 +7,10 @@ import json
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMessageBox
 
 from napari_micromri.errors import StudyError
+from napari_micromri.study.cropping import whole
 from napari_micromri.study.model import Crop, Exclude
 from napari_micromri.study.store import Study
 from napari_micromri.widgets.study.dock import StudyWidget
@@ -139,19 +141,41 @@ def test_x_excludes_saves_and_keeps_again(dock, viewer, qtbot, study_path):
     press(viewer, "2")
     press(viewer.layers[-1], "X")
     assert excluded(study_path, key) == {1: "motion"}
+    assert dock.curator.index == 2
+    assert "Slice 1 · z 8 mm is excluded (motion)" in dock.status.text()
+    press(viewer, "P")
     assert dock.slices.table.rows_model.rows[1][1].text == "✖ motion"
     assert dock.slices.exclude.text() == "Keep (X)"
     assert viewer.canvas.overlays.text.text == "excluded: motion"
     assert dock.pairs.tree.leaves[key].text(1) == "3/4"
     press(viewer, "X")
     assert excluded(study_path, key) == {}
+    assert dock.curator.index == 1
     assert not viewer.canvas.overlays.text.visible
+
+
+@pytest.mark.parametrize("means_it", [True, False])
+def test_x_asks_in_3d_view_where_no_single_slice_is_seen(dock, viewer, qtbot, study_path, monkeypatch, means_it):
+    key = keys(dock)[0]
+    show(qtbot, dock, key, 1)
+    asked = []
+
+    def answer(parent, title, text):
+        asked.append(text)
+        return QMessageBox.StandardButton.Yes if means_it else QMessageBox.StandardButton.No
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    viewer.dims.ndisplay = 3
+    press(viewer, "X")
+    assert len(asked) == 1 and "slice 1 · z" in asked[0]
+    assert excluded(study_path, key) == ({1: "noise"} if means_it else {})
 
 
 def test_a_digit_changes_the_reason_of_an_excluded_slice(dock, viewer, qtbot, study_path):
     key = keys(dock)[0]
     show(qtbot, dock, key, 0)
     press(viewer, "X")
+    press(viewer, "P")
     press(viewer, "4")
     assert excluded(study_path, key) == {0: "outside"}
     assert dock.slices.current_reason == "outside"
@@ -164,7 +188,6 @@ def test_undo_and_redo_take_every_mark_back_and_forth(dock, viewer, qtbot, study
     key = keys(dock)[0]
     show(qtbot, dock, key, 0)
     press(viewer, "X")
-    press(viewer, "N")
     press(viewer, "X")
     for left in ({0: "noise"}, {}):
         qtbot.mouseClick(dock.header.undo, Qt.MouseButton.LeftButton)
@@ -225,6 +248,7 @@ def test_s_goes_through_suspicious_slices_and_on_to_the_next_pair(dock, viewer, 
     assert dock.suspicious.table.selectionModel().selectedRows()[0].row() == 0
     press(viewer, "X")
     assert dock.curator.pair.marks.excluded == {2: "ghost"}
+    press(viewer, "P")
     press(viewer, "P")
     assert dock.slices.current_reason == "noise"
     dock.suspicious.table.chosen.emit(1)
@@ -301,6 +325,7 @@ def test_marks_travel_from_dock_to_dock(dock, viewer, qtbot, tmp_path, study_pat
     press(viewer, "X")
     dock.marks.export_to(tmp_path / "marks.json")
     assert json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))
+    press(viewer, "P")
     press(viewer, "X")
     dock.marks.import_from(tmp_path / "marks.json")
     qtbot.waitUntil(lambda: "taken over" in dock.status.text())
@@ -379,6 +404,17 @@ def test_suggest_crops_around_the_animal_and_remove_takes_it_away(dock, qtbot, m
     assert Study.open(study_path).pairs_by_key[key].marks.crop is None
 
 
+def test_suggest_says_when_there_is_no_background_and_keeps_the_crop(dock, qtbot, monkeypatch, study_path):
+    key = keys(dock)[0]
+    kept = Crop(0, 8, 0, 8)
+    dock.curator.crop({key: kept})
+    monkeypatch.setattr("napari_micromri.study.cropping.suggest_crop", lambda pair, hr, margin=1.0: whole(pair))
+    show(qtbot, dock, key)
+    dock.cropping.suggest()
+    qtbot.waitUntil(lambda: "no background to leave out" in dock.status.text())
+    assert Study.open(study_path).pairs_by_key[key].marks.crop == kept
+
+
 def test_a_subject_is_put_into_a_set_from_tree_or_tab(dock, study_path):
     subject = dock.curator.session.study.subjects[0]
     dock.pairs.assigned.emit(subject, "test")
@@ -416,7 +452,7 @@ def test_what_a_column_cuts_off_stands_below_the_list(dock, qtbot, suspected):
     suspect(dock, suspected(key, 2, 0.9, ("a ghost in HR", "noise")))
     show(qtbot, dock, key, 2)
     for tab in (dock.slices, dock.suspicious):
-        assert tab.noticed.text() == "Slice 2: a ghost in HR; noise"
+        assert tab.noticed.text() == "Slice 2 · z 11 mm: a ghost in HR; noise"
         assert tab.noticed.wordWrap()
     dock.slices.table.chosen.emit(1)
     assert dock.slices.noticed.text() == ""

@@ -57,7 +57,7 @@ def test_from_good_scans_to_a_simulated_study(dialog, qtbot, scans, tmp_path):
     find(qtbot, dialog, scans)
     assert form.pairs.rows_model.rowCount() == 2
     assert [pair.lr.snr for pair in dialog.plan.pairs] == [9, 9]
-    assert form.left_out.rows_model.rows[0][0].text == "broken.nii"
+    assert form.left_out.rows_model.rows[0][0].text == "scans/broken.nii"
     model = form.pairs.rows_model
     for line in range(2):
         model.setData(model.index(line, 1), "trunk")
@@ -96,6 +96,15 @@ def test_what_has_no_partner_is_listed_with_the_reason(dialog, qtbot, scans):
     assert not dialog.form.left_out_box.isHidden()
     assert all(row[1].text for row in dialog.form.left_out.rows_model.rows)
     assert "No pairs were found" in dialog.form.status.text()
+
+
+def test_good_scans_only_is_proposed_where_no_scan_has_a_partner(dialog, qtbot, scans):
+    assert dialog.form.propose.isHidden()
+    find(qtbot, dialog, scans)
+    click(qtbot, dialog.form.propose)
+    qtbot.waitUntil(lambda: len(dialog.plan.pairs) == 2, timeout=20_000)
+    assert dialog.form.simulate.isChecked()
+    assert dialog.form.propose.isHidden()
 
 
 def test_a_wrong_table_is_said(dialog, qtbot, tmp_path, shown):

@@ -294,6 +294,7 @@ def test_the_validation_slice_follows_the_network_and_its_history_can_be_seen(do
     form = opened(qtbot, dock, recorded).form
     qtbot.waitUntil(lambda: len(viewer.layers) == 3)
     assert [layer.name for layer in viewer.layers] == ["first LR", "first DL epoch 1", "first HR"]
+    assert [layer.visible for layer in viewer.layers] == [True, True, False]
     lr, dl, hr = viewer.layers
     for layer in viewer.layers:
         assert str(layer.units[-1]) == "millimeter"

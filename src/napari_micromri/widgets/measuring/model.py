@@ -237,10 +237,19 @@ def quality_cells(quality: ImageQuality) -> tuple[str, ...]:
     return tuple(number(value) if metric.name == "mse" else metric.shown(value) for metric, value in values)
 
 
-def quality_summary(found: Sequence[SliceQuality], reference: str, upsampling: str, within: str) -> str:
+def quality_summary(
+    found: Sequence[SliceQuality],
+    reference: str,
+    upsampling: str,
+    within: str,
+    name_slice: Callable[[int], str] = str,
+) -> str:
     """Say what the figures stand for."""
     slices = sorted({one.slice_index for one in found})
-    span = f"slice {slices[0]}" if len(slices) == 1 else f"mean of {len(slices)} slices, {slices[0]} to {slices[-1]}"
-    missing = sorted({f"{one.image}, slice {one.slice_index}: {one.problem}" for one in found if one.problem})
+    ends = [name_slice(index) for index in (slices[0], slices[-1])]
+    span = f"slice {ends[0]}" if len(slices) == 1 else f"mean of {len(slices)} slices, {ends[0]} to {ends[1]}"
+    missing = sorted(
+        {f"{one.image}, slice {name_slice(one.slice_index)}: {one.problem}" for one in found if one.problem}
+    )
     left_out = f" Left out: {'; '.join(missing[:5])}." if missing else ""
     return f"Against {reference}, {span}, {within}; coarser layers brought to its grid by {upsampling}.{left_out}"

@@ -188,7 +188,8 @@ class QualityTab(QWidget):
             for column, cell in enumerate((name, *quality_cells(quality))):
                 self.table.setItem(k, column, QTableWidgetItem(cell))
         asked = found.asked
-        said = quality_summary(found.slices, asked.reference.name, asked.upsampling, asked.within)
+        name_slice = asked.reference.scan.info.slice_words
+        said = quality_summary(found.slices, asked.reference.name, asked.upsampling, asked.within, name_slice)
         self.summary.setText(" ".join([said, *found.notes]))
         self.plot.show_curves(found.curves)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_micromri.widgets.shared.places import place as place_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -55,13 +57,8 @@ def b_values(found: Found) -> str:
 
 
 def place(found: Found) -> str:
-    """Tell which file, or which scan of a study, and which of the scans in it."""
-    path = Path(found.source.path)
-    if path.parent.name == "pdata":
-        name = path.parent.parent.name + (f", reconstruction {path.name}" if path.name != "1" else "")
-    else:
-        name = path.name
-    return name if found.source.scan is None else f"{name}, {found.source.scan}"
+    """Tell where a scan is from."""
+    return place_of(found.source)
 
 
 def _place_key(found: Found) -> str:

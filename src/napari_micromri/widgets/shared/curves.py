@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from qtpy.QtCore import Qt
 
 from napari_micromri.widgets.shared.lazy_plot import LazyPlot
+from napari_micromri.widgets.shared.theme import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qtpy.QtGui import QColor
 
     from napari_micromri.curves import Chart, Line
 
@@ -81,6 +84,13 @@ class CurvePlot(LazyPlot[Lines]):
         for line in lines:
             self._draw_line(line)
 
+    def _take_colours(self) -> None:
+        super()._take_colours()
+        if self._shown is not None:
+            self._plot.setTitle(self._heading() or None, size="9pt")
+            for line in self._shown[0]:
+                self._draw_line(line)
+
     def _draw_line(self, line: Line) -> None:
         from pyqtgraph import mkPen
 
@@ -89,19 +99,19 @@ class CurvePlot(LazyPlot[Lines]):
             curve = self._curves[line.label] = self._plot.plot(symbolSize=5)
         style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
         few = len(line.x) <= DOTS_UP_TO and not line.dashed
-        pen = mkPen(line.colour, width=2, style=style)
-        curve.setData(line.x, line.y, pen=pen, symbol="o" if few else None, symbolBrush=line.colour)
-        self._draw_star(line)
+        colour = readable(line.colour, self)
+        pen = mkPen(colour, width=2, style=style)
+        curve.setData(line.x, line.y, pen=pen, symbol="o" if few else None, symbolBrush=colour)
+        self._draw_star(line, colour)
 
-    def _draw_star(self, line: Line) -> None:
+    def _draw_star(self, line: Line, colour: QColor) -> None:
         star = self._stars.get(line.label)
         if star is None:
             if line.star is None:
                 return
-            star = self._stars[line.label] = self._plot.plot(
-                pen=None, symbol="star", symbolSize=13, symbolBrush=line.colour, symbolPen="w"
-            )
+            star = self._stars[line.label] = self._plot.plot(pen=None, symbol="star", symbolSize=13, symbolPen="w")
             star.setZValue(10)
+        star.setSymbolBrush(colour)
         star.setData(*([value] for value in line.star) if line.star is not None else ([], []))
 
     def _remove(self, label: str) -> None:
@@ -114,7 +124,7 @@ class CurvePlot(LazyPlot[Lines]):
         lines = self._wanted[0] if self._named and self._wanted is not None else ()
         first = {line.colour: line.label for line in reversed(lines)}
         names = [
-            f'<span style="color: {line.colour}">{first.pop(line.colour)}</span>'
+            f'<span style="color: {readable(line.colour, self).name()}">{first.pop(line.colour)}</span>'
             for line in lines
             if line.colour in first
         ]

@@ -8,7 +8,8 @@ import math
 class Pace:
     """Says how far the work is and how long it will still take, from the times at which steps were done."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "Denoising") -> None:
+        self._doing = doing
         self._start: tuple[int, float] | None = None
 
     def describe(self, done: int, total: int, now: float) -> str:
@@ -16,7 +17,7 @@ class Pace:
         if self._start is None:
             self._start = (done, now)
         if done == 0:
-            return f"Denoising {total} slice{'s' * (total != 1)}…"
+            return f"{self._doing} {total} slice{'s' * (total != 1)}…"
         text = f"Slice {done} of {total}"
         steps, seconds = done - self._start[0], now - self._start[1]
         if steps <= 0 or seconds <= 0 or done >= total:

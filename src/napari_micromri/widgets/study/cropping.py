@@ -104,7 +104,7 @@ class CropControl(QObject):
             return
         self._job = job = BackgroundJob(partial(suggest_crops, session.study, pairs), "Find the animal")
         job.progressed.connect(self._progressed)
-        job.succeeded.connect(self.curator.crop)
+        job.succeeded.connect(self._found)
         job.failed.connect(self.curator.said)
         job.ended.connect(self._suggested)
         self.curator.said.emit("Looking for the animal…")
@@ -118,6 +118,13 @@ class CropControl(QObject):
 
     def _progressed(self, done: int, total: int) -> None:
         self.curator.said.emit(f"Looking for the animal: {done} of {total}")
+
+    def _found(self, crops: dict[str, Crop | None]) -> None:
+        cropped = {key: crop for key, crop in crops.items() if crop is not None}
+        if cropped:
+            self.curator.crop(cropped)
+        else:
+            self.curator.said.emit("There is no background to leave out: the animal fills the image.")
 
     def _suggested(self) -> None:
         self._job = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_micromri.errors import StudyError
 from napari_micromri.plugin.study_layers import PairPixels, load_pair
@@ -146,12 +147,30 @@ class Curator(QObject):
     # Keys and buttons
 
     def toggle(self) -> None:
-        """Exclude the slice that is shown, or keep it again."""
+        """Exclude the slice that is shown and move to the next, or keep it again and stay.
+
+        In 3-D view, where all slices are seen, the person is asked whether the slider's one is meant.
+        """
         if (pair := self.pair) is None or self.session is None:
             return
         session, index = self.session, self.index
+        excluded = index in pair.marks.excluded
+        if self.view.viewer.dims.ndisplay == 3 and not self._means(pair, index, excluded=excluded):
+            return
         if self._tried(lambda: session.toggle(pair.key, index, self.reason)):
             self._say_mark(pair.key, index)
+            if not excluded:
+                self.next()
+
+    def _means(self, pair: Pair, index: int, *, excluded: bool) -> bool:
+        what = f"{'Keep' if excluded else 'Exclude'} slice {pair.hr.info.slice_words(index)}"
+        parent = self.parent()
+        answer = QMessageBox.question(
+            parent if isinstance(parent, QWidget) else None,
+            "Which slice?",
+            f"3-D view shows all slices. {what}, where the slider stands?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
 
     def choose_reason(self, reason: Reason) -> None:
         """Exclude for this reason from now on; an excluded slice that is shown gets it too."""
@@ -257,4 +276,5 @@ class Curator(QObject):
         pair = self.session.pair(key) if self.session is not None else None
         reason = pair.marks.excluded.get(index) if pair is not None else None
         words = f"is excluded ({REASON_WORDS[reason]})" if reason is not None else "is kept"
-        self.said.emit(f"Slice {index} {words}; saved.")
+        where = pair.hr.info.slice_words(index) if pair is not None else index
+        self.said.emit(f"Slice {where} {words}; saved.")

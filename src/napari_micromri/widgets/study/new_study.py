@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QDialog, QFileDialog, QWidget
 
-from napari_micromri.study.plan import Plan
+from napari_micromri.study.plan import Plan, Source
 from napari_micromri.widgets.background import BackgroundJob
+from napari_micromri.widgets.shared.pace import Pace
+from napari_micromri.widgets.shared.places import place
 from napari_micromri.widgets.study.new_study_form import NewStudyForm
 from napari_micromri.widgets.study.planning import (
     ENDING,
@@ -18,6 +21,7 @@ from napari_micromri.widgets.study.planning import (
     build_sentence,
     edited,
     find_plan,
+    no_fast_scans,
     plan_sentence,
     repeated,
     sources_text,
@@ -45,11 +49,13 @@ class NewStudyDialog(QDialog):
         self.form = form = NewStudyForm(self)
         self.plan = Plan()
         self._job: BackgroundJob | None = None
+        self._pace: Pace | None = None
         self.resize(720, 640)
         form.add_folder.clicked.connect(self._ask_folder)
         form.add_files.clicked.connect(self._ask_files)
         form.remove.clicked.connect(self._remove_source)
         form.find.clicked.connect(self.find_pairs)
+        form.propose.clicked.connect(self._simulate)
         form.leave_out.clicked.connect(self._leave_out)
         form.pairs.rows_model.edited.connect(self._edit)
         form.pairs.selectionModel().selectionChanged.connect(self._update)
@@ -77,17 +83,23 @@ class NewStudyDialog(QDialog):
         self._start(partial(find_plan, self.form.sources(), simulation), "Find pairs", self._found)
         self.form.status.setText("Looking through the scans…")
 
+    def _simulate(self) -> None:
+        self.form.simulate.setChecked(True)
+        self.find_pairs()
+
     def build(self) -> None:
         """Build the study in a thread; what is built already is left as it is."""
         path = study_path(self.form.target.text())
         if path is not None:
             self._start(partial(_build, self.plan, path), f"Build {path.name}", self._built)
+            self._pace = Pace("Building")
             self.form.status.setText("Building…")
 
     def stop(self) -> None:
         """Stop looking or building; finished pairs stay and building again goes on from there."""
         if self._job is not None:
             self._job.stop()
+            self._pace = None
             self.form.status.setText("Stopping…")
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -112,6 +124,8 @@ class NewStudyDialog(QDialog):
     def _show_progress(self, done: int, total: int) -> None:
         self.form.progress.setRange(0, total)
         self.form.progress.setValue(done)
+        if self._pace is not None:
+            self.form.status.setText(self._pace.describe(done, total, time.monotonic()))
 
     def _cancelled(self) -> None:
         self.form.status.setText("Stopped. Build goes on from where it was.")
@@ -126,12 +140,12 @@ class NewStudyDialog(QDialog):
         if result.added or result.already_there:
             self.built.emit(path)
         if result.failed:
-            self.form.show_left_out([(what, why) for what, why in _failures(result)])
+            self.form.show_left_out([(str(pair), str(pair), why) for pair, why in result.failed])
         else:
             self.accept()
 
     def _ended(self) -> None:
-        self._job = None
+        self._job = self._pace = None
         self.form.progress.setRange(0, 1)
         self.form.progress.setValue(0)
         self._update()
@@ -139,7 +153,9 @@ class NewStudyDialog(QDialog):
     def _show_plan(self) -> None:
         red = repeated(self.plan)
         self.form.pairs.rows_model.set_rows([_cells(pair, k in red) for k, pair in enumerate(self.plan.pairs)])
-        self.form.show_left_out([(entry.path, entry.reason) for entry in self.plan.rejected])
+        left_out = [(Source(entry.path, entry.scan), entry.reason) for entry in self.plan.rejected]
+        self.form.show_left_out([(place(source, folder=True), str(source), why) for source, why in left_out])
+        self.form.propose.setVisible(no_fast_scans(self.plan) and self.form.simulation() is None)
         self.form.status.setText(plan_sentence(self.plan))
         self._update()
 
@@ -179,10 +195,6 @@ def _build(plan: Plan, path: Path, progress: Progress, should_stop: ShouldStop) 
     from napari_micromri.study.build import build
 
     return path, build(plan, path, progress=progress, should_stop=should_stop)
-
-
-def _failures(result: BuildResult) -> list[tuple[str, str]]:
-    return [(str(pair), str(why)) for pair, why in result.failed]
 
 
 def _cells(pair: PlannedPair, is_repeated: bool) -> tuple[Cell, ...]:

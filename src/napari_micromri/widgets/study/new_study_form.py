@@ -49,12 +49,13 @@ class NewStudyForm:
         self.factor = _number(2.0, 1.0, 8.0, "How many times coarser the fast scan's pixels are.")
         self.snr = _number(15.0, 1.0, 1000.0, "Signal-to-noise ratio of the fast scan.")
         self.find = button("Find pairs", "Look through the scans. Nothing is written yet.")
+        self.propose = button("Good scans only: simulate the fast ones", "Make a pair of each scan that can be one.")
         self.pairs = Table(["Subject", "Region", "Plane", "Slices", "LR / HR"], editable=(0, 1, 2))
         self.pairs.set_widths(16, 16, 13, 6)
         self.pairs.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.leave_out = button("Leave out", "Take the selected pairs out of the plan.")
         self.left_out = Table(["Left out", "Why"])
-        self.left_out.set_widths(36)
+        self.left_out.set_widths(22)
         self.left_out_box = _box("Scans left out", self.left_out)
         self.target = QLineEdit()
         self.target.setPlaceholderText("name of the study, ends in .mri.zarr")
@@ -78,11 +79,10 @@ class NewStudyForm:
             return None
         return Simulation(factor=self.factor.value(), snr=self.snr.value())
 
-    def show_left_out(self, entries: Sequence[tuple[str, str]]) -> None:
-        """List what is in no pair, and why."""
+    def show_left_out(self, entries: Sequence[tuple[str, str, str]]) -> None:
+        """List what is in no pair, in short and in full, and why."""
         self.left_out_box.setVisible(bool(entries))
-        cells = [(Cell(Path(what).name or what, what), Cell(why, why)) for what, why in entries]
-        self.left_out.rows_model.set_rows(cells)
+        self.left_out.rows_model.set_rows([(Cell(short, full), Cell(why, why)) for short, full, why in entries])
 
     def enable(self, *, free: bool, ready: bool) -> None:
         """Enable what can be clicked now."""
@@ -92,6 +92,7 @@ class NewStudyForm:
         self.remove.setEnabled(free and has_sources)
         self.find.setEnabled(free and has_sources)
         self.leave_out.setEnabled(free and selected)
+        self.propose.setEnabled(free)
         self.build.setEnabled(free and ready)
         self.stop.setEnabled(not free)
         self.progress.setVisible(not free)
@@ -108,9 +109,11 @@ class NewStudyForm:
         layout.addWidget(self.left_out_box, 2)
         layout.addWidget(_box("3. Study", row(self.target, self.browse)))
         layout.addWidget(self.status)
+        layout.addWidget(self.propose)
         layout.addWidget(self.progress)
         layout.addWidget(row(self.build, self.stop, self.cancel))
         self.left_out_box.hide()
+        self.propose.hide()
         self.progress.hide()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.errors import CancelledError, StudyError
 from napari_micromri.study.plan import Plan, Simulation
+from napari_micromri.widgets.shared.places import place
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -75,6 +76,11 @@ def repeated(plan: Plan) -> frozenset[int]:
     return frozenset(k for k, pair in enumerate(plan.pairs) if counts[pair.identity] > 1)
 
 
+def no_fast_scans(plan: Plan) -> bool:
+    """Tell whether there may be good scans only: scans were found, but no two that belong together."""
+    return not plan.pairs and bool(plan.rejected)
+
+
 def plan_sentence(plan: Plan) -> str:
     """Say what a plan holds and whether it can be built."""
     count, left_out = len(plan.pairs), len(plan.rejected)
@@ -93,8 +99,8 @@ def plan_sentence(plan: Plan) -> str:
 
 def sources_text(pair: PlannedPair) -> str:
     """Say where both scans of a planned pair come from."""
-    lr = str(pair.lr) if isinstance(pair.lr, Simulation) else Path(pair.lr.path).name
-    return f"{lr} / {Path(pair.hr.path).name}"
+    lr = str(pair.lr) if isinstance(pair.lr, Simulation) else place(pair.lr)
+    return f"{lr} / {place(pair.hr)}"
 
 
 def study_path(text: str) -> Path | None:

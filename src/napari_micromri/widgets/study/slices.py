@@ -35,9 +35,13 @@ Scores: TypeAlias = "Mapping[tuple[str, int], Suspected]"
 
 @dataclass(frozen=True)
 class SliceRow:
-    """One slice of a pair: ``reason`` when it is excluded; ``score`` 0 (ordinary) to 1; ``words`` say why."""
+    """One slice of a pair: ``reason`` when it is excluded; ``score`` 0 (ordinary) to 1; ``words`` say why.
+
+    ``where`` names it by its number and its place in mm.
+    """
 
     index: int
+    where: str
     reason: Reason | None
     score: float
     words: str
@@ -54,7 +58,7 @@ def slice_rows(pair: Pair, scores: Scores) -> tuple[SliceRow, ...]:
     for index in range(pair.slice_count):
         found = scores.get((pair.key, index))
         score, words = (found.score, "; ".join(found.reasons)) if found is not None else (0.0, "")
-        rows.append(SliceRow(index, pair.marks.excluded.get(index), score, words))
+        rows.append(SliceRow(index, pair.hr.info.slice_words(index), pair.marks.excluded.get(index), score, words))
     return tuple(rows)
 
 

@@ -29,14 +29,16 @@ class SlicesTab(QWidget):
         self.title = ElidedLabel("No pair is shown")
         labels = [f"{REASON_WORDS[reason]} ({k})" for k, reason in enumerate(REASONS, 1)]
         self.reason = Chooser("Why the slice is excluded; the keys 1 to 6 choose too.", labels)
-        self.exclude = button("Exclude (X)", "Exclude the slice that is shown, or keep it again. Key: X")
+        self.exclude = button(
+            "Exclude (X)", "Exclude the slice that is shown and move to the next, or keep it again. Key: X"
+        )
         self.previous = button("Previous (P)", "Show the slice before. Key: P")
         self.next = button("Next (N)", "Show the slice after. Key: N")
         self.suspicious = button(
             "Suspicious (S)", "Show the next slice that should be looked at, in this pair or the next. Key: S"
         )
         self.table = Table(["Slice", "Mark", "Score", "What was noticed"], bar=2)
-        self.table.set_widths(5, 18, 7)
+        self.table.set_widths(13, 16, 7)
         self.table.chosen.connect(self.chosen)
         self.noticed = full_text_line()
         self.reason.activated.connect(self._tell_reason)
@@ -75,14 +77,14 @@ class SlicesTab(QWidget):
         self.table.show_row(index)
         shown = self._rows[index] if 0 <= index < len(self._rows) else None
         self.exclude.setText("Keep (X)" if shown is not None and shown.reason is not None else "Exclude (X)")
-        self.noticed.setText(f"Slice {index}: {shown.words}" if shown is not None and shown.words else "")
+        self.noticed.setText(f"Slice {shown.where}: {shown.words}" if shown is not None and shown.words else "")
 
 
 def _cells(one: SliceRow) -> tuple[Cell, ...]:
     colour = RED if one.reason is not None else None
     score = f"{one.score:.2f}"
     return (
-        Cell(str(one.index), "Counted from 0, as on napari's slider.", colour),
+        Cell(one.where, "Counted from 0, as on napari's slider, and the place in mm.", colour),
         Cell(f"✖ {REASON_WORDS[one.reason]}" if one.reason is not None else "kept", one.mark, colour),
         Cell(score, f"{score} of 1: {one.words}" if one.words else f"{score} of 1", bar=one.score),
         Cell(one.words, one.words),

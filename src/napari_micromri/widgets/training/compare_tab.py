@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -22,6 +21,7 @@ from napari_micromri.training.figures import FIGURES
 from napari_micromri.widgets.shared.curves import CurvePlot
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.shared.parts import button, text_line
+from napari_micromri.widgets.shared.theme import readable
 from napari_micromri.widgets.training.compare_model import COLUMNS, RunsLook, cells
 from napari_micromri.widgets.training.curve_lines import compared
 from napari_micromri.widgets.training.fields import Choice
@@ -144,7 +144,9 @@ class CompareTab(QWidget):
         with signals_blocked(self.table):
             colours = dict(zip(self.ticked, (line.colour for line in lines), strict=False))
             for path, item in self._items():
-                item.setForeground(0, QColor(colours[path]) if path in colours else self.palette().text().color())
+                item.setForeground(
+                    0, readable(colours[path], self) if path in colours else self.palette().text().color()
+                )
         self.plot.set_title(figure.label)
         self.plot.show_lines(lines, logarithmic=figure.logarithmic)
         self.note.setText(self._hint())

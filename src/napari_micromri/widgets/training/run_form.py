@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_micromri.widgets.shared.curves import SMALL, CurvePlot
 from napari_micromri.widgets.shared.parts import button, column, row, text_line
+from napari_micromri.widgets.shared.theme import readable
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.run_model import PER_MILLE
 
@@ -56,7 +57,10 @@ class RunForm(QWidget):
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         self.log.setToolTip("The end of the run's log, log.txt.")
         self.show_slice = QCheckBox("Show slice")
-        self.show_slice.setToolTip("Layers LR, DL and HR of one validation slice; DL follows the network as it learns.")
+        self.show_slice.setToolTip(
+            "Layers LR, DL and HR of one validation slice. DL follows the network as it learns; a click on HR's eye "
+            "shows the good scan over it."
+        )
         self.side_by_side = QCheckBox("Side by side")
         self.side_by_side.setToolTip("Show the layers in a row, in napari's grid, instead of over each other.")
         self.history = QSlider(Qt.Orientation.Horizontal)
@@ -112,7 +116,7 @@ class RunForm(QWidget):
         if status is None:
             return
         self.state.setText(status.title)
-        self.state.setStyleSheet(f"color: {status.colour}; font-weight: bold; font-size: 14px;")
+        self.state.setStyleSheet(f"color: {readable(status.colour, self).name()}; font-weight: bold; font-size: 14px;")
         for label, text in (
             (self.sentence, status.sentence),
             (self.where, status.where),

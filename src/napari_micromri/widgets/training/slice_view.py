@@ -83,6 +83,8 @@ class SliceView(QObject):
             self._grid_before = None
         else:
             return
+        if "HR" in self.layers:
+            self.layers["HR"].visible = wanted
         if self.layers:
             self.viewer.reset_view()  # a cell of the grid is narrower
 
@@ -145,7 +147,9 @@ class SliceView(QObject):
         data, attributes, _ = made[role]
         self._busy = True
         try:
-            self.layers[role] = self.viewer.add_image(data, **attributes)
+            # HR would hide the image that is learned; its eye compares the two.
+            seen = role != "HR" or self._grid_before is not None
+            self.layers[role] = self.viewer.add_image(data, **(attributes | {"visible": seen}))
         finally:
             self._busy = False
 

@@ -15,7 +15,7 @@ from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
 from napari_micromri.widgets.shared.parts import pass_on_text
-from napari_micromri.widgets.training.tuning.theme import readable
+from napari_micromri.widgets.shared.theme import readable
 from napari_micromri.widgets.training.tuning.trial_rows import Table
 from napari_micromri.widgets.training.tuning.words import COLOURS
 

@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
 
 from napari_micromri.widgets.shared.curves import SMALL, CurvePlot
 from napari_micromri.widgets.shared.parts import button, column, row, text_line
+from napari_micromri.widgets.shared.theme import readable
 from napari_micromri.widgets.training.fields import Choice
 from napari_micromri.widgets.training.run_model import PER_MILLE
 from napari_micromri.widgets.training.tuning.plots import ScatterPlot
-from napari_micromri.widgets.training.tuning.theme import readable
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
 from napari_micromri.widgets.training.tuning.trial_table import TrialTable
 

@@ -1,0 +1,23 @@
+"""Where a scan is from, in as few words as tell it from the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_micromri.study.plan import Source
+
+
+def place(source: Source, *, folder: bool = False) -> str:
+    """Tell which file, or which scan of a ParaVision study, and which of the scans in it.
+
+    With ``folder``, the one that the file or the scan of the study is in comes first.
+    """
+    path = Path(source.path)
+    if path.parent.name == "pdata":
+        path, ending = path.parent.parent, f", reconstruction {path.name}" if path.name != "1" else ""
+    else:
+        ending = ""
+    name = f"{path.parent.name}/{path.name}" if folder and path.parent.name else path.name
+    return name + ending + (f", {source.scan}" if source.scan is not None else "")
