@@ -369,6 +369,7 @@ def test_rows_survive_their_json() -> None:
         lr_mean=1.5,
         mse=0.0,
         psnr=math.inf,
+        foreground_psnr=31.5,
         ssim=0.1 + 0.2,
         bias=-math.inf,
         power_ratio=1e-300,

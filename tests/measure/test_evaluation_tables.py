@@ -21,7 +21,7 @@ from napari_micromri.measure.evaluation.tables import (
 )
 from napari_micromri.measure.metrics import METRICS
 
-MSE, PSNR, SSIM, BIAS, POWER, *_ = METRICS
+MSE, PSNR, _, SSIM, BIAS, POWER, *_ = METRICS
 
 
 def test_subjects_count_alike_however_many_slices_they_have() -> None:

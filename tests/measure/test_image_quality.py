@@ -13,6 +13,7 @@ from napari_micromri.errors import InputError
 from napari_micromri.measure.image_quality import (
     bias,
     foreground,
+    foreground_psnr,
     fourier_ring_correlation,
     mse,
     power_ratio,
@@ -22,7 +23,7 @@ from napari_micromri.measure.image_quality import (
 )
 from napari_micromri.measure.metrics import assess
 
-FUNCTIONS = (mse, psnr, ssim, bias, power_ratio, power_ratio_curve, fourier_ring_correlation, assess)
+FUNCTIONS = (mse, psnr, foreground_psnr, ssim, bias, power_ratio, power_ratio_curve, fourier_ring_correlation, assess)
 
 
 @pytest.fixture
@@ -53,6 +54,14 @@ def test_mse_and_psnr_of_a_known_error() -> None:
     assert mse(image, reference) == 1
     assert psnr(image, reference) == pytest.approx(10 * np.log10(16))
     assert psnr(image, reference, data_range=10) == pytest.approx(20)
+
+
+def test_errors_in_the_air_do_not_count_in_the_foreground() -> None:
+    reference = np.zeros((40, 40))
+    reference[10:30, 10:30] = 100
+    image = reference + np.where(reference > 0, 10, 50)
+    assert foreground_psnr(image, reference) == pytest.approx(20)
+    assert psnr(image, reference) < 10
 
 
 def test_ssim_agrees_with_scikit_image(reference: np.ndarray) -> None:

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
     from napari_micromri.measure.evaluation.rows import Evaluation
 
-COLUMNS = ("mse", "psnr_db", "ssim", "bias", "power_ratio", "ring_correlation", "gradient_deviation")
+COLUMNS = (
+    "mse",
+    "psnr_db",
+    "foreground_psnr_db",
+    "ssim",
+    "bias",
+    "power_ratio",
+    "ring_correlation",
+    "gradient_deviation",
+)
 EVIL = "<script>alert(1)</script>"
 
 

@@ -43,6 +43,16 @@ def psnr(image: ArrayLike, reference: ArrayLike, *, data_range: float | None = N
     return float(10 * np.log10(peak**2 / error)) if error > 0 else float("inf")
 
 
+def foreground_psnr(image: ArrayLike, reference: ArrayLike) -> float:
+    """PSNR in dB with the squared error of the `foreground` of the reference alone.
+
+    Around a mouse most pixels are air. There a PSNR tells mostly how well the noise's floor was removed.
+    """
+    image, reference = as_pair(image, reference)
+    mask = foreground(reference)
+    return psnr(image[mask][None], reference[mask][None], data_range=float(reference.max()))
+
+
 def ssim(image: ArrayLike, reference: ArrayLike, *, data_range: float | None = None) -> float:
     """Mean structural similarity (report eq. 8) in Gaussian windows of sigma 1.5 pixels with population covariances.
 

@@ -78,6 +78,19 @@ METRICS = (
         unit="dB",
     ),
     Metric(
+        *(
+            "foreground_psnr",
+            image_quality.foreground_psnr,
+            "Object PSNR",
+            "Obj. PSNR",
+            "foreground_psnr_db",
+            2,
+            "higher",
+        ),
+        "PSNR in dB of the object alone: the air around it, often most of the pixels, doesn't count.",
+        unit="dB",
+    ),
+    Metric(
         *("ssim", image_quality.ssim, "SSIM", "SSIM", "ssim", 3, "higher"),
         "Structural similarity in Gaussian windows of 1.5 pixels; 1 is best.",
     ),

@@ -125,7 +125,7 @@ def test_bars_are_means_over_slices(rows):
 
 def test_image_quality_in_words():
     quality = ImageQuality(mse=9.0, psnr=math.inf, ssim=1.0, bias=-0.021, power_ratio=0.5, ring_correlation=math.nan)
-    assert quality_cells(quality) == ("9", "∞", "1.000", "−2.10", "0.50", "–", "–")
+    assert quality_cells(quality) == ("9", "∞", "–", "1.000", "−2.10", "0.50", "–", "–")
     found = [SliceQuality(image="DL", slice_index=k, quality=quality) for k in (2, 3)]
     found.append(SliceQuality(image="DL", slice_index=4, quality=None, problem="no slice there"))
     text = quality_summary(found, "HR", "sinc", "whole slice", lambda k: f"{k} · z {k / 2} mm")
