@@ -60,6 +60,9 @@ class ScanInfo:
         In ms.
     date
         When it was acquired, by the scanner's clock: ``2013-11-05T11:59:49``, or without the time.
+    quantity
+        What its file says that a voxel is: ``magnitude``, ``phase``, ``real part``, ``imaginary part``, ``field map``,
+        ``map`` or ``labels``.
     quadruped
         The header says that the subject is an animal, whose directions are called head and feet.
     provenance
@@ -80,6 +83,7 @@ class ScanInfo:
     echo_time: float | None = None
     averages: int | None = None
     date: str | None = None
+    quantity: str | None = None
     quadruped: bool = False
     b_values: tuple[float, ...] | None = None
     b_directions: tuple[tuple[float, float, float], ...] | None = None

@@ -75,6 +75,9 @@ def test_the_trust_check_sees_the_scan_without_its_offset(magnitude: np.ndarray,
     assert any("-1000" in sentence for sentence in reports[1].warnings)
 
 
+PHASE = np.angle(np.exp(1j * (np.linspace(-6, 6, 64)[:, None] + np.linspace(-4, 4, 60) + np.zeros(SHAPE))))
+FIELD = 80 * np.sin(np.linspace(-3, 3, 64)[:, None] + 0.5) * np.cos(np.linspace(-1, 2, 60)) + np.zeros(SHAPE)
+
 NOT_FOR_MODELS = {
     "real part": lambda: signal().real,
     "imaginary part": lambda: signal().imag,
@@ -82,6 +85,17 @@ NOT_FOR_MODELS = {
     "phase without a sign": lambda: ((np.angle(signal(60)) / np.pi + 1) * 2047.5).astype(np.uint16),
     "masked phase": lambda: np.where(np.abs(signal()) > 200, np.angle(signal()), 0),
     "field map": lambda: np.where(np.abs(signal()) > 200, 80 * np.sin(np.linspace(-3, 3, SHAPE[2])), 0),
+    "phase-corrected real part": lambda: (signal(10) * np.exp(-1j * np.angle(signal(0)))).real,
+    "masked phase without a sign": lambda: np.where(
+        np.abs(signal(0)) > 200, (PHASE / (2 * np.pi) + 0.5) * 4095, 0
+    ).round(),
+    "masked phase from 0 to two pi": lambda: np.where(np.abs(signal(0)) > 200, PHASE + np.pi, 0),
+    "unwrapped phase without a sign": lambda: np.angle(signal()) % (2 * np.pi),
+    "field map that was made positive": lambda: np.where(np.abs(signal(0)) > 200, 300 + FIELD, 0),
+    "field map without a mask": lambda: 300 + FIELD,
+    "noisy B1 map": lambda: np.where(
+        np.abs(signal(0)) > 200, 100 + FIELD + np.random.default_rng(2).normal(0, 2, SHAPE), 0
+    ),
     "labels": lambda: (1 * (np.abs(signal(0)) > 200) + 2 * (np.abs(signal(0)) > 600)).astype(np.uint8),
     "a mask": lambda: (np.abs(signal(0)) > 200).astype(np.int16),
 }
@@ -97,10 +111,21 @@ def test_what_is_no_magnitude_is_refused_unless_asked_for(kind: str, restorer: P
     assert "asked for" in result.info.provenance[-1]["cautions"][0]
 
 
-@pytest.mark.parametrize("kind", ["as it is", "masked", "ringing", "crop", "empty", "constant"])
+@pytest.mark.parametrize("quantity", ["phase", "real part", "imaginary part", "field map", "map", "labels"])
+def test_what_its_header_calls_no_magnitude_is_refused(magnitude: np.ndarray, quantity: str) -> None:
+    assert quantity in str(domain_of(scan_of(magnitude, quantity=quantity)).problem)
+
+
+def test_a_header_that_says_magnitude_is_believed_where_values_only_suggest_a_map() -> None:
+    assert domain_of(scan_of(300 + FIELD)).problem is not None
+    assert domain_of(scan_of(300 + FIELD, quantity="magnitude")).problem is None
+
+
+@pytest.mark.parametrize("kind", ["as it is", "sharp", "masked", "ringing", "crop", "empty", "constant"])
 def test_ordinary_scans_are_left_alone(magnitude: np.ndarray, kind: str) -> None:
     values = {
         "as it is": magnitude,
+        "sharp": np.abs(signal(1)).round(),
         "masked": np.where(magnitude > 200, magnitude, 0),
         "ringing": np.where(magnitude > 200, magnitude, np.random.default_rng(1).normal(0, 5, SHAPE)),
         "crop": magnitude[:, 20:44, 18:42],

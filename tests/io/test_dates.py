@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from napari_micromri.io.dates import iso_date, sidecar_date
@@ -30,11 +28,7 @@ def test_the_first_that_makes_sense_is_taken():
     assert iso_date(None, "", "0000", "20200102", "20300102") == "2020-01-02"
 
 
-def test_a_sidecar_tells_the_date(tmp_path):
-    sidecar = tmp_path / "scan.json"
-    assert sidecar_date(sidecar) is None
-    for text in ("", "[]", "{", json.dumps({"AcquisitionDateTime": 5})):
-        sidecar.write_text(text)
-        assert sidecar_date(sidecar) is None
-    sidecar.write_text(json.dumps({"AcquisitionDateTime": "2021-05-04T03:02:01.0"}))
-    assert sidecar_date(sidecar) == "2021-05-04T03:02:01"
+def test_a_sidecar_tells_the_date():
+    assert sidecar_date({}) is None
+    assert sidecar_date({"AcquisitionDateTime": 5}) is None
+    assert sidecar_date({"AcquisitionDateTime": "2021-05-04T03:02:01.0"}) == "2021-05-04T03:02:01"

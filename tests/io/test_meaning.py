@@ -7,6 +7,7 @@ import shutil
 import struct
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
@@ -625,3 +626,93 @@ class TestWhatIsLostOrDoubled:
             assert_array_equal(scan.read()[left], values[left])
             text = " ".join(scan.info.warnings)
             assert (f"{len(lost)} of 6" in text) == bool(lost)
+
+
+class TestWhatVoxelsAre:
+    """The header, else the name, says what a scan shows, so that a phase is never taken for a magnitude."""
+
+    @pytest.mark.parametrize(
+        ("words", "quantity"),
+        [
+            (["ORIGINAL", "PRIMARY", "M", "ND", "NORM"], "magnitude"),
+            (["ORIGINAL", "PRIMARY", "P", "ND"], "phase"),
+            (["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"], "phase"),
+            (["ORIGINAL", "PRIMARY", "R_IR", "R", "IR"], "real part"),
+            (["ORIGINAL", "PRIMARY", "I", "ND"], "imaginary part"),
+            (["ORIGINAL", "PRIMARY", "T1 MAP", "T1", "UNSPECIFIED"], "map"),
+            (["DERIVED", "PRIMARY", "DIFFUSION", "ADC", "ND"], "map"),
+            (["DERIVED", "PRIMARY", "B0 MAP", "B0"], "field map"),
+            (["ORIGINAL", "PRIMARY", "OTHER"], None),
+            (["P", "M"], None),
+        ],
+    )
+    def test_image_types_of_dicom(self, tmp_path: Path, words: list[str], quantity: str | None) -> None:
+        (scan,) = open_scan(write(tmp_path / "a.dcm", VOXELS[0], ImageType=words))
+        assert scan.info.quantity == quantity
+
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+    def test_components_that_ge_names_in_an_element_of_its_own(self, tmp_path: Path, syntax: str) -> None:
+        for number, offset in ((0, 0), (2, 100)):
+            dataset = header(ImageType=["ORIGINAL", "PRIMARY", "OTHER"], ImagePositionPatient=[0, 0, 0])
+            dataset.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", number)
+            dataset.file_meta.TransferSyntaxUID = syntax
+            order = ">u2" if syntax == ExplicitVRBigEndian else "<u2"
+            dataset.PixelData = (VOXELS[0] + offset).astype(order).tobytes()
+            dataset.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+        scans = {scan.info.quantity: scan for scan in open_scan(tmp_path)}
+        assert_array_equal(scans["magnitude"].read()[0], VOXELS[0])
+        assert_array_equal(scans["real part"].read()[0], VOXELS[0] + 100)
+
+    @pytest.mark.parametrize(
+        ("kind", "quantity"),
+        [("MAGNITUDE", "magnitude"), ("PHASE", "phase"), ("REAL", "real part"), ("IMAGINARY", "imaginary part")],
+    )
+    def test_frame_types_of_paravision(self, tmp_path: Path, kind: str, quantity: str) -> None:
+        Reconstruction(VOXELS.astype("i2"), more={"VisuCoreFrameType": f"{kind}_IMAGE"}).write(tmp_path)
+        assert open_scan(tmp_path)[0].info.quantity == quantity
+
+    @pytest.mark.parametrize(
+        ("name", "said", "quantity"),
+        [
+            ("sub-1_part-phase_T2w", {}, "phase"),
+            ("sub-1_phasediff", {}, "phase"),
+            ("scan_3_ph", {}, "phase"),
+            ("sub-1_fieldmap", {}, "field map"),
+            ("sub-1_T1map", {}, "map"),
+            ("sub-1_magnitude1", {}, "magnitude"),
+            ("sub-1_T2w", {}, None),
+            ("mouse_real_phantom", {}, None),
+            ("sub-1_T2w", {"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND", "PHASE"]}, "phase"),
+            ("sub-1_T2w", {"Units": "Hz"}, "field map"),
+            ("sub-1_part-phase_T2w", {"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"]}, "magnitude"),
+            ("sub-1_T2w", {"ImageType": "P", "Units": None}, None),
+        ],
+    )
+    def test_names_and_sidecars_of_bids(
+        self, tmp_path: Path, name: str, said: dict[str, Any], quantity: str | None
+    ) -> None:
+        nib.save(nib.Nifti1Image(VOXELS, np.eye(4)), tmp_path / f"{name}.nii")
+        (tmp_path / f"{name}.json").write_text(json.dumps(said))
+        assert open_scan(tmp_path / f"{name}.nii")[0].info.quantity == quantity
+
+    @pytest.mark.parametrize(("code", "quantity"), [("label", "labels"), ("t test", "map"), ("none", None)])
+    def test_intents_of_nifti(self, tmp_path: Path, code: str, quantity: str | None) -> None:
+        image = nib.Nifti1Image(VOXELS, np.eye(4))
+        image.header.set_intent(code, (3.0,) if code == "t test" else ())
+        nib.save(image, tmp_path / "a.nii")
+        assert open_scan(tmp_path / "a.nii")[0].info.quantity == quantity
+
+    def test_it_is_kept(self, tmp_path: Path, make_scan: Callable[..., Scan]) -> None:
+        from napari_micromri.io import save_scan
+
+        for ending in (".nii.gz", ".ome.zarr"):
+            path = save_scan(make_scan((3, 6, 6), quantity="phase"), tmp_path / f"a{ending}")
+            assert open_scan(path)[0].info.quantity == "phase"
+
+    def test_times_and_protocol_of_a_sidecar(self, tmp_path: Path) -> None:
+        nib.save(nib.Nifti1Image(VOXELS, np.eye(4)), tmp_path / "a.nii")
+        said = {"RepetitionTime": 4, "EchoTime": 0.0371, "ProtocolName": "RARE coronal", "NumberOfAverages": 5}
+        (tmp_path / "a.json").write_text(json.dumps(said))
+        info = open_scan(tmp_path / "a.nii")[0].info
+        assert (info.repetition_time, info.echo_time) == pytest.approx((4000, 37.1))
+        assert (info.protocol, info.averages, info.plane) == ("RARE coronal", 5, "coronal")

@@ -89,6 +89,7 @@ def describe(scan: Scan) -> dict[str, Any]:
         "protocol": info.protocol,
         "averages": info.averages,
         "date": info.date,
+        "quantity": info.quantity,
         "time_step_s": info.time_step,
         "b_values": None if info.b_values is None else list(info.b_values),
         "warnings": list(info.warnings),
@@ -138,7 +139,9 @@ def as_text(number: int, entry: dict[str, Any]) -> str:
     voxel = " × ".join(f"{size:g}" for size in entry["voxel_size_mm"])
     lines = [f"{number}  {entry['name']}", f"   {shape}, {entry['dtype']}, voxel {voxel} mm"]
     known = [
-        f"{key} {entry[key]}" for key in ("subject", "region", "plane", "protocol", "averages", "date") if entry[key]
+        f"{key} {entry[key]}"
+        for key in ("subject", "region", "plane", "protocol", "averages", "date", "quantity")
+        if entry[key]
     ]
     if known:
         lines.append(f"   {', '.join(known)}")

@@ -6,8 +6,9 @@ of that its results look plausible and are wrong, so the values of a scan are lo
 ======================================================  ===============================================================
 a magnitude image plus a constant (an intercept)        the constant is taken out before, and put back after
 one voxel or a few far above all others                 left as they are, so that they don't bend what surrounds them
+no magnitude by its header or by its name               refused, unless it is asked for
 signed about zero: phase, real or imaginary part, B0    refused, unless it is asked for
-phase stored without a sign                             refused, unless it is asked for
+phase and smooth maps stored without a sign             refused, unless it is asked for
 labels                                                  refused, unless it is asked for
 clipped at the highest value, denoised before           denoised, with a caution
 masked to zero                                          denoised
@@ -22,6 +23,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
+from napari_micromri.inference.phase_and_maps import (
+    WINDOW,
+    has_noise_about_zero,
+    is_smooth,
+    is_wrapped,
+    scatters_over_all_values,
+)
+from napari_micromri.io.quantity import no_magnitude
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +65,6 @@ SPIKE, MOST_SPIKES = 8.0, 1e-4
 slice, or four voxels, can be spikes."""
 
 SATURATED = 1e-3
-WINDOW = 5
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,8 @@ def domain_of(scan: Scan, slice_axis: str = "z") -> Domain:
     if any(step.get("step") == "denoise" for step in scan.info.provenance):
         cautions.append("The scan was denoised before. A second time takes detail away and adds nothing.")
     plane = [n for axis, n in zip(scan.info.axes, scan.shape, strict=True) if axis in "zyx" and axis != slice_axis]
+    if (shown := no_magnitude(scan.info.quantity)) is not None:
+        return Domain(0.0, f"'{scan.info.name}' shows {shown}, by its header or its name.", tuple(cautions))
     sample = _sample(scan, slice_axis) if min(plane) >= SMALLEST_SIDE else None
     if sample is None:
         return Domain(cautions=tuple(cautions))
@@ -123,6 +133,8 @@ def domain_of(scan: Scan, slice_axis: str = "z") -> Domain:
     if scan.dtype.kind in "bui" and _is_labels(sample):
         return Domain(0.0, f"'{name}' looks like labels, not like an image.", tuple(cautions))
     offset, problem = _zero_of(sample, finite, name)
+    if problem is None and scan.info.quantity is None:
+        problem = _problem_of_maps(sample - offset if offset else sample, name)
     if offset:
         cautions.append(f"An offset of {offset:.6g} was taken out before and put back after.")
     return Domain(offset, problem, tuple(cautions))
@@ -190,7 +202,7 @@ def _is_labels(sample: Values) -> bool:
 def _zero_of(sample: Values, finite: Values, name: str) -> tuple[float, str | None]:
     """Find the offset of a magnitude image, or say why it is none."""
     low, high = _lowest(finite), float(np.percentile(finite, 99.9))
-    if _is_noise_of_full_range(sample, low, high):
+    if scatters_over_all_values(sample, low, high):
         return 0.0, f"'{name}' looks like a phase image."
     below = float(np.mean(finite < 0))
     if below <= SOME_BELOW and low < CLEAR_OFFSET * (float(np.mean(finite)) - low):
@@ -206,6 +218,17 @@ def _zero_of(sample: Values, finite: Values, name: str) -> tuple[float, str | No
     if float(np.mean(finite < -SIGNED * np.percentile(np.abs(finite), 99))) > MANY_BELOW:
         return 0.0, f"'{name}' has values on both sides of zero, as a phase image, a real part or a field map has."
     return 0.0, None
+
+
+def _problem_of_maps(sample: Values, name: str) -> str | None:
+    """Say what a sample of an unnamed quantity shows instead of a magnitude that only its smoothness tells."""
+    if is_wrapped(sample):
+        return f"'{name}' looks like a phase image: it jumps where an angle begins again."
+    if is_smooth(sample):
+        return f"'{name}' is as smooth as a field map, without an edge or noise."
+    if has_noise_about_zero(sample, _air(sample, _lowest(sample))[0]):
+        return f"'{name}' has noise on both sides of zero in its air, as a real part has."
+    return None
 
 
 def _depth(air: Values, low: float) -> float:
@@ -234,21 +257,3 @@ def _air(sample: Values, low: float) -> tuple[NDArray[np.bool_], float]:
         air[k] = ~foreground(filled)
         object_.append(float(filled[~air[k]].mean()))
     return air, float(np.mean(object_))
-
-
-def _is_noise_of_full_range(sample: Values, low: float, high: float) -> bool:
-    """Tell whether much of an image scatters over the whole range of values, as the phase of air does."""
-    uniform = (high - low) / np.sqrt(12)
-    parts = [_spread(image) / uniform for image in sample]
-    return float(np.mean([np.mean((part > 0.75) & (part < 1.25)) for part in parts])) > 0.2
-
-
-def _spread(image: Values) -> NDArray[np.float32]:
-    """Give the standard deviation around each pixel of a slice."""
-    from scipy.ndimage import uniform_filter
-
-    values = np.where(np.isfinite(image), image, 0).astype(np.float64)
-    values -= values.mean()  # else the difference of squares loses digits where all values are large
-    mean = uniform_filter(values, WINDOW)
-    variance = np.maximum(uniform_filter(values**2, WINDOW) - mean**2, 0)
-    return np.asarray(np.sqrt(variance), dtype=np.float32)

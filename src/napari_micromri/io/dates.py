@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PARAVISION = re.compile(r"(\d{1,2}):(\d\d):(\d\d)\s+(\d{1,2})\s+([A-Za-z]{3})[a-z]*\s+(\d{4})")
@@ -37,11 +36,6 @@ def iso_date(*texts: str | None) -> str | None:
     return None
 
 
-def sidecar_date(sidecar: Path) -> str | None:
-    """Read the date from the JSON file that BIDS and dcm2niix write beside a NIfTI file; None when it has none."""
-    try:
-        document = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    said = document if isinstance(document, dict) else {}
+def sidecar_date(said: Mapping[str, Any]) -> str | None:
+    """Find the date in the JSON file that BIDS and dcm2niix write beside a NIfTI file."""
     return iso_date(*(str(said[key]) for key in ("AcquisitionDateTime", "AcquisitionDate") if said.get(key)))

@@ -17,7 +17,7 @@ KEY = "micromri"
 FORMAT = 2
 """From 2 on a Zarr array holds all its slices, also empty ones."""
 
-_TEXTS = ("name", "axes", "subject", "session", "region", "plane", "protocol", "date", "source")
+_TEXTS = ("name", "axes", "subject", "session", "region", "plane", "protocol", "date", "quantity", "source")
 _NUMBERS = ("repetition_time", "echo_time", "time_step")
 _LISTS = ("voxel_size", "origin", "b_values")
 

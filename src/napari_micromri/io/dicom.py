@@ -17,6 +17,7 @@ from napari_micromri.io.formats import DEEPEST
 from napari_micromri.io.geometry import LPS_TO_RAS, Geometry, geometry_from_steps, plane_of
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, scale_slice
 from napari_micromri.io.naming import compose_name, plane_in, region_in, with_unique_names
+from napari_micromri.io.quantity import quantity_of_dicom
 from napari_micromri.io.telling import with_warnings
 from napari_micromri.scan import Scan, ScanInfo
 
@@ -182,6 +183,7 @@ def _info(image: Image, axes: str, geometry: Geometry, direction: Direction | No
         echo_time=image.echo_time,
         averages=int(image.averages) if image.averages and image.averages >= 1 else None,
         date=date_in(said),
+        quantity=quantity_of_dicom(image.kind),
         quadruped=said["AnatomicalOrientationType"] == "QUADRUPED",
         source=str(where),
     )

@@ -250,9 +250,20 @@ def _number(scopes: Iterable[Any], name: str) -> float | None:
     return None
 
 
+def _kind_of_ge(header: Any) -> str | None:
+    """Name the component as GE does in an element of its own, since its image types are the same for all."""
+    element = header.get((0x0043, 0x102F))
+    value = None if element is None else element.value
+    if isinstance(value, bytes):  # the kind of the element is not told in all transfer syntaxes
+        value = int.from_bytes(value[:2], "little")
+    return dict(enumerate(("MAGNITUDE", "PHASE", "REAL", "IMAGINARY"))).get(value) if isinstance(value, int) else None
+
+
 def _kind_of_image(scopes: Iterable[Any]) -> tuple[str, ...]:
     """Magnitude, phase, a map and the like, in the words of the file; images of several kinds are no one stack."""
+    scopes = list(scopes)
     component = next((str(s.get("ComplexImageComponent")) for s in scopes if s.get("ComplexImageComponent")), None)
+    component = component or _kind_of_ge(scopes[-1])
     words = next((w for s in scopes for name in ("FrameType", "ImageType") if (w := s.get(name))), ())
     words = [words] if isinstance(words, str) else list(words)
     return tuple(str(word).upper() for word in [*words, component] if word)

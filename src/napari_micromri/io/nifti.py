@@ -13,13 +13,12 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.damage import damage_told
-from napari_micromri.io.dates import sidecar_date
 from napari_micromri.io.describe import KEY, info_from_json
 from napari_micromri.io.formats import beside, is_nifti_pair
 from napari_micromri.io.geometry import Geometry, geometry_from_steps
 from napari_micromri.io.grid import describe_grid, geometry_of_affine, lazy_grid
 from napari_micromri.io.lazy import check_dtype, check_sizes, scale_slice
-from napari_micromri.io.nifti_sidecars import Weightings, read_weightings, stem_of
+from napari_micromri.io.nifti_sidecars import Weightings, read_document, read_weightings, said_by, stem_of
 from napari_micromri.io.telling import complaints
 from napari_micromri.io.volume import Volume, check_length
 from napari_micromri.quiet import quiet
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_LABELS, _STATISTICS = 1002, range(2, 25)  # NIFTI_INTENT_LABEL, and from CORREL to LOG10PVAL
 _HEADER_1, _HEADER_2, _LONGEST_HEADER = 348, 540, 2**26
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
@@ -122,6 +122,7 @@ def _describe(header: Any, path: Path) -> tuple[ScanInfo, list[int], tuple[int, 
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     info, file_axes = _describe_foreign(geometry, known, shape, path)
+    info = replace(info, quantity=info.quantity or _intent(header))
     if set(info.axes) & set("tb"):
         info = replace(info, time_step=step).with_warnings(notes)
     return info, file_axes, shape
@@ -141,7 +142,7 @@ def _describe_foreign(
         outer=outer,
         b_values=weightings.b_values,
         b_directions=weightings.b_directions,
-        date=sidecar_date(path.with_name(f"{stem_of(path)}.json")),
+        **said_by(read_document(path), stem_of(path)),
     )
     return info.with_warnings(weightings.notes), file_axes
 
@@ -159,6 +160,12 @@ def _outer_axes(shape: tuple[int, ...], axes: Any, path: Path) -> tuple[dict[str
             "the fourth are. Save what it holds as files of up to four dimensions."
         )
     return {"t": 3, "b": 4} if shape[3] > 1 else {"b": 4}, weightings
+
+
+def _intent(header: Any) -> str | None:
+    """Name what the voxels are where the header says that they are labels or statistics."""
+    code = int(header["intent_code"])
+    return "labels" if code == _LABELS else "map" if code in _STATISTICS else None
 
 
 def _time_step(header: Any, path: Path) -> tuple[float | None, tuple[str, ...]]:

@@ -6,14 +6,18 @@ right-handed (FSL's "radiological" convention); a `ScanInfo` has them in RAS+ sc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import json
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_micromri.io.dates import sidecar_date
+from napari_micromri.io.quantity import quantity_of_sidecar
 from napari_micromri.io.small_files import read_small
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -37,6 +41,30 @@ def stem_of(path: Path) -> str:
     """Name of a file without its NIfTI ending."""
     name = path.name
     return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read the JSON file that BIDS and dcm2niix write beside a NIfTI file; empty when there is none to be read."""
+    try:
+        document = json.loads(read_small(path.with_name(f"{stem_of(path)}.json"), _LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def said_by(document: Mapping[str, Any], stem: str) -> dict[str, Any]:
+    """Give the fields of a `ScanInfo` that such a file tells, whose times are in s."""
+    times = {
+        name: document.get(key) for name, key in (("repetition_time", "RepetitionTime"), ("echo_time", "EchoTime"))
+    }
+    numbers = {name: float(v) for name, v in times.items() if isinstance(v, (int, float)) and 0 < v < math.inf}
+    averages, protocol = document.get("NumberOfAverages"), document.get("ProtocolName")
+    return {name: 1000 * value for name, value in numbers.items()} | {
+        "averages": int(averages) if isinstance(averages, (int, float)) and 1 <= averages < 1e6 else None,
+        "protocol": protocol.strip() or None if isinstance(protocol, str) else None,
+        "date": sidecar_date(document),
+        "quantity": quantity_of_sidecar(document, stem),
+    }
 
 
 def sidecars_of(path: Path) -> tuple[Path, Path]:

@@ -14,6 +14,7 @@ from napari_micromri.io.dates import iso_date
 from napari_micromri.io.formats import beside
 from napari_micromri.io.grid import describe_grid, geometry_of_affine, lazy_grid
 from napari_micromri.io.nibabel_reader import part
+from napari_micromri.io.quantity import quantity_in
 from napari_micromri.io.small_files import read_small
 from napari_micromri.io.telling import with_warnings
 from napari_micromri.io.volume import Volume, check_length
@@ -79,6 +80,7 @@ def _whole(path: Path, header: Any, places: Places) -> Scan:
         repetition_time=repetition[0] if len(repetition) == 1 else None,
         echo_time=float(images["echo_time"][places[0, 0]]) or None,
         averages=int(images["number of averages"][places[0, 0]]) or None,
+        quantity=quantity_in([_KINDS.get(int(images["image_type_mr"][places[0, 0]]), "")]),
     )
     voxels = Volume(beside(path, ".par", ".rec"), rec, stored, 0)
     plain = (slope == 1).all() and (intercept == 0).all()
@@ -103,6 +105,7 @@ def _parts(scan: Scan, header: Any, places: Places) -> Iterator[Scan]:
         images = first[volumes]
         label = " ".join(_word(name, number) for name, number in zip(apart, key, strict=True))
         said, notes = _volumes_of(images, header) if len(volumes) > 1 else ({}, [])
+        said |= {"quantity": quantity_in([_KINDS.get(int(images["image_type_mr"][0]), "")])}
         one = part(scan, volumes, label, echo_time=float(images["echo_time"][0]) or None, **said)
         yield from with_warnings([one], notes)
 

@@ -119,7 +119,8 @@ class Series:
     def map_info(self, name: str, step: Mapping[str, Any]) -> ScanInfo:
         """Describe a map of this scan."""
         info = self.scan.info
-        spatial = replace(info, axes=info.spatial, b_values=None, name=f"{info.name} {name}")
+        quantity = info.quantity if name == "S0" else "map"
+        spatial = replace(info, axes=info.spatial, b_values=None, name=f"{info.name} {name}", quantity=quantity)
         parameter = PARAMETERS.get(name.removesuffix("_sd"))
         unit = "mm^2/s" if name.startswith("D") else "fraction" if parameter and parameter.name == "f" else ""
         return spatial.with_step({"step": "ivim", "map": name, "unit": unit} | dict(step))

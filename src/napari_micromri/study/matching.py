@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_micromri.io.quantity import no_magnitude
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,6 +47,8 @@ def unfit(scan: Scan) -> str | None:
         return f"it has {shape['b']} diffusion weightings, and a pair is made of plain stacks of slices"
     if "t" in axes:
         return f"it has {shape['t']} repetitions, and a pair is made of plain stacks of slices"
+    if (shown := no_magnitude(scan.info.quantity)) is not None:
+        return f"it shows {shown}, and a pair is made of magnitudes"
     if axes != "zyx":
         return "it is a single image without slices"
     if any(_LOCALIZER.search(text) for text in (scan.info.name, scan.info.protocol or "")):

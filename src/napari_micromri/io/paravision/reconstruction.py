@@ -162,6 +162,7 @@ def _scan(images: Path, frames: Frames, slices: NDArray[np.intp], number: int, d
         notes.append(f"{described.folder} doesn't say its b-values.")
     if frames.maps[number]:
         info = replace(info, name=f"{info.name} {frames.maps[number]}")
+    info = replace(info, quantity=frames.quantity(number))
     return Scan(_pixels(images, frames, table, axes), info.with_warnings(notes))
 
 

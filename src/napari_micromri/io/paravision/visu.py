@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import MAX_SLICES
+from napari_micromri.io.quantity import quantity_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +39,10 @@ class Frames:
         ``(maps, t, b, slices)``: which frame of the file stands where.
     maps
         Names of what are scans of their own: the results of a fit, magnitude and phase; else one that is empty.
+    kinds
+        ``VisuCoreFrameType``, which all frames of a map share.
+    fitted
+        Whether the maps are results of a fit.
     has_time, has_diffusion
         Whether these axes of ``table`` stand for something.
     slope, offset
@@ -58,6 +63,8 @@ class Frames:
     count: int
     table: NDArray[np.intp]
     maps: tuple[str, ...]
+    kinds: tuple[str, ...]
+    fitted: bool
     has_time: bool
     has_diffusion: bool
     slope: NDArray[np.float64]
@@ -69,6 +76,11 @@ class Frames:
     transposed: NDArray[np.intp]
     reversed_slices: bool
     notes: tuple[str, ...]
+
+    def quantity(self, number: int) -> str | None:
+        """Name what the voxels of a map are."""
+        kinds = self.kinds if len(self.kinds) == 1 else ()
+        return "map" if self.fitted else quantity_in((self.maps[number], *kinds))
 
     @property
     def frame_bytes(self) -> int:
@@ -98,6 +110,8 @@ def read_frames(visu: Parameters, path: Path) -> Frames:
             count=count,
             table=order.table,
             maps=order.maps,
+            kinds=tuple(dict.fromkeys(visu.texts("VisuCoreFrameType"))),
+            fitted=order.fitted,
             has_time=order.has_time,
             has_diffusion=order.has_diffusion,
             slope=slope,
@@ -142,6 +156,7 @@ def _dtype(visu: Parameters) -> np.dtype[Any]:
 class _Order(NamedTuple):
     table: NDArray[np.intp]
     maps: tuple[str, ...]
+    fitted: bool
     has_time: bool
     has_diffusion: bool
     time: tuple[str, ...]
@@ -165,7 +180,8 @@ def _order(visu: Parameters, count: int, path: Path) -> _Order:
     sizes = {letter: math.prod(n for n, k in zip(lengths, kinds, strict=True) if k == letter) for letter in "mtbz"}
     maps = next((e or [f"map {k + 1}" for k in range(n)] for n, g, e in groups if _kind(g, e) == "m"), [""])
     time = tuple(name for n, name, elements in groups if n > 1 and _kind(name, elements) == "t")
-    return _Order(table.reshape([sizes[a] for a in "mtbz"]), tuple(maps), sizes["t"] > 1, "b" in kinds, time)
+    fitted = any(name in _MAPS for _, name, _ in groups)
+    return _Order(table.reshape([sizes[a] for a in "mtbz"]), tuple(maps), fitted, sizes["t"] > 1, "b" in kinds, time)
 
 
 def _kind(name: str, elements: Sequence[str]) -> str:
