@@ -84,8 +84,10 @@ def minc_1(path: Path, stored: np.ndarray, order: tuple[str, ...]) -> np.ndarray
     return stored * 40 / 1000 + (10.0 + np.arange(len(stored))).reshape(-1, *[1] * (stored.ndim - 1))
 
 
-def minc_2(path: Path, stored: np.ndarray) -> np.ndarray:
-    """Write numbers along z, y, x. Gives the values."""
+def minc_2(
+    path: Path, stored: np.ndarray, chunks: tuple[int, int, int] | None = None, written: set[int] | None = None
+) -> np.ndarray:
+    """Write numbers along z, y, x, or only some of the slices. Gives the values."""
     import h5py
 
     with h5py.File(path, "w") as file:
@@ -94,7 +96,9 @@ def minc_2(path: Path, stored: np.ndarray) -> np.ndarray:
             axis = file.create_dataset(f"minc-2.0/dimensions/{name}", data=0)
             axis.attrs.update({"start": start, "step": step, "direction_cosines": direction})
         group = file.create_group("minc-2.0/image/0")
-        group["image"] = stored
+        image = group.create_dataset("image", stored.shape, stored.dtype, chunks=chunks)
+        for k in range(len(stored)) if written is None else written:
+            image[k] = stored[k]
         group["image"].attrs.update({"dimorder": np.bytes_("zspace,yspace,xspace"), "valid_range": [0.0, 1000.0]})
         for name, value in (("image-max", 50.0), ("image-min", 10.0)):
             group[name] = np.full(len(stored), value)

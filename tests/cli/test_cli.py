@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
 INFO_KEYS = (
-    "name shape axes voxel_size_mm dtype subject region plane protocol averages date time_step_s b_values warnings "
-    "noise snr".split()
+    "name shape axes voxel_size_mm dtype subject region plane protocol averages date quantity time_step_s b_values "
+    "warnings noise snr".split()
 )
 
 

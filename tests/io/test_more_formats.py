@@ -7,13 +7,17 @@ answers one question: where in the scanner is a voxel, and what is its value?
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_micromri.errors import ReadError
@@ -180,6 +184,40 @@ class TestMinc:
         scan = open_one(tmp_path / "a.mnc")
         assert_allclose(scan.read(), values, rtol=1e-6)
         assert_allclose(affine_of(scan.info) @ [4, 2, 1, 1], [*place_of(4, 2, 1), 1], atol=1e-9)
+
+    @settings(max_examples=15)
+    @given(written=st.sets(st.integers(0, 3)), chunks=st.sampled_from([(1, 4, 5), (1, 2, 5), (1, 4, 3)]))
+    def test_pieces_that_were_never_written_are_told(self, written: set[int], chunks: tuple[int, int, int]) -> None:
+        values = np.arange(1, 81, dtype="u2").reshape(4, 4, 5)
+        pieces = 4 if chunks == (1, 4, 5) else 8
+        with tempfile.TemporaryDirectory() as folder:
+            expected = minc_2(Path(folder) / "a.mnc", values, chunks=chunks, written=written)
+            scan = open_one(Path(folder) / "a.mnc")
+            assert_allclose(scan.read()[sorted(written)], expected[sorted(written)], rtol=1e-6)
+        lost = pieces * (4 - len(written)) // 4
+        assert (f"{lost} of {pieces} pieces" in " ".join(scan.info.warnings)) == (lost > 0)
+
+    def test_limits_that_were_never_written_are_refused(self, tmp_path: Path) -> None:
+        minc_2(tmp_path / "a.mnc", np.ones((3, 4, 5), "u2"))
+        with h5py.File(tmp_path / "a.mnc", "a") as file:
+            group = file["minc-2.0/image/0"]
+            del group["image-max"]
+            group.create_dataset("image-max", (3,), "f8").attrs["dimorder"] = np.bytes_("zspace")
+        with pytest.raises(ReadError, match="image-max"):
+            open_scan(tmp_path / "a.mnc")
+
+    def test_voxels_in_other_files_are_refused(self, tmp_path: Path) -> None:
+        minc_2(tmp_path / "a.mnc", np.ones((3, 4, 5), "u2"))
+        with h5py.File(tmp_path / "a.mnc", "a") as file:
+            group = file["minc-2.0/image/0"]
+            said = dict(group["image"].attrs)
+            del group["image"]
+            source = h5py.VirtualSource(str(tmp_path / "gone.h5"), "image", (3, 4, 5))
+            layout = h5py.VirtualLayout((3, 4, 5), "u2")
+            layout[:] = source
+            group.create_virtual_dataset("image", layout).attrs.update(said)
+        with pytest.raises(ReadError, match="other files"):
+            open_scan(tmp_path / "a.mnc")
 
     @pytest.mark.parametrize("name", ["tiny", "minc1_4d", "minc2_4d", "minc2-4d-d", "small"])
     def test_files_of_other_programs(self, name: str) -> None:

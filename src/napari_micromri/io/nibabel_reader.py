@@ -153,13 +153,14 @@ def read_minc(path: Path) -> list[Scan]:
         with quiet() as told:
             kind: Any = Minc2Image if second else Minc1Image
             image = kind.from_filename(path) if second else kind.from_file_map(_in_memory(path))
-        names = list(image.dataobj.minc_file._dim_names)  # the library has no other way to tell
+        file = image.dataobj.minc_file  # the library has no other way to tell
+        names, notes = list(file._dim_names), _never_written(path, file) if second else []
         spatial = [k for k, name in enumerate(names) if name.endswith("space")]
         outer = {"t": names.index("time")} if "time" in names else {}
         if len(spatial) != 3 or len(outer) + 3 != len(names):
             raise ReadError(f"{path} has the dimensions {', '.join(names)}, and a scan has space and time.")
         geometry = geometry_from_steps(image.affine[:3, :3].T, image.affine[:3, 3])
-        step = float(image.dataobj.minc_file.get_zooms()[outer["t"]]) if outer else 0.0
+        step = float(file.get_zooms()[outer["t"]]) if outer else 0.0
         said: dict[str, Any] = {"time_step": step} if 0 < step < math.inf else {}
         info, axes = describe_grid(path, path.stem, geometry, spatial, outer=outer, **said)
         stored = np.dtype(image.get_data_dtype())
@@ -174,8 +175,36 @@ def read_minc(path: Path) -> list[Scan]:
                 )
             return found
 
-    told_info = info.with_warnings(f"{path}: {text}." for text in told)
+    told_info = info.with_warnings([*notes, *(f"{path}: {text}." for text in told)])
     return [Scan(lazy_grid(read, image.shape, axes, dtype, path), told_info)]
+
+
+def _never_written(path: Path, file: Any) -> list[str]:
+    """Tell which parts of a file of HDF5 nobody wrote, since reading them gives zeros without an error.
+
+    Raises
+    ------
+    ReadError
+        The scale of the values was never written, or the voxels lie in other files, which may be missing as silently.
+    """
+    if file._image.is_virtual or file._image.external:
+        raise ReadError(f"{path} keeps its voxels in other files, which isn't supported. Save it as one file.")
+    lost = {name: _lost_pieces(getattr(file, f"_{name}")) for name in ("image", "image_max", "image_min")}
+    if lost["image_max"][0] or lost["image_min"][0]:
+        raise ReadError(f"{path} lacks a part of image-max or image-min, so its values can't be known.")
+    missing, count = lost["image"]
+    told = (
+        f"{path}: {missing} of {count} pieces of the image were never written. They show one value, which may be meant."
+    )
+    return [told] if missing else []
+
+
+def _lost_pieces(data: Any) -> tuple[int, int]:
+    """Count the pieces of an HDF5 dataset that are not in the file, and all of them."""
+    if data.chunks is None:
+        return int(data.id.get_storage_size() == 0 and data.size > 0), 1
+    count = math.prod(-(-n // piece) for n, piece in zip(data.shape, data.chunks, strict=True))
+    return count - int(data.id.get_num_chunks()), count
 
 
 def _in_memory(path: Path) -> dict[str, Any]:
