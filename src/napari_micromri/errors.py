@@ -64,7 +64,7 @@ def describe_os_error(error: OSError, path: Path | str) -> str:
         errno.EDQUOT: f"Your disk quota for {path} is used up. Free some space and try again.",
         errno.EACCES: f"You may not access {path}. Ask for permission or choose another place.",
         errno.EPERM: f"You may not access {path}. Ask for permission or choose another place.",
-        errno.EROFS: f"{path} lies on a read-only disk. Choose another place.",
+        errno.EROFS: f"{path} is on a read-only disk. Choose another place.",
         errno.ENOENT: f"{path} does not exist.",
         errno.ENAMETOOLONG: f"The name {path} is too long for this disk. Choose a shorter one.",
     }

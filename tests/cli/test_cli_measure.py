@@ -70,7 +70,7 @@ def test_the_table_for_a_person(files, capsys):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--reference", "best"), "none of the images"),
+        (("--reference", "best"), "isn't one of the images"),
         (("--json", "--csv", "-"), "Only one of"),
         (("--rule", "guess"), "invalid choice"),
     ],

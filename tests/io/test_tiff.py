@@ -95,7 +95,7 @@ class TestVoxels:
         content = (tmp_path / "a.tif").read_bytes()
         (tmp_path / "a.tif").write_bytes(content[: len(content) // 2])
         assert_array_equal(scan.data[0].compute(), VOXELS[0])
-        with pytest.raises(ReadError, match="any more"):
+        with pytest.raises(ReadError, match="no longer"):
             scan.data[4].compute()
 
 

@@ -22,7 +22,7 @@ READY = {"has_layers": True, "has_model": True}
         (READY, True, True, False, "Try one slice"),
         (READY | {"problem": "It is rotated."}, False, False, False, "It is rotated."),
         (READY | {"needs_path": True}, True, False, False, "Choose where the result"),
-        (READY | {"running": True}, False, False, True, "You can go on"),
+        (READY | {"running": True}, False, False, True, "You can keep looking"),
         (READY | {"running": True, "stopping": True}, False, False, False, "Stopping"),
         (READY | {"has_result": True}, True, True, False, "Switch the new layer's eye"),
     ],

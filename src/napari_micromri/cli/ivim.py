@@ -37,7 +37,7 @@ def add_to(commands: Commands) -> None:
     )
     add_input(parser)
     parser.add_argument("output", metavar="OUTDIR", help="folder for D.nii.gz, f.nii.gz, Dp.nii.gz, S0.nii.gz and more")
-    parser.add_argument("--overwrite", action="store_true", help="replace maps that stand in OUTDIR")
+    parser.add_argument("--overwrite", action="store_true", help="replace the maps in OUTDIR")
     parser.add_argument("--method", choices=METHODS, default="bayes", help="default %(default)s")
     add_b_values(parser)
     parser.add_argument("--mask", metavar="FILE", help="fit only where this image on the same grid isn't 0")

@@ -44,7 +44,7 @@ def add_to(commands: Commands) -> None:
         "--csv", metavar="OUT", help="write the table there, with its settings in OUT.json; - prints it"
     )
     parser.add_argument("--json", action="store_true", help="print the table as a list of objects")
-    parser.add_argument("--reference", metavar="NAME", help="image that the others are related to, e.g. the good scan")
+    parser.add_argument("--reference", metavar="NAME", help="image to compare the others with, e.g. the good scan")
     parser.add_argument(
         "--rule",
         choices=("centre", "area"),
@@ -189,7 +189,7 @@ def _warn_of_nothing(found: Comparison) -> None:
     if not any(roi.kind == "roi" for roi in found.rois):
         raise InputError("The file holds backgrounds but no ROI, so there is nothing to measure.")
     if not found.rows:
-        raise InputError("No ROI lies on a slice of these images. Were they drawn on another scan?")
+        raise InputError("No ROI is on a slice of these images. Were they drawn on another scan?")
 
 
 def as_text(found: Comparison) -> str:

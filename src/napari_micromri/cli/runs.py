@@ -25,7 +25,7 @@ def add_to(commands: Commands) -> None:
     runs = commands.add_parser(
         "runs",
         help="list the training runs of a folder",
-        description="List the training runs of a folder: their state, their best epoch, their last sign of life.",
+        description="List the training runs of a folder: their state, best epoch and last sign of life.",
         epilog="Example:\n  micromri runs runs/",
     )
     runs.add_argument("folder", metavar="DIR", help="folder that holds runs")

@@ -1,4 +1,4 @@
-"""`micromri study`: build, check, list and split a study, and pass its marks on."""
+"""`micromri study`: build, check, list and split a study, and share its marks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "study",
         help="build, check, list and split a study of LR/HR pairs",
-        description="Build, check, list and split a study of LR/HR pairs, and pass its marks on.",
+        description="Build, check, list and split a study of LR/HR pairs, and share its marks.",
         epilog="Examples:\n"
         "  micromri study build 20240514_mouse07/ 20240515_mouse08/ mice.mri.zarr\n"
         "  micromri study check mice.mri.zarr\n"
@@ -200,7 +200,7 @@ def _add_marks(commands: Commands) -> None:
     )
     back.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
     back.add_argument("file", metavar="FILE", help="file of export-marks")
-    back.add_argument("--replace", action="store_true", help="let the file win where both say something")
+    back.add_argument("--replace", action="store_true", help="prefer the file where both have a mark")
     back.set_defaults(run=run_import)
 
 

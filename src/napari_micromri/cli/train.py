@@ -58,7 +58,7 @@ def add_to(commands: Commands) -> None:
         epilog="Example:\n  micromri resume runs/first",
     )
     resume.add_argument("run_folder", metavar="RUN", help="folder of the run")
-    resume.add_argument("--study", help="where the study lies now, if it was moved")
+    resume.add_argument("--study", help="where the study is now, if it was moved")
     resume.add_argument("--detach", action="store_true", help="train in the background, and return at once")
     resume.set_defaults(run=run_resume)
 

@@ -64,16 +64,16 @@ def add_to(commands: Commands) -> None:
         "where", metavar="DIR|URL", nargs="?", help="folder of the tuning or URL of its storage (or MICROMRI_STORAGE)"
     )
     worker.add_argument("--name", help="which tuning, where the storage holds several")
-    worker.add_argument("--study", help="where the study lies on this machine, if elsewhere")
+    worker.add_argument("--study", help="where the study is on this machine, if elsewhere")
     worker.add_argument("--runs", metavar="DIR", help="where runs go, if this machine doesn't see the tuning's folder")
     worker.add_argument("--threads", type=int, help="CPU threads (default: what torch chooses)")
-    worker.add_argument("--timeout", type=float, metavar="MINUTES", help="begin no trial later than this")
+    worker.add_argument("--timeout", type=float, metavar="MINUTES", help="start no new trial after this time")
     worker.set_defaults(run=run_tune_worker)
 
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help=f"settings of what is not searched (default {DEFAULT_PRESET}, or --config)")
-    parser.add_argument("--config", metavar="FILE", help="such settings in a .json or .toml file")
+    parser.add_argument("--config", metavar="FILE", help="file with such settings, .json or .toml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change such a setting")
     parser.add_argument("--space", metavar="FILE", help="what to search, as TOML (default: the report's search space)")
     parser.add_argument("--print-space", action="store_true", help="print the search space as TOML, and end")
@@ -81,7 +81,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         "--objective",
         action="append",
         choices=tuple(OBJECTIVES),
-        help="what is to be good; several give a Pareto front (default mse)",
+        help="objective to optimise; several give a Pareto front (default mse)",
     )
     parser.add_argument("--sampler", help="tpe (default), random, gp, nsgaii, nsgaiii, qmc")
     parser.add_argument("--pruner", help="median (default), hyperband, percentile, successive_halving, threshold, none")
@@ -93,7 +93,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, metavar="N", help="finished trials in all (default 50)")
     parser.add_argument("--workers", type=int, default=1, metavar="K", help="workers on this machine (default 1)")
     parser.add_argument("--threads", type=int, help="CPU threads for each worker (default: cores / workers)")
-    parser.add_argument("--timeout", type=float, metavar="MINUTES", help="begin no trial later than this")
+    parser.add_argument("--timeout", type=float, metavar="MINUTES", help="start no new trial after this time")
     parser.add_argument("--storage", metavar="URL", help="Optuna storage for workers on several machines")
     parser.add_argument("--detach", action="store_true", help="start the workers, and return at once")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -172,7 +172,7 @@ def _follow(path: Path, trials: int, options: argparse.Namespace) -> int:
             _watch(reader, path, trials, options)
         except KeyboardInterrupt:
             print(
-                "Stopping; the trials at work will be continued when the tuning is. Ctrl-C again ends them at once.",
+                "Stopping. Running trials resume when you repeat the command. Press Ctrl-C again to end them now.",
                 file=sys.stderr,
             )
             try:
@@ -239,7 +239,7 @@ def _wait_for_the_end(path: Path) -> None:
 
 def _progress(state: TuneState) -> str:
     best = f", best {_figures(state, state.best[0])}" if state.best else ""
-    return f"{state.counts['running']} at work, {state.counts['pruned']} pruned, {state.counts['failed']} failed{best}"
+    return f"{state.counts['running']} running, {state.counts['pruned']} pruned, {state.counts['failed']} failed{best}"
 
 
 def _figures(state: TuneState, number: int) -> str:

@@ -19,9 +19,9 @@ def add_to(commands: Commands) -> None:
     """Add the command to the program."""
     parser = commands.add_parser(
         "tune-report",
-        help="tell what a tuning has found out",
-        description="Tell which trial of a tuning is best, which settings matter, and how far the tuning is. It may be "
-        "running meanwhile. A page with plots, a table of all trials and the best settings are written where asked.",
+        help="report what a tuning has found",
+        description="Tell which trial of a tuning is best, which settings matter, and how far the tuning is, also "
+        "while it runs. Options write a page with plots, a table of all trials, and the best settings.",
         epilog="Examples:\n"
         "  micromri tune-report tunings/mice\n"
         "  micromri tune-report tunings/mice --html mice.html --csv trials.csv\n"

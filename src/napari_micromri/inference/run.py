@@ -103,7 +103,7 @@ class DenoiseRun:
     def stream(
         self, progress: Progress = no_progress, should_stop: ShouldStop = never
     ) -> Iterator[tuple[Batch, list[NDArray[np.float32]]]]:
-        """Give batches and their arrays, each shaped as ``batch.target`` of the result wants it.
+        """Give batches and their arrays, each shaped as ``batch.target`` of the result needs it.
 
         The first array is the denoised slices, the second, if it was asked for, their uncertainty.
         """

@@ -101,7 +101,7 @@ def resolve_noise(model: Restorer, options: DenoiseOptions) -> Noise:
         raise InputError(f"The noise is a standard deviation, 0 or more, not {options.noise:g}.")
     if not LEAST_STRENGTH <= options.strength <= MOST_STRENGTH:
         raise InputError(
-            f"The strength lies between {LEAST_STRENGTH:g} and {MOST_STRENGTH:g}, not at {options.strength:g}."
+            f"The strength must be between {LEAST_STRENGTH:g} and {MOST_STRENGTH:g}, not at {options.strength:g}."
         )
     return Noise(options.noise, options.strength)
 
@@ -140,7 +140,7 @@ def _refuse_choices(model: Restorer, options: DenoiseOptions) -> None:
     names = [name for name, asked in chosen.items() if asked]
     if names:
         raise InputError(
-            f"'{model.spec.name}' denoises in one step without chance, so it takes no {' or '.join(names)}. "
+            f"'{model.spec.name}' is deterministic and takes one step, so it has no {' or '.join(names)}. "
             "Leave that out, or choose an APDDM model."
         )
 
@@ -151,7 +151,7 @@ def _check(model: SamplingRestorer, sampling: Sampling) -> None:
     if not 1 <= sampling.draws <= MOST_DRAWS:
         raise InputError(f"There can be 1 to {MOST_DRAWS} draws, not {sampling.draws}.")
     if not 0 <= sampling.eta <= 1:
-        raise InputError(f"The share of noise (eta) lies between 0 and 1, not at {sampling.eta:g}.")
+        raise InputError(f"The share of noise (eta) must be between 0 and 1, not {sampling.eta:g}.")
     if not 0 <= sampling.seed < 2**63:
         raise InputError(f"A seed is a whole number from 0 to 2^63 - 1, not {sampling.seed}.")
     if sampling.draws > 1 and sampling.steps == 1:

@@ -1,7 +1,7 @@
 """Write to a temporary sibling, sync, then rename: a crash or a full disk leaves nothing under the final name.
 
 Who writes holds a lock on the final name, so that nobody else on this machine does meanwhile, and so that the
-temporary files of writers that were killed are known from those of writers at work: the next writer removes them.
+temporary files of writers that were killed are told apart from those of running writers: the next writer removes them.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def damage_told(
     """
     broken = f"{path} is damaged or no {what} file. Copy or export it again."
     if gone:
-        broken = f"{path} can't be read any more: it was removed, changed or is damaged."
+        broken = f"{path} can no longer be read: it was removed, changed or is damaged."
     try:
         yield
     except MicroMRIError:

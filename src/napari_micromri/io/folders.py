@@ -38,7 +38,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise WriteError(f"{folder} can't be made, since a file stands in its place. Choose another folder.") from error
+        raise WriteError(f"{folder} can't be made, since a file has its name. Choose another folder.") from error
 
 
 def _missing_disks(folder: Path) -> Iterator[Path]:

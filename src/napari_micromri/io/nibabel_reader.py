@@ -51,7 +51,9 @@ def read_analyze(path: Path) -> list[Scan]:
         slope, intercept = float(image.dataobj.slope), float(image.dataobj.inter)
         if not matrix.is_file():
             affine = np.diag([*(abs(float(s)) for s in header["pixdim"][1:4]), 1])
-            notes.append(f"{path} is an ANALYZE file, which doesn't say how its axes lie, nor which side is left.")
+            notes.append(
+                f"{path} is an ANALYZE file, which doesn't say how its axes are oriented, nor which side is left."
+            )
         unit = bytes(header["vox_units"]).split(b"\0")[0].decode("ascii", "replace").strip().lower()
         affine = np.diag([*[MILLIMETRES.get(unit, 1.0)] * 3, 1]) @ affine
         # nibabel clears the slope in the header of the image once it has read it.
@@ -88,7 +90,7 @@ def read_mgh(path: Path) -> list[Scan]:
             said["time_step"] = float(f"{said['repetition_time'] / 1000:.7g}")
         notes = [f"{path}: {text}." for text in repaired]
         if not known:
-            notes.append(f"{path} doesn't say how large its voxels are, nor how they lie; 1 mm is taken.")
+            notes.append(f"{path} doesn't give its voxel size or orientation; 1 mm is assumed.")
         return [_raw_scan(path, header, header.get_affine(), (path, 284), [], notes, known=known, **said)]
 
 
@@ -262,5 +264,5 @@ def _raw_scan(
     dtype = np.dtype(np.float32) if scales else stored.newbyteorder("=")
     data = lazy_grid(read, shape, axes, dtype, path)
     longer = check_length(voxels, offset + math.prod(shape) * stored.itemsize)
-    # A file of FreeSurfer goes on after its voxels.
+    # A FreeSurfer file continues after its voxels.
     return Scan(data, info.with_warnings([*notes, *(longer if voxels != path else [])]))

@@ -111,7 +111,7 @@ def _directions(
     if len(rows) != 3 or any(len(row) != count for row in rows):
         return None, (f"{bvec} was left out: it doesn't hold three numbers for each of the {count} volumes.",)
     if axes is None:
-        return None, (f"{bvec} was left out: {bvec.stem} doesn't say how its axes lie in the scanner.",)
+        return None, (f"{bvec} was left out: {bvec.stem} doesn't say how its axes are oriented in the scanner.",)
     found = np.nan_to_num(np.asarray(rows).T, posinf=0, neginf=0) @ _fsl_axes(np.asarray(axes))
     length = np.linalg.norm(found, axis=1)
     long = (np.abs(length[length > 0] - 1) > _UNIT).any()

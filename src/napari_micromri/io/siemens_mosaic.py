@@ -48,7 +48,7 @@ def tiles_of(image: Image, header: Any) -> Iterator[Image]:
         ArithmeticError,
     ) as error:
         raise ReadError(
-            f"{image.file} is a mosaic of slices, but lacks Siemens' own header that says how many and where they lie. "
+            f"{image.file} is a mosaic of slices, but lacks Siemens' own header that says how many and where. "
             "Export it with private elements, or as single slices."
         ) from error
     for k, place in enumerate(places):

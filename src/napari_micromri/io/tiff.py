@@ -194,5 +194,5 @@ def _read_page(path: Path, stack: _Stack, number: int) -> NDArray[Any]:
         with tifffile.TiffFile(path) as file:
             found: Any = file.pages[stack.pages[number]]
             if math.prod(found.shape) != math.prod(shape) or sum(found.databytecounts) > path.stat().st_size:
-                raise ReadError(f"{path} can't be read any more: it was changed or is damaged.")
+                raise ReadError(f"{path} can no longer be read: it was changed or is damaged.")
             return np.asarray(found.asarray()).reshape(shape)

@@ -87,7 +87,7 @@ class Volume:
                     self._unpacked = self._unpack()
                 return self._unpacked
         except (OSError, EOFError, ValueError, zlib.error) as error:
-            raise ReadError(f"{self.path} can't be read any more: it was removed, changed or is damaged.") from error
+            raise ReadError(f"{self.path} can no longer be read: it was removed, changed or is damaged.") from error
 
     def _unpack(self) -> NDArray[Any]:
         with gzip.open(self.path) as stream:

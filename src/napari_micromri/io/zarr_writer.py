@@ -74,7 +74,7 @@ def create_ome_zarr(
 
 
 def shorten_ome_zarr(path: Path | str, *, shape: tuple[int, ...], info: ScanInfo) -> None:
-    """Cut the array of `create_ome_zarr` to its first ``shape`` elements, and describe it anew.
+    """Cut the array of `create_ome_zarr` to its first ``shape`` elements, and update its description.
 
     Parameters
     ----------

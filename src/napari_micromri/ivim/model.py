@@ -203,7 +203,7 @@ def _mask(mask: ArrayLike | None, grid: tuple[int, ...]) -> NDArray[np.bool_]:
         return np.ones(grid, dtype=bool)
     chosen = np.asarray(mask)
     if chosen.shape != grid:
-        raise InputError(f"The mask has the shape {chosen.shape} and a volume {grid}. They must lie on the same grid.")
+        raise InputError(f"The mask has the shape {chosen.shape} and a volume {grid}. They must be on the same grid.")
     chosen = np.asarray(np.nan_to_num(chosen) != 0)
     if not chosen.any():
         raise InputError("The mask is empty: there is no voxel to fit.")

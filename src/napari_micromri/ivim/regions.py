@@ -77,7 +77,7 @@ def label_regions(labels: ArrayLike, grid: tuple[int, ...]) -> Regions:
     """
     values = np.asarray(labels)
     if values.shape != grid:
-        raise InputError(f"The labels have the shape {values.shape} and the maps {grid}. They must lie on one grid.")
+        raise InputError(f"The labels have the shape {values.shape} and the maps {grid}. They must be on one grid.")
     if values.dtype.kind == "f":
         values = np.nan_to_num(values)
     found = {f"label {value:g}": np.flatnonzero(values == value) for value in np.unique(values) if value != 0}

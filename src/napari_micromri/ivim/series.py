@@ -143,7 +143,7 @@ def stack_scans(scans: Sequence[Scan], b_values: Sequence[float]) -> Scan:
         if set(scan.info.axes) & set("tb"):
             raise InputError(f"'{scan.info.name}' holds several volumes. Take images of one volume each.")
         if not _lies_on(scan, first, scan.shape):
-            raise InputError(f"'{scan.info.name}' and '{first.info.name}' don't lie on one grid.")
+            raise InputError(f"'{scan.info.name}' and '{first.info.name}' aren't on one grid.")
     data = da.stack([da.asarray(scan.data) for scan in scans])  # type: ignore[no-untyped-call,unused-ignore]
     axes, kept = f"b{first.info.axes}", tuple(map(float, b_values))
     return Scan(data, replace(first.info, axes=axes, b_values=kept, b_directions=None))
@@ -162,7 +162,7 @@ def check_same_grid(other: Scan, scan: Scan) -> NDArray[Any]:
     values = values.squeeze(tuple(k for k, axis in enumerate(theirs.axes) if axis in "tb" and other.shape[k] == 1))
     if not _lies_on(other, scan, values.shape):
         raise InputError(
-            f"'{theirs.name}' ({' × '.join(map(str, values.shape))}) doesn't lie on the grid of "
+            f"'{theirs.name}' ({' × '.join(map(str, values.shape))}) isn't on the grid of "
             f"'{mine.name}' ({' × '.join(map(str, _grid(scan)))}). Make it from a volume of this scan."
         )
     return np.asarray(values)

@@ -2,7 +2,7 @@
 
 For clean signals s, noisy ones n = s + e and predicted ones p = n + f: Noise = |e|, FittingError = |f| and ReconError =
 |p - s| (the source's eq. 1-3), with the means Q_n of Noise and Q_p of ReconError (eq. 4, 5). Phenomenon 1: Q_p falls
-below Q_n as training goes on. Phenomenon 2: after training the gap Q_n - Q_p rises with FittingError.
+below Q_n as training continues. Phenomenon 2: after training the gap Q_n - Q_p rises with FittingError.
 
 The source infers both from |e + f| < |e| (eq. 9) and Delta = ReconError - Noise = -|f| then, else |f| (eq. 14). Eq. 14
 holds only where f and e have the same sign or |f| <= |e|: where a prediction goes beyond the truth, Delta is larger

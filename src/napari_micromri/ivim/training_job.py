@@ -95,7 +95,7 @@ def create_training(
     Raises
     ------
     JobError
-        The folder holds a job and ``overwrite`` is False, a process is at work on it, or it holds something else.
+        The folder holds a job and ``overwrite`` is False, another process is working on it, or it holds something else.
     """
     content = {"scans": [dict(scan) for scan in scans], "config": asdict(settings)}
     create_job(IvimTrainingReader, path, content, overwrite=overwrite)
@@ -108,7 +108,7 @@ def reopen_training(path: Path | str) -> IvimTrainingFolder:
     Raises
     ------
     JobError
-        It is finished, or a process is still at work on it.
+        It is finished, or a process is still working on it.
     """
     reopen_job(IvimTrainingReader(path).read())
     return IvimTrainingFolder(path)

@@ -35,7 +35,7 @@ def cautions_of(roi: Roi, stats: RoiStats, found: Coverage, crop: Box | None = N
     elif stats.n < FEWEST_PIXELS:
         doubts.append(Caution("few", f"{name} has {stats.n:.4g} pixels, fewer than {FEWEST_PIXELS}."))
     if found.outside:
-        doubts.append(Caution("outside", f"{name} reaches beyond the image; only what lies in it was measured."))
+        doubts.append(Caution("outside", f"{name} reaches beyond the image; only the part inside was measured."))
     if crop is not None and roi.axes == "yx" and leaves(roi.box, crop):
         doubts.append(Caution("crop", f"{name} reaches beyond the crop."))
     if stats.not_finite:

@@ -103,7 +103,7 @@ def compare(
     measurer = measurer or Measurer()
     regions = [roi for roi in rois if roi.kind == "roi"]
     behind = _by_slice([roi for roi in rois if roi.kind == "background"], images)
-    # What neither the images nor the settings nor the region and its backgrounds changed is not made anew.
+    # What neither the images nor the settings nor the region and its backgrounds changed is not computed again.
     asked = tuple((image.name, image.scan) for image in images), settings
     known = measurer.recall(asked)
     made: dict[Hashable, list[Row]] = {}
@@ -131,7 +131,9 @@ def _check(images: Sequence[Image], settings: Settings) -> None:
     if twice:
         raise InputError(f"Several images are named '{twice[0]}'. Give each a name of its own.")
     if settings.reference is not None and settings.reference not in names:
-        raise InputError(f"The reference '{settings.reference}' is none of the images ({', '.join(names) or 'none'}).")
+        raise InputError(
+            f"The reference '{settings.reference}' isn't one of the images ({', '.join(names) or 'none'})."
+        )
 
 
 def _places(roi: Roi, images: Sequence[Image]) -> list[tuple[int, int]]:

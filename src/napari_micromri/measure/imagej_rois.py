@@ -63,7 +63,7 @@ def write_imagej(rois: Sequence[Roi], path: Path, scan: Scan, *, overwrite: bool
     """
     entries = [_to_imagej(roi, scan, index) for roi in rois for index in slices_of(roi, scan)]
     if not entries:
-        raise InputError(f"None of the ROIs lies on a slice of '{scan.info.name}'.")
+        raise InputError(f"None of the ROIs is on a slice of '{scan.info.name}'.")
     if path.suffix.lower() == ".roi" and len(entries) > 1:
         raise InputError(f"A .roi file holds one ROI, not {len(entries)}. Save them as .zip.")
     with atomic_output(path, overwrite=overwrite) as temporary:
@@ -142,7 +142,7 @@ def _to_imagej(roi: Roi, scan: Scan, index: int) -> ImagejRoi:
     from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
     if roi.axes != "yx":
-        raise InputError(f"'{roi.name}' lies in the plane {roi.axes}; ImageJ only knows regions on slices (yx).")
+        raise InputError(f"'{roi.name}' is in the plane {roi.axes}; ImageJ only knows regions on slices (yx).")
     grid = Grid.of(scan, "yx")
     name = roi.name if _kind(roi.name) == roi.kind else f"background {roi.name}"
     points = grid.pixels(outline(roi)) + 0.5

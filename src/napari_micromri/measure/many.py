@@ -70,7 +70,7 @@ def compare_each(
             left_out[name] = str(error)
             continue
         if not measured.rows:
-            left_out[name] = "No ROI lies on a slice of it."
+            left_out[name] = "No ROI is on one of its slices."
             continue
         if loaded.drawn_on is not None and (doubt := loaded.drawn_on.mismatch(scan)):
             doubts[name] = doubt

@@ -73,7 +73,7 @@ class Measured:
 
 
 class _Recent(Generic[Value]):
-    """Keeps the most recently used values, and with each what its key identifies, lest the identity be given anew."""
+    """Keeps the most recently used values, and with each what its key identifies, lest the identity be reused."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -43,12 +43,12 @@ class DrawnOn:
             room = 0.5 * scan.info.size_of(axis)
             if any(abs(a - b) > room for a, b in zip(self.extent[axis], here[axis], strict=True)):
                 return (
-                    f"The ROIs were drawn on '{self.name}', whose field of view is another than that of "
-                    f"'{scan.info.name}'. Check where they lie."
+                    f"The ROIs were drawn on '{self.name}', whose field of view differs from that of "
+                    f"'{scan.info.name}'. Check where they are."
                 )
         if None not in (self.subject, scan.info.subject) and self.subject != scan.info.subject:
             animals = f"{self.subject}, not {scan.info.subject}"
-            return f"The ROIs were drawn on another animal ({animals}). Check where they lie."
+            return f"The ROIs were drawn on another animal ({animals}). Check where they are."
         return None
 
 

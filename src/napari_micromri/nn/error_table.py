@@ -117,7 +117,7 @@ def features(result: NDArray[Any], scale: float) -> tuple[NDArray[np.float64], N
 
 
 def noise_and_scale(fast: NDArray[np.float32], normalisation: Normalisation) -> tuple[float, float]:
-    """Measure sigma and scale of a fast slice (h, w), as the table wants them, in the scanner's units."""
+    """Measure sigma and scale of a fast slice (h, w), as the table needs them, in the scanner's units."""
     import torch
 
     from napari_micromri.measure.noise import estimate_noise

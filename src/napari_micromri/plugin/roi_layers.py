@@ -252,7 +252,7 @@ def _roi(raw: bytes, shape: str, name: str, kind: Kind, axes: str, transform: by
         moves = np.ptp(corners, axis=0) / np.linalg.norm(linear, axis=1)  # in slices
         across = int(np.argmin(moves))
         if moves[across] > 0.5:
-            raise InputError(f"'{name or 'A shape'}' lies across several slices. Draw it again on one slice.")
+            raise InputError(f"'{name or 'A shape'}' spans several slices. Draw it again on one slice.")
         position = float(np.median(corners[:, across]))
         depth = (position, position)
         plane = axes[:across] + axes[across + 1 :]

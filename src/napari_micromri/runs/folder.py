@@ -4,10 +4,10 @@
 | --- | --- |
 | ``config.json`` | what the job was asked for, written once |
 | ``events.jsonl`` | what happened, a line each |
-| ``process.json`` | the process at work, its last sign of life and how far it is |
+| ``process.json`` | the process that is running, its last sign of life and its progress |
 | ``log.txt`` | what a person would want to read |
 | ``stop`` | asks the process to stop |
-| ``process.lock`` | held by the process at work |
+| ``process.lock`` | held by the process that is running |
 
 What a kind of job makes lies beside them.
 """
@@ -77,8 +77,8 @@ class JobFolder:
         Raises
         ------
         JobError
-            It holds a job already and ``overwrite`` is False, or a process is at work on it; it holds something else,
-            or can't be made.
+            It holds a job already and ``overwrite`` is False, or another process is working on it; it holds something
+            else, or can't be made.
         """
         if self.exists and not overwrite:
             raise self.error(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Literal["starting", "running", "stopped", "failed", "done", "died"]
 LIVE: tuple[State, ...] = ("starting", "running")
-"""States in which a process is at work."""
+"""States in which a process is running."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Job:
     end
         How the newest segment ended; None while it continues, and when its process died.
     presence
-        The process at work, or the last one.
+        The process that is running, or the last one.
     at
         The newest event that is not kept: how far the work is, or was.
     settings
@@ -63,7 +63,7 @@ class Job:
 
     @property
     def live(self) -> bool:
-        """Whether a process is at work on it."""
+        """Whether a process is working on it."""
         return self.state in LIVE
 
     @property
@@ -108,7 +108,7 @@ class Job:
         return self.end.message if self.end is not None else ""
 
     def _running(self) -> str:
-        return f"At work, {100 * self.fraction:.0f} % done."
+        return f"Running, {100 * self.fraction:.0f} % done."
 
     def _death(self) -> str:
         end = self.log_tail(1)

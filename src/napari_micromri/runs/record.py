@@ -44,7 +44,7 @@ def create_job(
     Raises
     ------
     JobError
-        The folder holds a job and ``overwrite`` is False, a process is at work on it, or it holds something else.
+        The folder holds a job and ``overwrite`` is False, another process is working on it, or it holds something else.
     """
     folder = reader.job.folder_of(path)
     if overwrite and _is_live(reader, path):
@@ -65,7 +65,7 @@ def reopen_job(job: Job) -> None:
     Raises
     ------
     JobError
-        It is finished, or a process is still at work on it.
+        It is finished, or a process is still working on it.
     """
     folder = job.folder_of(job.path)
     if job.live:
@@ -103,7 +103,7 @@ def run_job(
     Raises
     ------
     JobError
-        Another process is at work in this folder.
+        Another process is working in this folder.
     """
 
     def asked() -> bool:

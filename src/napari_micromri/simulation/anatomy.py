@@ -1,4 +1,4 @@
-"""The organs of a digital mouse's trunk, drawn anew for each animal.
+"""The organs of a digital mouse's trunk, different for each animal.
 
 Sizes and places are those of an adult mouse, roughly, with random variation.
 """

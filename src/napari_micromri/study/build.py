@@ -1,4 +1,4 @@
-"""Build a study from a plan, pair by pair; what is there already stays, so a killed build goes on where it was."""
+"""Build a study from a plan, pair by pair; what is there already stays, so a killed build resumes where it was."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def build(
 
     Each pair is read, compared, measured and added whole or not at all; one pair is in memory at a time. A pair that is
     there from the same sources is left alone. One whose sources have changed, or are others, isn't overwritten but
-    reported, like a pair that can't be read; the others go on.
+    reported, like a pair that can't be read; the others continue.
 
     Parameters
     ----------

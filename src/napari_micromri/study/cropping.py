@@ -60,7 +60,7 @@ def snap(pair: Pair, box: Crop | Box) -> Crop:
     rows = _snap_axis(edges[:2], pair.hr.shape[1], pair.cells[0])
     columns = _snap_axis(edges[2:], pair.hr.shape[2], pair.cells[1])
     if rows is None or columns is None:
-        raise StudyError(f"This crop lies outside the image of {pair.key}. Draw it over the image.")
+        raise StudyError(f"This crop is outside the image of {pair.key}. Draw it over the image.")
     crop = Crop(*rows, *columns)
     if pair.cells == (1, 1) and not _reaches_the_edges(edges, pair):
         raise StudyError(

@@ -77,7 +77,7 @@ def write_json(documents: Mapping[Path, Mapping[str, Any]]) -> None:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove what killed writers left: whoever changes a study has its lock, so no other is at work."""
+    """Remove what killed writers left: whoever changes a study has its lock, so no other is working on it."""
     for leftover in target.parent.glob(f".*.partial-{target.name}"):
         with suppress(OSError):
             leftover.unlink()

@@ -211,7 +211,7 @@ def open_image(study: Path, pair: Pair, which: Which) -> zarr.Array[Any]:
 
 @lru_cache(maxsize=OPEN_ARRAYS)
 def _open_array(path: Path, stamp: Stamp | None) -> zarr.Array[Any]:
-    """Open an array; a changed stamp opens it anew."""
+    """Open an array; a changed stamp opens it again."""
     import zarr
 
     if stamp is None:

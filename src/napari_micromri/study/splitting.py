@@ -60,7 +60,7 @@ def random_split(subjects: Iterable[str], validation: float = 0.1, test: float =
     """
     if not all(math.isfinite(part) and part >= 0 for part in (validation, test)) or validation + test >= 1:
         raise StudyError(
-            f"The fractions for validation and test together lie between 0 and 1, not {validation}, {test}."
+            f"The fractions for validation and test are 0 or more, with a sum below 1, not {validation} and {test}."
         )
     shuffled = sorted(in_order(subjects), key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
     left = max(0, len(shuffled) - 1)

@@ -153,7 +153,7 @@ class Study(StudyView):
     def relabel(
         self, key: str, *, subject: str | None = None, region: str | None = None, plane: str | None = None
     ) -> str:
-        """Name the subject, region or plane of a pair anew; gives its new key.
+        """Rename the subject, region or plane of a pair; gives its new key.
 
         A new subject takes over the set of the old one; one that is there already keeps its own.
 

@@ -38,7 +38,7 @@ class Run(Job):
 
     @property
     def batch(self) -> Batch | None:
-        """The last batch of the process at work, or of the last one."""
+        """The last batch of the process that is running, or of the last one."""
         return self.at if isinstance(self.at, Batch) else None
 
     @property

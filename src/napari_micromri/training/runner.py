@@ -31,7 +31,7 @@ def create_run(config: TrainConfig, study: Path | str, path: Path | str, *, over
     Raises
     ------
     TrainingError
-        The folder holds a run and ``overwrite`` is False, a process is at work on it, or it holds something else.
+        The folder holds a run and ``overwrite`` is False, another process is working on it, or it holds something else.
     StudyError
         There is no such study.
     ModelError, InputError
@@ -51,7 +51,7 @@ def reopen_run(path: Path | str, *, study: Path | str | None = None) -> RunFolde
     Raises
     ------
     TrainingError
-        The folder is no run, the run is finished, or a process is still at work on it.
+        The folder is no run, the run is finished, or a process is still working on it.
     """
     run, folder = read_run(path), RunFolder(path)
     if run.state == "done":
@@ -86,7 +86,7 @@ def run_training(
     Raises
     ------
     TrainingError
-        Another process is at work in this folder.
+        Another process is working in this folder.
     """
     if not first_process():
         return _train(folder, config, data, never)

@@ -44,5 +44,5 @@ class SimulatedSettings(BaseModel):
     def _in_order(self) -> Self:
         for low, high in (("snr_low", "snr_high"), ("own_snr_low", "own_snr_high")):
             if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} lies above {high}")
+                raise ValueError(f"{low} is above {high}")
         return self

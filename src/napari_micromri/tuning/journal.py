@@ -141,7 +141,7 @@ class TrialJournal(JournalStorage, BaseHeartbeat):
     Parameters
     ----------
     has_died
-        Tells of a running trial whether the worker that took it is gone.
+        Says whether the worker that took a running trial is gone.
     """
 
     def __init__(self, journal: Journal, has_died: Callable[[FrozenTrial], bool]) -> None:

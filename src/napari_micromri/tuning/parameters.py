@@ -50,7 +50,7 @@ class Choice(_Conditional):
     @model_validator(mode="after")
     def _differ(self) -> Self:
         if len({json.dumps(value) for value in self.values}) < len(self.values):
-            raise ValueError("a value stands twice in 'values'")
+            raise ValueError("a value is listed twice in 'values'")
         return self
 
     def suggest(self, name: str, trial: Suggests) -> Value:
@@ -142,7 +142,7 @@ def _in_range(value: float, low: float, high: float, step: float | None) -> bool
 
 def _check_range(low: float, high: float, step: float | None, *, log: bool) -> None:
     if not low <= high:
-        raise ValueError(f"'low' ({low:g}) lies above 'high' ({high:g})")
+        raise ValueError(f"'low' ({low:g}) is above 'high' ({high:g})")
     if log and low <= 0:
         raise ValueError("with 'log', 'low' must be above 0")
     if log and step is not None:

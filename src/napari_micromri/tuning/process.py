@@ -34,7 +34,7 @@ __all__ = [
 
 
 def start_workers(path: Path | str, count: int = 1, *, threads: int | None = None) -> list[str]:
-    """Start workers in the background, which share this machine with those that are at work already.
+    """Start workers in the background, which share this machine with those that are already running.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _wish(path: Path | str, wish: str) -> None:
 
 
 def read_workers(path: Path | str) -> list[WorkerRow]:
-    """List the workers that tell of themselves in a tuning's folder, by name.
+    """List the workers that have registered in a tuning's folder, by name.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class WorkerRow:
     host, pid
         Its computer and process; an empty text and 0 for one that shares no folder with the tuning.
     trial
-        Number of the trial at work.
+        Number of the trial that it is working on.
     since
         When its state began, in seconds since 1970.
     message

@@ -115,7 +115,7 @@ class BackgroundJob(QObject):
             case MicroMRIError():
                 self.failed.emit(str(outcome))
             case Exception():
-                self.failed.emit(f"Something unforeseen went wrong: {str(outcome) or type(outcome).__name__}")
+                self.failed.emit(f"Something unexpected went wrong: {str(outcome) or type(outcome).__name__}")
             case _Success(value) if not self._drop and not self._worker.abort_requested:
                 self.succeeded.emit(value)
             case _:

@@ -53,9 +53,9 @@ class DenoiseForm(QWidget):
         self.slices = _chooser("Which slices to denoise.", [choice.value for choice in Slices])
         self.first = _number("First slice, counted from 0 as on napari's slider.")
         self.last = _number("Last slice, which is denoised too.")
-        self.slice_axis = _chooser("Each slice is denoised as a picture of its own; this is the axis across them.")
+        self.slice_axis = _chooser("Each slice is denoised separately; this is the axis across them.")
         self.device = DeviceChooser()
-        _fill(self.device, "Where to compute. Automatic takes a graphics processor if there is one.")
+        _fill(self.device, "Where to compute. Automatic uses a GPU if there is one.")
         self.residual = _box(
             "Also show what was removed", "Adds a layer of input − result, in two colours around zero."
         )
@@ -70,7 +70,7 @@ class DenoiseForm(QWidget):
             "Also what is no magnitude image, such as a phase image, a field map or labels: nothing the models know.",
         )
         self.to_file = _box(
-            "Save straight to OME-Zarr", "For scans larger than memory: the result is written as it comes."
+            "Save straight to OME-Zarr", "For scans larger than memory: each slice is written as soon as it is done."
         )
         self.path = QLineEdit()
         self.path.setPlaceholderText("no file chosen")
@@ -79,7 +79,7 @@ class DenoiseForm(QWidget):
             "Preview slice", "Denoise only the slice that is shown. It is replaced by the next preview."
         )
         self.denoise = button("Denoise", "Denoise the chosen slices and add the result as a new layer.")
-        self.cancel = button("Cancel", "Stop the run; it ends as soon as the network has finished what it computes.")
+        self.cancel = button("Cancel", "Stop the run as soon as the network has finished the current batch.")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.status = text_line()

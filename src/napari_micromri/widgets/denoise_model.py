@@ -67,7 +67,7 @@ class DockState:
     def hint(self) -> str:
         """Say what to click next."""
         if self.running:
-            return "Stopping…" if self.stopping else "You can go on looking at the layers meanwhile."
+            return "Stopping…" if self.stopping else "You can keep looking at the layers meanwhile."
         if not self.has_layers:
             return "Open a scan, or File > Open Sample > napari-micromri."
         if self.problem is not None:

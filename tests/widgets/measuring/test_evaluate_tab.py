@@ -100,7 +100,7 @@ def test_a_stopped_run_goes_on(tab, study, model, qtbot, monkeypatch):
     assert not tab.form.split.isEnabled()
     settle(qtbot, tab)
     assert tab.form.status.text() == "Stopped; what is done is kept."
-    assert "2 slices done: Evaluate goes on" in tab.form.hint.text()
+    assert "2 slices done. Evaluate resumes" in tab.form.hint.text()
     assert not tab.form.open_report.isEnabled()
     evaluate(qtbot, tab)
     assert len(seen) == 7

@@ -137,7 +137,7 @@ def test_stop_ends_a_build(dialog, qtbot, monkeypatch, tmp_path):
     assert not dialog.form.find.isEnabled()
     click(qtbot, dialog.form.stop)
     qtbot.waitUntil(lambda: dialog._job is None)
-    assert "goes on from where it was" in dialog.form.status.text()
+    assert "continues from where it was" in dialog.form.status.text()
     assert dialog.form.build.isEnabled()
 
 

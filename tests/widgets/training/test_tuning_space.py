@@ -64,7 +64,7 @@ def test_whole_ends_make_a_range_of_numbers_where_the_setting_is_one():
         ("nan to 3", "'nan' is no number"),
         ("0.1 to", "is no range"),
         ("0.1 to 0.5, steps 2", "is no range"),
-        ("0.5 to 0.1", "lies above"),
+        ("0.5 to 0.1", "is above"),
         ("0 to 0.1, log", "must be above 0"),
         ("adam, sgd", "learning_rate"),
         ("[1, 2", "write lists as"),

@@ -111,7 +111,7 @@ def prepare_many(request: ManyRequest, path: Path | str, *, overwrite: bool = Fa
     Raises
     ------
     JobError
-        A process is at work on it, or it holds other files, or results that would be replaced.
+        Another process is working on it, or it holds other files, or results that would be replaced.
     ModelError
         There is no such model.
     """

@@ -227,7 +227,7 @@ def _read_frame(images: Path, frames: Frames, number: int) -> NDArray[Any]:
     try:
         stored = np.memmap(images, frames.dtype, "r", number * frames.frame_bytes, (math.prod(frames.size),))
     except (OSError, ValueError) as error:
-        raise ReadError(f"{images} can't be read any more: it was removed or changed.") from error
+        raise ReadError(f"{images} can no longer be read: it was removed or changed.") from error
     shape = list(frames.size[::-1])
     exchange = int(frames.transposed[number])
     if exchange > 0:

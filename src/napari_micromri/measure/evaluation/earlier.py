@@ -24,7 +24,7 @@ class Earlier:
     finished: bool
 
     def is_of(self, study: str, split: str, models: Collection[str]) -> bool:
-        """Tell by names whether it may be gone on with; `open_journal` knows for sure."""
+        """Whether it can probably be resumed, judging by names; `open_journal` knows for sure."""
         return (self.study, self.split, sorted(self.models)) == (study, split, sorted(models))
 
     @property

@@ -1,7 +1,7 @@
 """Evaluate models on a study: every kept slice of a set is denoised, compared with HR, and reported.
 
 One slice is in memory at a time, and what is done is kept in the folder of the results, so that an evaluation that
-was stopped goes on where it was. `run` has the loop, `slices` what is computed for a slice,
+was stopped resumes where it was. `run` has the loop, `slices` what is computed for a slice,
 `tables` the means and intervals, `files` and `report` what is written.
 """
 
@@ -86,7 +86,7 @@ def evaluate(
         Names, model files, or loaded models.
     out
         Folder for ``evaluation.csv``, ``summary.json``, ``report.html``, ``slices.jsonl``, and with regions
-        ``rois.csv``. An evaluation of the same study and models that was stopped there goes on.
+        ``rois.csv``. An evaluation of the same study and models that was stopped there resumes.
     progress
         Called with the number of finished slices and their total.
     should_stop
@@ -150,7 +150,7 @@ def _denoise_options(options: EvaluationOptions) -> DenoiseOptions:
     from napari_micromri.inference.devices import resolve_device
 
     resolve_device(options.device)
-    # One image at a time, so that it comes out the same whatever stands beside it, also after going on.
+    # One image at a time, so that it comes out the same whatever else is in the batch, also after resuming.
     return DenoiseOptions(
         device=options.device,
         precision=options.precision,

@@ -1,4 +1,4 @@
-"""The folder of an evaluation: what is done is kept, so that it can be gone on with, and nothing else is touched.
+"""The folder of an evaluation: what is done is kept, so that it can be resumed, and nothing else is touched.
 
 ``slices.jsonl`` grows by a line for every slice that is done; its first line says what is evaluated on what. The other
 files are written whole at the end.

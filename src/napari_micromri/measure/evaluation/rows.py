@@ -22,7 +22,7 @@ BASELINES = (NEAREST, SINC)
 """The fast scan itself on the grid of the good one: repeated pixels, as in the report, and zero-filled k-space."""
 
 MEASURES = 2
-"""Raise it when a figure is computed in another way: what was measured before is then not gone on with."""
+"""Raise it when a figure is computed in another way: earlier measurements are then not reused."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ QUICK: dict[str, Any] = {**PATCHES, "upsampling": "sinc", "epochs": 30, "learnin
 """A first try from scratch, in minutes on a CPU."""
 
 SIMULATED: dict[str, Any] = {"pairs": "simulated", "cuts": 4, "batch_size": 3, "loss": "structural"}
-"""Fast scans made anew at every draw; four squares of each, since making the scan is most of the work."""
+"""A new fast scan at every draw; four squares of each, since making the scan is most of the work."""
 
 SHIPPED: dict[str, Any] = {
     "draws": 300,

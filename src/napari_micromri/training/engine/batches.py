@@ -1,7 +1,7 @@
 """Batches of slices, normalised and on the HR grid, in an order that follows from (seed, epoch) alone.
 
 Everything random about a slice (its place, turns, crop, scaling) follows from the seed, the epoch and its place in the
-epoch. So a run can go on in the middle of an epoch without any state of random numbers, and threads that prepare
+epoch. So a run can resume in the middle of an epoch without any state of random numbers, and threads that prepare
 batches ahead, or several processes, change nothing.
 """
 

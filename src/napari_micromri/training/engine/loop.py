@@ -1,4 +1,4 @@
-"""The loop: learn from an epoch's batches, judge, keep what is worth keeping, go on."""
+"""The loop: learn from an epoch's batches, judge, keep what is worth keeping, repeat."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def train(
     *,
     fabric: Fabric | None = None,
 ) -> Iterator[Event]:
-    """Train until the end, early stopping, or until asked to stop; goes on from ``last.safetensors`` if it is there.
+    """Train until the end, early stopping, or until asked to stop; resumes from ``last.safetensors`` if it is there.
 
     Writes the model, the state and the images into ``folder``, which exists; what is yielded is for the caller to keep
     (see `napari_micromri.training.runner`). Stopping takes one batch.
@@ -147,7 +147,7 @@ def _prepare(
 
 
 def _resume(learner: Learner, folder: RunFolder, data: TrainingData) -> str:
-    """Take over the saved state; a study that has changed meanwhile gives a note, and the epoch begins anew."""
+    """Take over the saved state; a study that has changed meanwhile gives a note, and the epoch begins again."""
     if learner.load(folder.last) == data.fingerprint:
         return ""
     learner.place.batch, learner.place.loss, learner.place.seconds = 0, 0.0, 0.0

@@ -196,7 +196,7 @@ def _cautions(facts: Facts) -> Iterator[str]:
             f"{'is' if counts['running'] == 1 else 'are'} running."
         )
     if state.finished < FEW:
-        yield f"Only {state.finished} trials have finished; a search has hardly begun to learn from so few."
+        yield f"Only {state.finished} trials have finished; too few for the search to learn from."
     if counts["failed"] - state.retried > state.finished:
         yield "More trials failed than finished: look at their reasons, and narrow the search space."
     first = facts.standings[0]

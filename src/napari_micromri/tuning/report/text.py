@@ -78,7 +78,7 @@ def _standing(one: Standing) -> str:
     if one.wins is not None:
         said.append(f"a suggested trial beats a random one in {percent(one.wins)} of pairs")
     if one.spread is not None:
-        said.append(f"the best {TOP} lie within {percent(one.spread)}")
+        said.append(f"the best {TOP} are within {percent(one.spread)}")
     name = heading(one.objective)
     return f"{name[:1].upper()}{name[1:]}: {'; '.join(said)}."
 

@@ -200,8 +200,8 @@ REGION_COLUMNS = (
     ("Method", "What made the map."),
     ("Mean", "Mean over the voxels that were fitted."),
     ("SD", "Standard deviation over these voxels (population)."),
-    ("Median", "Half of the voxels lie above."),
-    ("n", "Voxels that were fitted; how many weren't, or lie on a bound, is in the exported table."),
+    ("Median", "Half of the voxels are above this."),
+    ("n", "Voxels that were fitted; the exported table also counts those that weren't, and those on a bound."),
 )
 
 
@@ -230,7 +230,7 @@ def summary(fit: Fit) -> str:
             parameter = PARAMETERS[name]
             lines.append(f"Median {parameter.label}: {parameter.factor * np.median(values):.3g} {parameter.unit}")
     if bound := fit.count(AT_BOUND):
-        lines.append(f"⚠ {bound} voxels lie on a bound: the data don't determine them.")
+        lines.append(f"⚠ {bound} voxels are on a bound: the data don't determine them.")
     if unusable := fit.count(Flag.UNUSABLE):
         lines.append(f"⚠ {unusable} voxels have no usable signal and were not fitted.")
     return "\n".join(lines)

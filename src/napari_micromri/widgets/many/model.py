@@ -74,7 +74,7 @@ class ManyState:
 
     @property
     def live(self) -> bool:
-        """A process is at work."""
+        """A process is running."""
         return self.snapshot is not None and self.snapshot.job.live
 
     @property
@@ -134,7 +134,7 @@ def describe(snapshot: Snapshot) -> str:
     """Say how the work stands, in a sentence or two."""
     job = snapshot.job
     if snapshot.stopping:
-        return "Stopping after what is being computed…"
+        return "Stopping after the current slice…"
     if job.live:
         left = f" About {duration(job.seconds_left)} left." if job.seconds_left is not None else ""
         return f"{count(job)}. {job.message}{left}"

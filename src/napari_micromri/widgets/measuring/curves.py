@@ -70,7 +70,7 @@ def histograms(images: Sequence[Image], roi: Roi, at: Mapping[str, int]) -> Curv
             if np.isfinite(found).any():
                 values[image.name] = found[np.isfinite(found)]
     if not values:
-        raise InputError(f"'{roi.name}' lies on none of the ticked layers.")
+        raise InputError(f"'{roi.name}' is on none of the ticked layers.")
     edges = np.histogram_bin_edges(np.concatenate(list(values.values())), BINS)
     centres = (edges[1:] + edges[:-1]) / 2
     counts = {name: np.histogram(found, edges)[0] / len(found) for name, found in values.items()}

@@ -58,11 +58,11 @@ class EvaluateForm(QWidget):
             "Files of ROIs that were saved on scans of the set, to have CNR and normalised SD as well. Cancel for none."
         )
         self.device = DeviceChooser()
-        self.device.setToolTip("Where to compute: Automatic takes the graphics processor, if there is one.")
+        self.device.setToolTip("Where to compute: Automatic uses a GPU if there is one.")
         self.folder = ElidedLabel("beside the study")
         self.choose_folder = _browse("Choose the folder for report and tables; one beside the study is proposed.")
         self.replace = QCheckBox("Replace the results that are there")
-        self.replace.setToolTip("Deletes the evaluation in the folder and begins anew; other files stay.")
+        self.replace.setToolTip("Deletes the evaluation in the folder and starts again; other files stay.")
         self.evaluate = button("Evaluate", "Run the models on all kept slices of the set.")
         self.stop = button("Stop", "Stop after this slice; what is done is kept.")
         self.progress = QProgressBar()

@@ -134,7 +134,7 @@ class EvaluateState:
     def hint(self) -> str:
         """Say what to do next, or what Evaluate will do."""
         if self.running:
-            return "Stopping after this slice…" if self.stopping else "You can go on working in napari meanwhile."
+            return "Stopping after this slice…" if self.stopping else "You can keep working in napari meanwhile."
         if self.problem is not None:
             return self.problem
         if self.study is None:
@@ -161,7 +161,7 @@ class EvaluateState:
             return f"The folder holds an evaluation of {found.words}. Choose another, or tick Replace."
         if found.finished:
             return "The folder holds this evaluation, finished. Open report shows it; Evaluate brings it up to date."
-        return f"The folder holds this evaluation, {counted(found.slices, 'slice')} done: Evaluate goes on from there."
+        return f"The folder holds this evaluation, {counted(found.slices, 'slice')} done. Evaluate resumes it."
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class EvaluateTab(QWidget):
         form.open_report.clicked.connect(self.open_report)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Look at the study anew, or at the one that was open last: sets and marks may be others by now."""
+        """Read the study again, or the one that was open last: sets and marks may have changed."""
         super().showEvent(event)
         study = self._study or recent()
         if study is not None:

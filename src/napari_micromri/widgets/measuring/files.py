@@ -115,5 +115,5 @@ def load_regions(path: Path, scan: Scan | None, add: Callable[[Sequence[Roi], Sc
     mismatch = loaded.drawn_on.mismatch(scan) if loaded.drawn_on else None
     count = add(loaded.rois, scan)
     if not count:
-        raise InputError(f"None of the ROIs of {path.name} lies on a slice of '{scan.info.name}'.")
+        raise InputError(f"None of the ROIs of {path.name} is on a slice of '{scan.info.name}'.")
     return mismatch or f"Loaded {count} ROIs from {path.name}"

@@ -51,7 +51,7 @@ class MeasureForm(QWidget):
         )
         self.copy = button("Copy", "Copy all rows to the clipboard, for a spreadsheet.")
         self.rule = chooser(
-            "Which pixels of a ROI count: those whose centre lies in it, or each by the part that is covered.",
+            "Which pixels of a ROI count: those whose centre is inside, or each pixel by the part that is covered.",
             ("pixel centres", "covered area"),
         )
         self.backgrounds = chooser(
@@ -70,8 +70,8 @@ class MeasureForm(QWidget):
         self.save = button("Save…", "Save all ROIs in mm (.json), or for ImageJ (.zip).")
         self.load = button("Load…", "Load ROIs from .json, or from ImageJ (.roi, .zip).")
         self.delete = button("Delete", "Delete the selected ROIs, here and on the canvas (Del).")
-        self.undo = button("Undo", "Take the last change of ROIs back (Ctrl+Z, also on the canvas).")
-        self.redo = button("Redo", "Do again what was undone (Ctrl+Shift+Z).")
+        self.undo = button("Undo", "Undo the last change of ROIs (Ctrl+Z, also on the canvas).")
+        self.redo = button("Redo", "Redo what was undone (Ctrl+Shift+Z).")
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.tabs = QTabWidget()
         self.quality, self.evaluation = quality, evaluation

@@ -106,7 +106,7 @@ class LayerRoles(QTreeWidget):
         self._watch([])
 
     def refresh(self, _event: object = None) -> None:
-        """List the layers anew; what the person chose stays."""
+        """Refresh the list of layers; what the person chose stays."""
         layers = [one for one in self._viewer.layers if isinstance(one, Image) and not _is_by_product(one)]
         self._watch(layers)
         self._layers = list(reversed(layers))

@@ -47,7 +47,7 @@ class LiveComparison(QObject):
 
     def forget(self) -> None:
         """Take note that pixels changed."""
-        # A running job goes on with what it has; the measurer that it holds isn't used again.
+        # A running job continues with what it has; the measurer that it holds isn't used again.
         self._measurer = Measurer()
         self._seen = set()
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari.layers import Shapes
 
 FOLLOW_MS = 30
-"""While a shape is dragged, so often at most is told of it."""
+"""While a shape is dragged, changes are reported no more often than this."""
 
 
 class ShapesWatch(QObject):
@@ -34,7 +34,7 @@ class ShapesWatch(QObject):
 
     @property
     def waiting(self) -> bool:
-        """Something changed that wasn't told of yet."""
+        """Something changed that hasn't been reported yet."""
         return self._timer.isActive()
 
     def watch(self, layer: Shapes | None) -> None:
@@ -48,12 +48,12 @@ class ShapesWatch(QObject):
             layer.mouse_drag_callbacks.append(self._follow)
 
     def stop(self) -> None:
-        """Follow nothing, and tell of nothing any more."""
+        """Follow nothing, and report nothing any more."""
         self.watch(None)
         self._timer.stop()
 
     def note(self, _event: object = None) -> None:
-        """Tell of a change in a moment."""
+        """Report a change in a moment."""
         # A running timer is left alone: what is dragged is followed rather than waited for.
         if not self._timer.isActive():
             self._timer.start()
@@ -65,7 +65,7 @@ class ShapesWatch(QObject):
             layer.mouse_drag_callbacks.remove(self._follow)
 
     def _follow(self, _layer: Shapes, event: object) -> Generator[None]:
-        """Tell of every step of a drag, and of its end."""
+        """Report every step of a drag, and its end."""
         yield
         while getattr(event, "type", "") == "mouse_move":
             self.dragging = True

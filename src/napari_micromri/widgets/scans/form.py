@@ -41,7 +41,7 @@ class ScansForm(QWidget):
         self.stop = small_button("Stop", "Look for no more scans; those that are listed stay.")
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search: rare coronal mouse07")
-        self.search.setToolTip("Shows the scans in whose row or path all these words stand.")
+        self.search.setToolTip("Shows the scans whose row or path contains all these words.")
         self.search.setClearButtonEnabled(True)
         self.tick_all = QCheckBox("All")
         self.tick_all.setToolTip("Tick all scans that are shown, or none.")

@@ -52,7 +52,7 @@ class LayerChooser(QObject):
         self._viewer.layers.selection.events.active.disconnect(self._follow)
 
     def refresh(self) -> None:
-        """List the layers anew; the choice stays where it can."""
+        """Refresh the list of layers; the choice stays where it can."""
         chosen = self.current
         self.layers = [one for one in self._viewer.layers if isinstance(one, Image) and not is_preview(one)]
         if chosen not in self.layers:

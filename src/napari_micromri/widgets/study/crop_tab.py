@@ -58,7 +58,7 @@ class CropTab(QWidget):
         if pair is None:
             self.present.setText("Show a pair first: double click on it under Pairs.")
         elif draft is not None:
-            self.present.setText(f"Rectangle: {crop_text(pair, draft)}, not kept yet.")
+            self.present.setText(f"Rectangle: {crop_text(pair, draft)}, not applied yet.")
         else:
             self.present.setText(f"Crop: {crop_text(pair, pair.marks.crop)}")
         label = f"all {alike} of {pair.region}, {pair.plane}" if pair is not None else "all of the region and plane"

@@ -82,7 +82,7 @@ def _import(session: Session, path: Path, progress: Progress, should_stop: Shoul
 
     del progress, should_stop
     study = session.study
-    # The window goes on using its study meanwhile; only one that keeps marks in memory must be changed itself.
+    # The window keeps using its study meanwhile; only one that keeps marks in memory must be changed itself.
     return session, import_marks(study if study.read_only else Study.open(study.path), path)
 
 

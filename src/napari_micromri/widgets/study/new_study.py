@@ -96,7 +96,7 @@ class NewStudyDialog(QDialog):
             self.form.status.setText("Building…")
 
     def stop(self) -> None:
-        """Stop looking or building; finished pairs stay and building again goes on from there."""
+        """Stop looking or building; finished pairs stay, and building again continues from there."""
         if self._job is not None:
             self._job.stop()
             self._pace = None
@@ -128,7 +128,7 @@ class NewStudyDialog(QDialog):
             self.form.status.setText(self._pace.describe(done, total, time.monotonic()))
 
     def _cancelled(self) -> None:
-        self.form.status.setText("Stopped. Build goes on from where it was.")
+        self.form.status.setText("Stopped. Build continues from where it was.")
 
     def _found(self, plan: Plan) -> None:
         self.plan = plan

@@ -38,7 +38,7 @@ def open_session(path: str | os.PathLike[str], progress: Progress, should_stop: 
 
 
 class Session:
-    """Changes the marks of a study, each at once and undoable; whoever shows them asks anew afterwards.
+    """Changes the marks of a study, each at once and undoable; whoever shows them asks again afterwards.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class Session:
         self.judge()
 
     def judge(self) -> None:
-        """Rank the slices of the whole study anew, from what was measured when it was built.
+        """Rank the slices of the whole study again, from what was measured when it was built.
 
         ``suspected`` are those that should be looked at, most suspicious first.
         """

@@ -48,7 +48,7 @@ class SuspiciousTab(QWidget):
         done = sum(found.index in pairs[found.key].marks.excluded for found in known)
         self.text.setText(
             f"{len(known)} slices to look at; {done} of them excluded. "
-            "A click shows one. Nothing is excluded by itself."
+            "Click one to show it. Nothing is excluded automatically."
             if known
             else "No slice stands out."
         )

@@ -226,7 +226,7 @@ class PairView(QObject):
         self.outline.events.data.connect(self._note_drawing)
 
     def _note_drawing(self, event: Event) -> None:
-        # napari tells of every step of a drag; what counts is where it ends.
+        # napari reports every step of a drag; what counts is where it ends.
         if not self._busy and str(event.action) in ("changed", "added"):
             self._pause.start()
 

@@ -65,7 +65,7 @@ class ResidualBank:
         Parameters
         ----------
         shape
-            (H, W). A larger residual is cut at a random place, a smaller one goes on periodically.
+            (H, W). A larger residual is cut at a random place, a smaller one is repeated periodically.
         generator
             On the CPU; the same state gives the same draws.
         apart_from
@@ -139,7 +139,7 @@ def standardised(fast: NDArray[np.float32], good: NDArray[np.float32]) -> NDArra
 
 
 def _places(available: int, wanted: int) -> int:
-    """Count the offsets at which a cut fits; all of them where the residual goes on periodically."""
+    """Count the offsets at which a cut fits; all of them where the residual is repeated periodically."""
     return available - wanted + 1 if available >= wanted else available
 
 

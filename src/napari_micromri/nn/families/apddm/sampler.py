@@ -106,7 +106,7 @@ def sample(
         A number of steps or an eta that makes no sense, or noise that is wanted and not given.
     """
     if not 0 <= eta <= 1:
-        raise InputError(f"The share of noise (eta) lies between 0 and 1, not at {eta}.")
+        raise InputError(f"The share of noise (eta) must be between 0 and 1, not {eta}.")
     if eta and draw is None:
         raise InputError("A random draw (eta above 0) needs a source of noise.")
     x = anchor if start_noise is None else anchor + start_noise

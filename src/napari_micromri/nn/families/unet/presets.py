@@ -36,7 +36,7 @@ PRESETS = {
         },
     ),
     "first-run": Preset(
-        "the report's first network (section 6.1); wants a GPU",
+        "the report's first network (section 6.1); needs a GPU",
         {
             "network": {},
             "optimizer": "rmsprop",
@@ -48,7 +48,7 @@ PRESETS = {
         },
     ),
     "tuned": Preset(
-        "the report's tuned network (section 6.2); wants a GPU",
+        "the report's tuned network (section 6.2); needs a GPU",
         {
             "network": {
                 "features_main": [128, 128, 64],

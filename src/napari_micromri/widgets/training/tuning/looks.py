@@ -75,7 +75,7 @@ def has_storage(path: Path) -> bool:
 
 
 def which_live(paths: Iterable[Path]) -> dict[Path, bool]:
-    """Tell of each tuning whether anybody works on it; those that are gone or damaged are left out."""
+    """Say of each tuning whether a worker is running; those that are gone or damaged are left out."""
     from napari_micromri.tuning.process import read_workers
 
     found = {}

@@ -32,7 +32,7 @@ SAMPLERS: Mapping[str, str] = {
     "qmc": "spreads evenly, learns nothing",
 }
 PRUNERS: Mapping[str, str] = {
-    "median": "end a trial that is worse than half of the others at the same epoch",
+    "median": "end a trial that is worse than half of the other trials at the same epoch",
     "hyperband": "give many trials few epochs, and few of them all",
     "percentile": "end a trial that isn't among the best quarter at the same epoch",
     "successive_halving": "let the better half continue, again and again",
