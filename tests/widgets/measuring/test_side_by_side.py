@@ -55,7 +55,11 @@ def test_each_image_has_a_cell_with_the_regions_and_then_all_is_as_before(viewer
     before = (grid.enabled, grid.stride, {layer.name: layer.visible for layer in viewer.layers})
     dock.form.side_by_side.click()
     assert grid.actual_shape(viewer.layers) == (1, 3)
-    assert cells(viewer) == [{"LR", "ROIs"}, {"DL", "ROIs on DL"}, {"HR", "ROIs on HR"}]
+    assert cells(viewer) == [
+        {"LR", "ROIs", "cursor on LR"},
+        {"DL", "ROIs on DL", "cursor on DL"},
+        {"HR", "ROIs on HR", "cursor on HR"},
+    ]
     assert not viewer.layers["other"].visible
     dock.rois.add([Roi("tissue", CORNERS, depth=(0.0, 0.0))], dock.layers.finest())
     qtbot.waitUntil(lambda: len(viewer.layers["ROIs on HR"].data) == 1)
@@ -65,6 +69,29 @@ def test_each_image_has_a_cell_with_the_regions_and_then_all_is_as_before(viewer
     after = (grid.enabled, grid.stride, {one.name: one.visible for one in viewer.layers if one.name != "ROIs"})
     assert after == before
     assert len(viewer.layers["ROIs"].data) == 1
+
+
+def test_a_crosshair_stands_at_the_cursor_in_each_image(viewer, dock):
+    dock.form.side_by_side.click()
+    viewer.dims.set_point(0, 1.0)
+    viewer.cursor.position = (1.0, 0.45, -0.2)
+    for name in ("LR", "DL", "HR"):
+        cross = viewer.layers[f"cursor on {name}"]
+        extent = viewer.layers[name].extent.world
+        begins = np.array([cross.data_to_world(begin) for begin, _ in cross.data])
+        ends = np.array([cross.data_to_world(begin + way) for begin, way in cross.data])
+        assert len(ends) == 4
+        np.testing.assert_allclose([*begins[:, 0], *ends[:, 0]], 1.0)
+        np.testing.assert_allclose(sorted(ends[np.isclose(ends[:, 2], -0.2), 1]), extent[:, 1])
+        np.testing.assert_allclose(sorted(ends[np.isclose(ends[:, 1], 0.45), 2]), extent[:, 2])
+        assert len(cross._view_data) == 4
+    viewer.dims.set_point(0, 0.0)
+    assert all(len(viewer.layers[f"cursor on {name}"]._view_data) == 4 for name in ("LR", "DL", "HR"))
+    viewer.cursor.position = (0.0, 90.0, 0.0)
+    assert not len(viewer.layers["cursor on DL"].data)
+    dock.form.side_by_side.click()
+    assert not [layer for layer in viewer.layers if layer.name.startswith("cursor")]
+    viewer.cursor.position = (0.0, 0.45, 0.0)
 
 
 def test_lines_of_regions_are_as_thick_in_a_cell_as_before_on_the_canvas(viewer, dock, qtbot):

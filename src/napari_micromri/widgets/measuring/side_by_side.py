@@ -1,7 +1,7 @@
-"""LR, DL and HR beside each other in napari's grid, each with the regions over it.
+"""LR, DL and HR beside each other in napari's grid, each with the regions and the cursor's crosshair over it.
 
 A grid has cells of as many layers of the list as its stride says. So each image is followed by a layer of regions: the
-first by the one that is drawn in, the others by copies of it, which follow it.
+first by the one that is drawn in, the others by copies of it, which follow it; and by one with the crosshair.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from napari.layers import Shapes
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.widgets.measuring.contrast import LinkedContrast
+from napari_micromri.widgets.measuring.crosshair import Crosshair
 from napari_micromri.widgets.results import RESULT_KEY
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
-FROM_THE_TOP = -2
-"""Stride: two layers a cell, the topmost first, so that layers below, which are hidden, shift nothing."""
+FROM_THE_TOP = -3
+"""Stride: three layers a cell, the topmost first, so that layers below, which are hidden, shift nothing."""
 
 
 class SideBySide(QObject):
@@ -35,6 +36,7 @@ class SideBySide(QObject):
         self.contrast = LinkedContrast(viewer)
         self._regions: Shapes | None = None
         self._copies: list[Shapes] = []
+        self._crosshair: Crosshair | None = None
         self._before: tuple[bool, int, tuple[int, int]] | None = None
         self._visible: dict[Layer, bool] = {}
         self._width = 1.0
@@ -54,7 +56,9 @@ class SideBySide(QObject):
         self._visible = {layer: layer.visible for layer in layers}
         self._copies = [self._viewer.add_layer(_copy(regions, image)) for image in images[1:]]
         self.follow()
-        order = [one for pair in zip(images, (regions, *self._copies), strict=True) for one in reversed(pair)]
+        self._crosshair = Crosshair(self._viewer, images, regions)
+        each = zip(images, (regions, *self._copies), self._crosshair.layers, strict=True)
+        order = [one for cell in each for one in reversed(cell)]
         for layer in reversed(order):
             layers.move(layers.index(layer), len(layers))
         for layer in layers:
@@ -83,6 +87,8 @@ class SideBySide(QObject):
         grid.enabled, grid.stride, grid.shape = self._before
         if self._regions is not None:
             _draw_edges(self._regions, self._width)
+        if self._crosshair is not None:
+            self._crosshair.stop()
         copies, self._copies, self._before, self._regions = self._copies, [], None, None
         for copy in copies:
             if copy in layers:
