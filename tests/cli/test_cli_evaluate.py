@@ -42,6 +42,20 @@ def _arguments(study: Study, model: Path, out: Path, *more: str) -> list[str]:
     return ["evaluate", str(study.path), "--model", str(model), "--out", str(out), "--device", "cpu", *more]
 
 
+def test_a_folder_of_studies_has_one_table(
+    study: Study, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_test_study(tmp_path / "empty.mri.zarr", tested=0)
+    out = tmp_path / "out"
+    assert main(["evaluate", str(tmp_path), "--model", str(model), "--out", str(out), "--device", "cpu", "--json"]) == 1
+    text, errors = capsys.readouterr()
+    assert "empty.mri.zarr was left out" in errors
+    lines = json.loads(text)
+    assert [line["study"] for line in lines] == ["mice"] * 3 + ["all"] * 3
+    assert {line["slices"] for line in lines} == {7}
+    assert (out / "mice" / "evaluation.csv").is_file()
+
+
 def test_tables_for_people(study: Study, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(_arguments(study, model, out)) == 0
@@ -82,7 +96,7 @@ def test_steps_and_draws_stand_in_the_command() -> None:
     command = command_line("my mice.mri.zarr", ["apddm-default"], "test", "o", EvaluationOptions(steps=10, draws=4))
     assert command.endswith("--precision float32 --steps 10 --draws 4")
     parsed = build_parser().parse_args(shlex.split(command)[1:])
-    assert (parsed.study, parsed.models, parsed.draws) == ("my mice.mri.zarr", ["apddm-default"], 4)
+    assert (parsed.studies, parsed.models, parsed.draws) == (["my mice.mri.zarr"], ["apddm-default"], 4)
 
 
 def test_slices_that_could_not_be_measured_give_exit_code_1(

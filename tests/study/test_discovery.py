@@ -10,7 +10,7 @@ import pytest
 from bruker_files import CORONAL, SAGITTAL, TRANSAXIAL, Reconstruction
 from napari_micromri.errors import CancelledError
 from napari_micromri.io import save_scan
-from napari_micromri.study.choosing import is_localizer, most_anatomical
+from napari_micromri.study.choosing import kinds_of, most_anatomical
 from napari_micromri.study.discovery import Found, each_scan, find_scans
 from napari_micromri.study.plan import Rejected
 
@@ -78,9 +78,12 @@ def test_the_finest_anatomical_scan_is_chosen_and_no_localizer(tmp_path: Path) -
     best = most_anatomical(found)
     assert best is not None
     assert best.scan.info.protocol == "T2_many"
-    placing = {one.source.path.split("/")[-3] for one in found if is_localizer(one, found)}
-    assert placing == {"1", "2"}
-    only = [one for one in found if is_localizer(one, found)]
+    kinds = dict(zip([one.source.path.split("/")[-3] for one in found], kinds_of(found), strict=True))
+    assert kinds == {
+        **{"1": "localizer", "2": "localizer", "3": "anatomy", "4": "anatomy", "5": "anatomy"},
+        **{"6": "over time", "7": "map"},
+    }
+    only = [one for one, kind in zip(found, kinds_of(found), strict=True) if kind == "localizer"]
     assert most_anatomical(only) in only
     assert most_anatomical([]) is None
 
@@ -105,7 +108,7 @@ def test_the_finest_anatomical_scan_is_chosen_and_no_localizer(tmp_path: Path) -
 def test_localizers_are_known_by_their_names(tmp_path: Path, protocol: str, expected: bool) -> None:
     Reconstruction(frames(), protocol=protocol).write(tmp_path)
     found, _ = find_scans([tmp_path])
-    assert is_localizer(found[0], found) is expected
+    assert (kinds_of(found) == ["localizer"]) is expected
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""Choose the scan of a session that a person most likely wants to see first."""
+"""What kinds of scans a session holds, and the one that a person most likely wants to see first."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_micromri.scan import PLANES
 
@@ -21,13 +22,29 @@ _LOCALIZER = re.compile(
 )
 _NOT_ANATOMY = re.compile(r"field[_ -]?map|b[01][_ -]?map|shim|wobble|phase|(?<![a-z])(adc|fa|trace)(?![a-z])", re.I)
 
+Kind = Literal["anatomy", "diffusion", "over time", "map", "localizer"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-def is_localizer(scan: Found, others: Sequence[Found]) -> bool:
-    """Tell by the names, and by several planes in one reconstruction, whether a scan only placed other scans."""
-    if _LOCALIZER.search(f"{scan.scan.info.protocol or ''} {scan.scan.info.name}"):
-        return True
-    planes = {other.plane for other in others if other.source.path == scan.source.path}
-    return len(planes & set(PLANES)) > 1
+
+def kinds_of(found: Sequence[Found]) -> list[Kind]:
+    """Tell the kind of each scan of a session, by its axes and names and by what else its file holds.
+
+    A localizer has such a name, or several planes in one reconstruction; a map, such as a field map, has such a name.
+    """
+    planes: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        planes[one.source.path] |= {one.plane} & set(PLANES)
+    return [_kind(one, several_planes=len(planes[one.source.path]) > 1) for one in found]
+
+
+def _kind(one: Found, *, several_planes: bool) -> Kind:
+    names = f"{one.scan.info.protocol or ''} {one.scan.info.name}"
+    if several_planes or _LOCALIZER.search(names):
+        return "localizer"
+    if _NOT_ANATOMY.search(names):
+        return "map"
+    axes = one.scan.info.axes
+    return "diffusion" if "b" in axes else "over time" if "t" in axes else "anatomy"
 
 
 def most_anatomical(found: Sequence[Found]) -> Found | None:
@@ -37,10 +54,8 @@ def most_anatomical(found: Sequence[Found]) -> Found | None:
     them, and anatomy goes before those.
     """
 
-    def rank(scan: Found) -> tuple[bool, bool, float, float]:
-        info = scan.scan.info
-        series = not set(info.axes) <= set("zyx") or _NOT_ANATOMY.search(f"{info.protocol or ''} {info.name}")
-        pixel = round(math.prod(info.voxel_size[-2:]), 9)
-        return is_localizer(scan, found), bool(series), pixel, -math.prod(scan.scan.shape)
+    def rank(entry: tuple[Found, Kind]) -> tuple[bool, bool, float, float]:
+        (one, kind), pixel = entry, round(math.prod(entry[0].scan.info.voxel_size[-2:]), 9)
+        return kind == "localizer", kind != "anatomy", pixel, -math.prod(one.scan.shape)
 
-    return min(found, key=rank, default=None)
+    return min(zip(found, kinds_of(found), strict=True), key=rank, default=(None,))[0]

@@ -104,6 +104,27 @@ def test_sorting_takes_numbers_for_numbers_and_search_all_words(dock, qtbot, stu
     assert texts(dock) == []
 
 
+def test_kinds_and_protocols_are_chosen_beside_the_search(dock, qtbot, study, tmp_path, make_scan):
+    fill(dock, qtbot, study)
+    form = dock.form
+    everything = {row[0] for row in texts(dock)}
+    form.protocol.setCurrentIndex(1)
+    assert {row[0] for row in texts(dock)} == {form.protocol.currentText()} < everything
+    form.protocol.setCurrentIndex(0)
+    form.kind.setCurrentText("Diffusion (b-values)")
+    assert texts(dock) == [] and "0 of" in form.status.text()
+    form.kind.setCurrentText("Anatomical only")
+    assert {row[0] for row in texts(dock)} <= everything
+    other = tmp_path / "other"
+    other.mkdir()
+    save_scan(make_scan(name="series", axes="bzyx", shape=(2, 3, 8, 6), b_values=(0.0, 500.0)), other / "a.ome.zarr")
+    fill(dock, qtbot, other)
+    assert texts(dock) == []
+    form.kind.setCurrentText("Diffusion (b-values)")
+    assert len(texts(dock)) == 1
+    assert [form.protocol.itemText(k) for k in range(form.protocol.count())] == ["All protocols", "series"]
+
+
 def test_a_double_click_opens_a_layer_whose_name_ends_with_what_tells_it_apart(dock, qtbot, study):
     fill(dock, qtbot, study)
     table = dock.form.table

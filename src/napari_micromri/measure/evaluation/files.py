@@ -101,7 +101,7 @@ def _strip(choice: Choice, pair: Pair, row: SliceRow, images: Images) -> Strip:
     height, width = hr.shape
     info = pair.hr.info
     return Strip(
-        title=f"{pair.subject}, {pair.region}, {pair.plane}, slice {choice.index}",
+        title=f"{pair.subject}, {pair.region}, {pair.plane}, slice {info.slice_words(choice.index)}",
         why=choice.why,
         figures={
             metric.label: f"{metric.shown(getattr(row, metric.name))} {metric.unit}".strip() for metric in METRICS

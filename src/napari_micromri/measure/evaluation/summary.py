@@ -93,6 +93,16 @@ def as_text(evaluation: Evaluation) -> str:
     return "\n\n".join(parts)
 
 
+def studies_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lay the means of several studies out for a terminal, one line for each method."""
+    names = ("study", "method", "subjects", "slices")
+    body = [
+        [*(str(line[name]) for name in names), *(metric.shown(line[metric.column]) for metric in METRICS)]
+        for line in lines
+    ]
+    return table([*names, *map(heading, METRICS)], body)
+
+
 def _subject_text(evaluation: Evaluation) -> str:
     shown = [metric for metric in METRICS if metric.name in ("mse", "ssim")]
     methods = evaluation.setup.methods

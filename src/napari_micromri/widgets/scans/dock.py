@@ -11,7 +11,7 @@ from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QFileDialog
 
 from napari_micromri.plugin.letters import show_letters
-from napari_micromri.widgets.scans.columns import summary
+from napari_micromri.widgets.scans.columns import protocol, summary
 from napari_micromri.widgets.scans.finding import Finding
 from napari_micromri.widgets.scans.form import ScansForm
 from napari_micromri.widgets.scans.handing import denoise_many, fit_ivim, make_study
@@ -45,6 +45,8 @@ class ScansWidget(Dock):
         form.recent.aboutToShow.connect(self._fill_recent)
         form.stop.clicked.connect(self._stop)
         form.search.textChanged.connect(self._search)
+        for chooser in (form.kind, form.protocol):
+            chooser.currentIndexChanged.connect(self._choose)
         form.tick_all.clicked.connect(form.table.tick_visible)
         form.table.opened.connect(lambda one: self._open([one]))
         form.table.chosen.connect(self._update)
@@ -69,6 +71,7 @@ class ScansWidget(Dock):
         form = self.form
         form.folder.setText(", ".join(finding.paths))
         form.table.scans_model.add(finding.found)
+        self._offer()
         form.table.scans_model.add_pictures(finding.pictures)
         finding.came.connect(self._add)
         finding.pictured.connect(form.table.scans_model.add_pictures)
@@ -105,10 +108,17 @@ class ScansWidget(Dock):
             before.deleteLater()
         self.form.table.scans_model.clear()
         self.form.show_left_out(())
+        self._offer()
 
     def _add(self, scans: list[Found]) -> None:
         self.form.table.scans_model.add(scans)
+        self._offer()
         self._update()
+
+    def _offer(self) -> None:
+        """Offer the protocols that are there; one that went with its scans is chosen no more."""
+        self.form.show_protocols(protocol(one) for one in self.form.table.scans_model.scans)
+        self.form.table.choose(*self.form.chosen)
 
     def _ended(self) -> None:
         if self.finding is not None and self.finding.problem:
@@ -121,6 +131,10 @@ class ScansWidget(Dock):
 
     def _search(self, words: str) -> None:
         self.form.table.search(words)
+        self._update()
+
+    def _choose(self) -> None:
+        self.form.table.choose(*self.form.chosen)
         self._update()
 
     def _open(self, scans: Sequence[Found]) -> None:

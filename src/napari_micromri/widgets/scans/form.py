@@ -18,12 +18,24 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.widgets.scans.table import ScansTable
-from napari_micromri.widgets.shared.parts import ElidedLabel, button, row, small_button, text_line
+from napari_micromri.widgets.shared.parts import Chooser, ElidedLabel, button, row, set_lines, small_button, text_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from napari_micromri.study.choosing import Kind
     from napari_micromri.study.plan import Rejected
+
+
+KIND_WORDS: Mapping[str, Kind | None] = {
+    "All kinds": None,
+    "Anatomical only": "anatomy",
+    "Diffusion (b-values)": "diffusion",
+    "Over time": "over time",
+    "Maps": "map",
+    "Localizers": "localizer",
+}
+ANY_PROTOCOL = "All protocols"
 
 
 class ScansForm(QWidget):
@@ -43,6 +55,8 @@ class ScansForm(QWidget):
         self.search.setPlaceholderText("Search: rare coronal mouse07")
         self.search.setToolTip("Shows the scans whose row or path contains all these words.")
         self.search.setClearButtonEnabled(True)
+        self.kind = Chooser("Show scans of one kind only.", list(KIND_WORDS))
+        self.protocol = Chooser("Show scans of one protocol only.", [ANY_PROTOCOL])
         self.tick_all = QCheckBox("All")
         self.tick_all.setToolTip("Tick all scans that are shown, or none.")
         self.table = ScansTable()
@@ -63,6 +77,16 @@ class ScansForm(QWidget):
         self._lay_out()
         self.more.toggled.connect(self._unfold)
         self.show_left_out(())
+
+    def show_protocols(self, protocols: Iterable[str]) -> None:
+        """Offer the protocols that were found."""
+        set_lines(self.protocol, [ANY_PROTOCOL, *sorted(set(protocols), key=str.lower)])
+
+    @property
+    def chosen(self) -> tuple[Kind | None, str]:
+        """The kind and the protocol that are to be shown; None and empty for all."""
+        protocol = self.protocol.currentText() if self.protocol.currentIndex() > 0 else ""
+        return KIND_WORDS[self.kind.currentText()], protocol
 
     def show_left_out(self, entries: Sequence[Rejected]) -> None:
         """List what was left out, with the reason."""
@@ -87,6 +111,7 @@ class ScansForm(QWidget):
         layout.addWidget(row(self.open_folder, self.open_recent, self.stop, stretch=(2, 1, 0)))
         layout.addWidget(self.folder)
         layout.addWidget(row(self.search, self.tick_all, stretch=(1, 0)))
+        layout.addWidget(row(self.kind, self.protocol, stretch=(1, 1)))
         layout.addWidget(self.table, 1)
         layout.addWidget(row(self.status, self.more, stretch=(1, 0)))
         layout.addWidget(self.left_out)

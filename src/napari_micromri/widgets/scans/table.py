@@ -17,11 +17,13 @@ from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtGui import QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-from napari_micromri.widgets.scans.columns import COLUMNS, describe, matches
+from napari_micromri.study.choosing import kinds_of
+from napari_micromri.widgets.scans.columns import COLUMNS, describe, matches, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from napari_micromri.study.choosing import Kind
     from napari_micromri.study.discovery import Found
     from napari_micromri.widgets.scans.finding import Picture
 
@@ -121,15 +123,33 @@ class _Sorted(QSortFilterProxyModel):
     def __init__(self, model: ScansModel) -> None:
         super().__init__()
         self._scans = model
-        self._words = ""
+        self._words = self._protocol = ""
+        self._kind: str | None = None
+        self._kinds: list[Kind] = []
         self.setSourceModel(model)
 
     def search(self, words: str) -> None:
         self._words = words
         self.invalidate()
 
+    def choose(self, kind: str | None, of_protocol: str) -> None:
+        if kind is not None or (kind, of_protocol) != (self._kind, self._protocol):
+            self._kind, self._protocol, self._kinds = kind, of_protocol, []
+            self.invalidate()
+
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:
-        return not self._words or matches(self._words, self._scans.scans[row])
+        scans = self._scans.scans
+        one = scans[row]
+        if self._protocol and protocol(one) != self._protocol:
+            return False
+        return self._is_of_kind(row) and (not self._words or matches(self._words, one))
+
+    def _is_of_kind(self, row: int) -> bool:
+        if self._kind is None:
+            return True
+        if len(self._kinds) != len(self._scans.scans):
+            self._kinds = kinds_of(self._scans.scans)
+        return self._kinds[row] == self._kind
 
     def lessThan(self, left: Index, right: Index) -> bool:
         key, scans = COLUMNS[left.column()].key, self._scans.scans
@@ -178,6 +198,10 @@ class ScansTable(QTableView):
     def search(self, words: str) -> None:
         """Show only the rows in which each word stands."""
         self._sorted.search(words)
+
+    def choose(self, kind: str | None, of_protocol: str) -> None:
+        """Show only the rows of a kind, unless it is None, and of a protocol, unless that is empty."""
+        self._sorted.choose(kind, of_protocol)
 
     def tick_visible(self, wanted: bool) -> None:
         """Tick all rows that are shown, or take all ticks away."""
