@@ -25,7 +25,7 @@ import re
 import sys
 import warnings
 from dataclasses import asdict, dataclass, fields
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +39,16 @@ from napari_micromri.simulation.acquisition import simulate_fast_scan
 from napari_micromri.simulation.resampling import UPSAMPLINGS, upsample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
+    from napari_micromri.nn.restorer import Restorer
     from napari_micromri.simulation.resampling import Upsampling
 
     Volume = NDArray[Any]
-    Filter = Callable[[], Volume]
+    Method = Callable[[], Iterable[Volume]]
+    SliceFilter = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "scripts" / "models"))
@@ -116,12 +118,10 @@ def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
     good = load(source)[:: options.every]
     for snr in options.snr:
         fast = np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)])
-        for method, variants in methods(fast, source).items():
+        for method, run in methods(fast, source).items():
             if method not in options.methods:
                 continue
-            results = [[asdict(assess(*pair)) for pair in zip(run(), good, strict=True)] for run in variants]
-            means = [{key: float(np.mean([r[key] for r in one])) for key in FIGURES} for one in results]
-            best = max(means, key=lambda m: m["psnr"]) | {"ssim": max(m["ssim"] for m in means)}
+            best = best_figures(run(), good)
             print(f"{source} SNR {snr:g} {method}: {best['psnr']:.2f} dB, SSIM {best['ssim']:.4f}", file=sys.stderr)
             yield Row(source, snr, method, **best)
 
@@ -132,55 +132,64 @@ def fast_slice(good: Volume, snr: float, seed: int) -> Volume:
     return simulate_fast_scan(scan, factor=2, snr=snr, seed=seed).read()
 
 
-def methods(fast: Volume, source: str) -> dict[str, list[Filter]]:
-    """Name the methods and their variants, each of which gives the fine volume."""
+def methods(fast: Volume, source: str) -> dict[str, Method]:
+    """Name the methods, each of which gives fine volumes, one for each of its variants."""
     shape = (2 * fast.shape[-2], 2 * fast.shape[-1])
-    sigmas = [estimate_noise(image).sigma for image in fast]
 
-    def up(mode: Upsampling) -> Filter:
-        return lambda: upsample(fast, shape, mode)
+    def up(mode: Upsampling) -> Method:
+        return lambda: [upsample(fast, shape, mode)]
 
-    def model(name: str | Path, **sampling: Any) -> Filter:
-        scan = Scan(fast, ScanInfo(name=source, axes="zyx", voxel_size=(1, 1, 1)))
-        return lambda: denoise(scan, name, DenoiseOptions(device="cpu", **sampling)).read()
+    def model(name: str | Path, **chosen: Any) -> Method:
+        return lambda: [denoised(fast, name, **chosen)]
 
-    def then_sinc(one: Callable[[NDArray[np.float64], float], NDArray[np.float64]]) -> list[Filter]:
-        """Give the filter plain and with the Rician bias taken out afterwards; it runs once for both."""
+    def filters(*several: SliceFilter) -> Method:
+        return partial(filtered, fast, several)
 
-        @cache
-        def filtered() -> Volume:
-            return np.stack([one(*pair) for pair in zip(fast.astype(np.float64), sigmas, strict=True)])
-
-        def plain() -> Volume:
-            return upsample(filtered(), shape, "sinc")
-
-        def unbiased() -> Volume:
-            return upsample(np.stack([debias(*pair) for pair in zip(filtered(), sigmas, strict=True)]), shape, "sinc")
-
-        return [plain, unbiased]
-
-    classical = {
-        "NLM + sinc": [nlm(h) for h in (0.6, 0.8, 1.0)],
-        "TV + sinc": [tv(w) for w in (0.5, 0.8, 1.2)],
-        "BM3D + sinc": [bm3d_filter()],
-    }
-    result: dict[str, list[Filter]] = {mode: [up(mode)] for mode in UPSAMPLINGS}
-    for name, variants in classical.items():
-        result[name] = [run for one in variants for run in then_sinc(one)]
     unet = HERE / "models" / f"{LEFT_OUT[source]}.safetensors"
     apddm = unet.with_name(unet.name.replace("unet", "apddm"))
-    return result | {
-        "unet": [model(unet)],
-        "unet, best": [model(unet, quality="best")],
-        "unet-default": [model("unet-default")],
-        "apddm, 1 step": [model(apddm)],
-        "apddm, best": [model(apddm, quality="best")],
-        "apddm, 5 steps": [model(apddm, steps=5)],
-        "apddm, textured": [model(apddm, **TEXTURED)],
+    return {
+        **{mode: up(mode) for mode in UPSAMPLINGS},
+        "NLM + sinc": filters(*map(nlm, (0.6, 0.8, 1.0))),
+        "TV + sinc": filters(*map(tv, (0.5, 0.8, 1.2))),
+        "BM3D + sinc": filters(bm3d_filter()),
+        "unet": model(unet),
+        "unet, best": model(unet, quality="best"),
+        "unet-default": model("unet-default"),
+        "apddm, 1 step": model(apddm),
+        "apddm, best": model(apddm, quality="best"),
+        "apddm, 5 steps": model(apddm, steps=5),
+        "apddm, textured": model(apddm, **TEXTURED),
     }
 
 
-def nlm(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.float64]]:
+def denoised(fast: Volume, model: str | Path | Restorer, **chosen: Any) -> Volume:
+    """Run one of our models on slices (N, h, w)."""
+    scan = Scan(fast, ScanInfo(name="slices", axes="zyx", voxel_size=(1, 1, 1)))
+    return denoise(scan, model, DenoiseOptions(device="cpu", **chosen)).read()
+
+
+def filtered(fast: Volume, filters: Iterable[SliceFilter]) -> Iterator[Volume]:
+    """Run filters slice by slice, each told the noise, and bring what they give to the fine grid."""
+    sigmas = [estimate_noise(image).sigma for image in fast]
+    for one in filters:
+        yield from on_fine_grid(np.stack([one(*pair) for pair in zip(fast.astype(float), sigmas, strict=True)]), sigmas)
+
+
+def on_fine_grid(coarse: Volume, sigmas: Iterable[float]) -> Iterator[Volume]:
+    """Interpolate a filtered volume plain, and with the Rician bias taken out before."""
+    shape = (2 * coarse.shape[-2], 2 * coarse.shape[-1])
+    yield upsample(coarse, shape, "sinc")
+    yield upsample(np.stack([debias(*pair) for pair in zip(coarse, sigmas, strict=True)]), shape, "sinc")
+
+
+def best_figures(variants: Iterable[Volume], good: Volume) -> dict[str, float]:
+    """Average the figures over the slices; those of the variant with the best PSNR, and the best SSIM of any."""
+    results = [[asdict(assess(*pair)) for pair in zip(one, good, strict=True)] for one in variants]
+    means = [{key: float(np.mean([r[key] for r in one])) for key in FIGURES} for one in results]
+    return max(means, key=lambda m: m["psnr"]) | {"ssim": max(m["ssim"] for m in means)}
+
+
+def nlm(strength: float) -> SliceFilter:
     """Non-local means with ``h = strength * sigma``."""
     from skimage.restoration import denoise_nl_means
 
@@ -193,7 +202,7 @@ def nlm(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.fl
     return run
 
 
-def tv(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.float64]]:
+def tv(strength: float) -> SliceFilter:
     """Total variation after Chambolle with a weight of ``strength * sigma``."""
     from skimage.restoration import denoise_tv_chambolle
 
@@ -204,7 +213,7 @@ def tv(strength: float) -> Callable[[NDArray[np.float64], float], NDArray[np.flo
     return run
 
 
-def bm3d_filter() -> Callable[[NDArray[np.float64], float], NDArray[np.float64]]:
+def bm3d_filter() -> SliceFilter:
     """BM3D for white noise of sigma."""
     from bm3d import bm3d
 
