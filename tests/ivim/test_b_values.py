@@ -49,6 +49,9 @@ def test_a_scan_without_them_says_what_is_missing(make_scan: Callable[..., Scan]
         ([0, 0, 50, 50, 800, 800], "there are 3"),
         ([0, 200, 300, 500, 700, 900], "below 100"),
         ([150, 200, 300, 500, 700, 900], "below 100"),
+        ([0, 0.01, 0.02, 0.05, 0.3, 0.8], "ms/µm².*1000 times"),
+        ([0, 1, 2, 3, 4, 5], "ms/µm²"),
+        ([0, 1e7, 2e7, 5e7, 3e8, 8e8], "s/m²"),
     ],
 )
 def test_values_that_a_method_cannot_use_are_refused(values: list[float], said: str) -> None:

@@ -82,6 +82,9 @@ def test_what_cannot_be_meant_is_refused_with_a_sentence(saved: Path, scan: Scan
         ([str(saved), out, "--mask", str(other)], "grid"),
         ([str(single), out], "one volume"),
         ([str(saved), out, "--bvals", str(tmp_path / "none.bval")], "does not exist"),
+        ([str(saved), out, "--bvals", "nan 10 20 60 150 300 500 1000"], "nan"),
+        ([str(saved), out, "--bvals", "-5 10 20 60 150 300 500 1000"], "-5"),
+        ([str(saved), out, "--bvals", ""], "no b-values"),
     ):
         assert main(["ivim", *command, "--method", "lsq"]) == 2
         message = capsys.readouterr().err
@@ -133,6 +136,19 @@ def test_repetitions_and_b_values_are_both_volumes(scan: Scan) -> None:
     np.testing.assert_array_equal(turned.read(1)[::2], scan.read()[:, 1])
 
 
+def test_nothing_is_left_of_what_cannot_be_fitted(scan: Scan, tmp_path: Path) -> None:
+    series, air = Series.of(scan), Series.of(Scan(0 * scan.read(), scan.info))
+    too_loud = make_model("bayes", FitOptions(sigma=1e6))
+    for unusable, model, said in (
+        (air, make_model("lsq"), "No voxel"),
+        (air, make_model("cnn"), "nothing to learn"),
+        (series, too_loud, "units"),
+    ):
+        with pytest.raises(InputError, match=said):
+            fit_to_folder(unusable, model, tmp_path / "maps")
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_mask_is_refused_before_any_work(scan: Scan) -> None:
     with pytest.raises(InputError, match="empty"):
         fit_to_folder(replace(Series.of(scan), mask=np.zeros((3, 20, 20), bool)), make_model("lsq"), "unused")
@@ -150,3 +166,37 @@ def test_bounds_are_kept_and_refused_where_they_mean_nothing(tmp_path: Path, cap
     assert np.nanmax(found) == pytest.approx(0.0008)
     assert main([*command[:2], str(tmp_path / "free"), "--method", "lsq"]) == 0
     assert np.nanmax(open_scan(tmp_path / "free" / "D.nii.gz")[0].read()) > 0.0008
+
+
+def test_files_of_one_volume_each_are_one_series(scan: Scan, tmp_path: Path, capsys) -> None:
+    info = replace(scan.info, axes="zyx", b_values=None)
+    files = [
+        str(save_scan(Scan(volume, replace(info, name=f"b{k}")), tmp_path / f"b{k}.nii"))
+        for k, volume in enumerate(scan.read())
+    ]
+    out, values = str(tmp_path / "maps"), " ".join(map(str, B))
+    other = str(save_scan(Scan(scan.read()[0], replace(info, voxel_size=(1, 0.3, 0.3))), tmp_path / "other.nii"))
+    for refused, said in (
+        ([*files, out], "--bvals"),
+        ([*files[1:], out, "--bvals", values], "8 b-values but 7 images"),
+        ([*files[1:], other, out, "--bvals", values], "one grid"),
+    ):
+        assert main(["ivim", *refused, "--method", "lsq"]) == 2
+        message = capsys.readouterr().err
+        assert said in message
+        assert message.count("\n") == 1
+    assert not (tmp_path / "maps").exists()
+    turned = [files[0], *files[:0:-1]]
+    backwards = " ".join(map(str, (B[0], *B[:0:-1])))
+    assert main(["ivim", *turned, out, "--bvals", backwards, "--method", "lsq"]) == 0
+    expected = make_model("lsq").fit(scan.read(), B).maps["D"]
+    np.testing.assert_allclose(open_scan(tmp_path / "maps" / "D.nii.gz")[0].read(), expected, rtol=1e-4, atol=1e-8)
+
+
+def test_a_long_list_of_b_values_can_be_typed(scan: Scan, tmp_path: Path) -> None:
+    path = save_scan(
+        Scan(np.tile(scan.read(), (12, 1, 1, 1)), replace(scan.info, axes="tzyx", b_values=None)), tmp_path / "dwi.nii"
+    )
+    typed = " ".join(f"{b:.3f}" for b in B * 12)
+    assert len(typed) > 255  # no file name may be so long
+    assert main(["ivim", str(path), str(tmp_path / "maps"), "--bvals", typed, "--method", "adc"]) == 0

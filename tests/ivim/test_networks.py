@@ -17,7 +17,7 @@ from napari_micromri.ivim.estimators.learning import Learning, LearningSettings
 from napari_micromri.ivim.estimators.network import IvimNetwork, NetworkConfig, load_network, save_network
 from napari_micromri.ivim.estimators.trained import Trained, to_images
 from napari_micromri.ivim.model import to_voxels
-from napari_micromri.ivim.signal import biexponential
+from napari_micromri.ivim.signal import Bounds, biexponential
 from napari_micromri.ivim.simulation import PHANTOM_B, phantoms
 from napari_micromri.ivim.training_job import (
     EpochDone,
@@ -143,12 +143,15 @@ def test_a_training_that_is_stopped_and_resumed_ends_at_the_same_weights(phantom
 
 def test_the_commands_train_and_use_a_network(phantom: Path, tmp_path: Path, capsys) -> None:
     run, noisy = str(tmp_path / "run"), str(phantom / "noisy.nii.gz")
-    assert main(["ivim-train", noisy, run, "--method", "cnn", "--epochs", "2"]) == 0
+    bounds = ["--bounds", "D=0,0.0008 f=0,0.3"]
+    assert main(["ivim-train", noisy, run, "--method", "cnn", "--epochs", "2", *bounds]) == 0
     assert "Epoch 2" in capsys.readouterr().out
     command = ["ivim", noisy, str(tmp_path / "maps"), "--method", "cnn", "--model", f"{run}/model.safetensors"]
     assert main(command) == 0
     [f] = open_scan(tmp_path / "maps" / "f.nii.gz")
     assert np.isfinite(f.read()).all()
+    assert f.read().max() <= 0.3
+    assert load_network(f"{run}/model.safetensors")[0].config.bounds == Bounds(D=(0, 0.0008), f=(0, 0.3))
     assert main([*command[:2], str(tmp_path / "other"), "--method", "lsq", *command[5:]]) == 2
     assert "no model file" in capsys.readouterr().err
     with pytest.raises(JobError, match="holds a training of an IVIM network already"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.cli.console import add_input, choose_scan, open_one, print_json, progress_bar
+from napari_micromri.cli.console import INPUT_HELP, add_scan, add_voxel_size, choose_scan, print_json, progress_bar
 from napari_micromri.errors import InputError
 from napari_micromri.ivim.methods import METHODS
 
@@ -33,13 +33,17 @@ def add_to(commands: Commands) -> None:
         + "\nExamples:\n"
         "  micromri ivim dwi.nii.gz maps/ --method bayes\n"
         "  micromri ivim dwi.nii.gz maps/ --method lsq --bvals dwi.bval --mask liver.nii.gz --json\n"
-        "  micromri ivim 20240514_mouse07/ maps/ --scan 5 --bvals '0 10 20 50 100 300 800'",
+        "  micromri ivim 20240514_mouse07/ maps/ --scan 5 --bvals '0 10 20 50 100 300 800'\n"
+        "  micromri ivim b0.nii b20.nii b50.nii b800.nii maps/ --bvals '0 20 50 800'",
     )
-    add_input(parser)
+    parser.add_argument("input", nargs="+", metavar="IN", help=f"{INPUT_HELP}; or one file per b-value, as in --bvals")
+    add_voxel_size(parser)
+    add_scan(parser)
     parser.add_argument("output", metavar="OUTDIR", help="folder for D.nii.gz, f.nii.gz, Dp.nii.gz, S0.nii.gz and more")
     parser.add_argument("--overwrite", action="store_true", help="replace the maps in OUTDIR")
     parser.add_argument("--method", choices=METHODS, default="bayes", help="default %(default)s")
     add_b_values(parser)
+    add_bounds(parser)
     parser.add_argument("--mask", metavar="FILE", help="fit only where this image on the same grid isn't 0")
     parser.add_argument("--model", metavar="FILE", help=f"trained network, for {', '.join(_LEARNING)} only")
     parser.add_argument("--sigma", type=float, help="noise of one image in its own units (default: estimated)")
@@ -53,11 +57,6 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--high-b", type=float, default=200, metavar="B", help="'segmented' finds D from here on (default %(default)s)"
     )
-    parser.add_argument(
-        "--bounds",
-        metavar="LIMITS",
-        help="'D=0,0.004 f=0,0.7 Dp=0.005,0.1' in mm²/s, of least squares and networks",
-    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, auto (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print what was done as one object")
     parser.set_defaults(run=run)
@@ -67,6 +66,15 @@ def add_b_values(parser: argparse.ArgumentParser) -> None:
     """Add the choice of b-values."""
     parser.add_argument(
         "--bvals", metavar="FILE|LIST", help="b-values in s/mm², one per volume, where the scan doesn't know them"
+    )
+
+
+def add_bounds(parser: argparse.ArgumentParser) -> None:
+    """Add the limits of the parameters."""
+    parser.add_argument(
+        "--bounds",
+        metavar="LIMITS",
+        help="'D=0,0.004 f=0,0.7 Dp=0.005,0.1' in mm²/s, of least squares and networks",
     )
 
 
@@ -91,11 +99,16 @@ def run(options: argparse.Namespace) -> int:
 def open_series(options: argparse.Namespace) -> Series:
     """Open IN with the b-values and the mask that were named."""
     from napari_micromri.io import open_scan
-    from napari_micromri.ivim.series import Series
+    from napari_micromri.ivim.series import Series, stack_scans
 
-    mask_file = getattr(options, "mask", None)
-    mask = choose_scan(open_scan(mask_file), None, mask_file) if mask_file else None
-    return Series.of(open_one(options), given_b_values(options), mask)
+    mask = choose_scan(open_scan(options.mask), None, options.mask) if options.mask else None
+    scans = [choose_scan(open_scan(p, voxel_size=options.voxel_size), options.scan, p) for p in options.input]
+    b_values = given_b_values(options)
+    if len(scans) == 1:
+        return Series.of(scans[0], b_values, mask)
+    if b_values is None:
+        raise InputError(f"{len(scans)} files are one series: give the b-value of each with --bvals, in their order.")
+    return Series.of(stack_scans(scans, b_values), mask=mask)
 
 
 def given_b_values(options: argparse.Namespace) -> tuple[float, ...] | None:
@@ -104,8 +117,18 @@ def given_b_values(options: argparse.Namespace) -> tuple[float, ...] | None:
 
     if options.bvals is None:
         return None
-    typed = not Path(options.bvals).exists() and options.bvals[:1].isdigit()
+    first = options.bvals.replace(",", " ").partition(" ")[0]
+    # A long list is no path that pathlib could ask for.
+    typed = not os.path.exists(options.bvals) and (not first or _is_number(first))
     return parse_b_values(options.bvals) if typed else read_b_values(options.bvals)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def fit_options(options: argparse.Namespace) -> FitOptions:
@@ -141,7 +164,7 @@ def _model(options: argparse.Namespace) -> Model:
 def _lines(summary: Summary) -> list[str]:
     from napari_micromri.ivim.signal import PARAMETERS
 
-    lines = [f"{summary.voxels} voxels, {len(summary.b_values)} different b-values"]
+    lines = [f"Fitted voxels: {summary.voxels}, different b-values: {len(summary.b_values)}"]
     if summary.sigma is not None:
         lines[0] += f", noise {summary.sigma:.4g}"
     for name, parameter in PARAMETERS.items():
@@ -149,5 +172,5 @@ def _lines(summary: Summary) -> list[str]:
             lines.append(
                 f"median {parameter.label} {parameter.factor * summary.median[name]:.3g} {parameter.unit}".rstrip()
             )
-    lines += [f"Warning: {count} voxels are flagged '{name}'" for name, count in summary.flags.items() if count]
+    lines += [f"Warning: voxels flagged '{name}': {count}" for name, count in summary.flags.items() if count]
     return lines

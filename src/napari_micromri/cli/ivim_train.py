@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_micromri.cli.ivim import add_b_values
+from napari_micromri.cli.ivim import add_b_values, add_bounds
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +31,7 @@ def add_to(commands: Commands) -> None:
     train.add_argument("run_folder", metavar="RUN", help="new folder for the training")
     train.add_argument("--method", choices=("cnn", "si_cnn"), default="si_cnn", help="default %(default)s")
     add_b_values(train)
+    add_bounds(train)
     train.add_argument("--epochs", type=int, help="of 'cnn', or of the warm-up at most (default 150)")
     train.add_argument("--batch", type=int, help="slices per step (default 5)")
     train.add_argument("--learning-rate", type=float, help="default 0.001")
@@ -75,6 +76,7 @@ def run_train(options: argparse.Namespace) -> int:
     from napari_micromri.cli.ivim import given_b_values
     from napari_micromri.cli.train import work_on
     from napari_micromri.ivim.estimators.learning import LearningSettings
+    from napari_micromri.ivim.signal import Bounds
     from napari_micromri.ivim.training_job import IVIM_TRAINING, create_training
 
     names = ("epochs", "batch", "learning_rate", "alpha", "rounds", "seed")
@@ -82,7 +84,8 @@ def run_train(options: argparse.Namespace) -> int:
     b_values = given_b_values(options)
     scans = [{"path": str(Path(path).resolve()), "b_values": b_values} for path in options.scans]
     settings = LearningSettings(method=options.method, **chosen)
-    folder = create_training(scans, options.run_folder, settings, overwrite=options.overwrite)
+    bounds = Bounds.parse(options.bounds or "")
+    folder = create_training(scans, options.run_folder, settings, bounds, overwrite=options.overwrite)
     return work_on(IVIM_TRAINING, folder, detach=options.detach)
 
 

@@ -23,6 +23,9 @@ Averaging = Literal["arithmetic", "geometric"]
 PERFUSION_BELOW = 100.0
 """In s/mm^2. Above it nothing is left of the fast decay, so f and D* need a value below it."""
 
+LEAST_HIGHEST, MOST_HIGHEST = 10.0, 1e6
+"""In s/mm^2. The highest b-value of a series lies between; else it is in ms/um^2 or in s/m^2."""
+
 SAME_RELATIVE, SAME_ABSOLUTE = 0.02, 0.5
 """Neighbouring b-values count as repeats of one when they differ by no more than this: effective b-values (Bruker) of
 several directions are never quite the same."""
@@ -102,13 +105,19 @@ def check_b_values(b_values: Sequence[float] | NDArray[Any], volumes: int, *, pe
     Raises
     ------
     InputError
-        Their number isn't that of the volumes, one is negative or not finite, or they are too few or too high.
+        Their number isn't that of the volumes, one is negative or not finite, or they are in another unit, too few or
+        too high.
     """
     values = np.asarray(b_values, dtype=np.float64).ravel()
     if len(values) != volumes:
         raise InputError(f"There are {len(values)} b-values but {volumes} volumes. Each volume needs one.")
     if not np.isfinite(values).all() or (values < 0).any():
         raise InputError(f"b-values are 0 or more, in s/mm², not {', '.join(f'{v:g}' for v in values)}.")
+    if 0 < values.max() <= LEAST_HIGHEST or values.max() >= MOST_HIGHEST:
+        unit, much = ("ms/µm²", "1000 times as large") if values.max() <= LEAST_HIGHEST else ("s/m²", "a millionth")
+        raise InputError(
+            f"The highest b-value is {values.max():g}, so they seem to be in {unit}. Give them in s/mm²: {much}."
+        )
     distinct = len(_groups(values))
     if distinct < 2:
         raise InputError(f"All b-values are {values[0]:g} s/mm². At least two different ones are needed.")

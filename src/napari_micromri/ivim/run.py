@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri import __version__
-from napari_micromri.errors import CancelledError, OutputExistsError, WriteError, describe_os_error
+from napari_micromri.errors import (
+    CancelledError,
+    InputError,
+    MicroMRIError,
+    OutputExistsError,
+    WriteError,
+    describe_os_error,
+)
 from napari_micromri.io.atomic import atomic_output, claimed
 from napari_micromri.io.lazy import lazy_slices
 from napari_micromri.io.saving import save_scan
@@ -110,21 +117,40 @@ def _fit(
     filled = series.filled()
     signals, masks = series.sample()
     store = _Slices.beside(folder, _fingerprint(series, model, signals))
+    try:
+        _fit_missing(store, series, model, (signals, masks), progress, should_stop)
+    except MicroMRIError:
+        store.remove_unless_begun()
+        raise
+    del signals, masks
+    summary = store.summary(series, model, filled)
+    if not summary.voxels:
+        shutil.rmtree(store.folder, ignore_errors=True)
+        raise InputError("No voxel can be fitted: signals are missing, or not positive at the smallest b-value.")
+    _publish(store, series, summary, folder, overwrite=overwrite)
+    shutil.rmtree(store.folder, ignore_errors=True)
+    return summary
+
+
+def _fit_missing(
+    store: _Slices,
+    series: Series,
+    model: Model,
+    sample: tuple[NDArray[Any], NDArray[Any] | None],
+    progress: Progress,
+    should_stop: ShouldStop,
+) -> None:
+    filled = series.filled()
     missing = [k for k in filled if not store.path(k).exists()]
     progress(len(filled) - len(missing), len(filled))
     if missing:
-        model = model.learn(signals, series.b_values, masks, should_stop=should_stop)
-    del signals, masks
+        model = model.learn(sample[0], series.b_values, sample[1], should_stop=should_stop)
     for done, number in enumerate(missing, len(filled) - len(missing) + 1):
         if should_stop():
             raise CancelledError("The fit was stopped.")
         fit = model.fit(series.read(number), series.b_values, series.mask_of(number), should_stop=should_stop)
         store.keep(number, fit)
         progress(done, len(filled))
-    summary = store.summary(series, model, filled)
-    _publish(store, series, summary, folder, overwrite=overwrite)
-    shutil.rmtree(store.folder, ignore_errors=True)
-    return summary
 
 
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
@@ -165,6 +191,11 @@ class _Slices:
         except OSError as error:
             raise WriteError(describe_os_error(error, folder)) from error
         return cls(folder)
+
+    def remove_unless_begun(self) -> None:
+        """Remove the folder if no slice is finished: there is nothing to continue."""
+        if not any(self.folder.glob("*.npz")):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def path(self, number: int) -> Path:
         """File of a slice."""

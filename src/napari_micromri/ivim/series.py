@@ -145,8 +145,17 @@ def stack_scans(scans: Sequence[Scan], b_values: Sequence[float]) -> Scan:
         if not _lies_on(scan, first, scan.shape):
             raise InputError(f"'{scan.info.name}' and '{first.info.name}' aren't on one grid.")
     data = da.stack([da.asarray(scan.data) for scan in scans])  # type: ignore[no-untyped-call,unused-ignore]
-    axes, kept = f"b{first.info.axes}", tuple(map(float, b_values))
-    return Scan(data, replace(first.info, axes=axes, b_values=kept, b_directions=None))
+    names = [scan.info.source or scan.info.name for scan in scans]
+    info = replace(
+        first.info,
+        name=f"{first.info.name} and {len(scans) - 1} more",
+        source=None,
+        axes=f"b{first.info.axes}",
+        b_values=tuple(map(float, b_values)),
+        b_directions=None,
+        time_step=None,
+    )
+    return Scan(data, info.with_step({"step": "stack", "scans": names}))
 
 
 def check_same_grid(other: Scan, scan: Scan) -> NDArray[Any]:

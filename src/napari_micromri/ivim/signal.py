@@ -14,6 +14,8 @@ import numpy as np
 from napari_micromri.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -94,6 +96,17 @@ class Bounds:
                 raise InputError(f"'{part}' is no bound such as D=0,0.004 (mm²/s), f=0,0.7 or Dp=0.005,0.1 (mm²/s).")
             given[name] = (low, high)
         return cls(**given)
+
+    @classmethod
+    def of(cls, limits: Mapping[str, Sequence[float]]) -> Bounds:
+        """Take them from JSON, parameter -> (low, high); what isn't named keeps its default.
+
+        Raises
+        ------
+        InputError, TypeError, ValueError
+            They make no sense.
+        """
+        return cls(**{name: (float(low), float(high)) for name, (low, high) in limits.items()})
 
     @property
     def lower(self) -> NDArray[np.float64]:

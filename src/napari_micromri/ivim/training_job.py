@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from napari_micromri import __version__
 from napari_micromri.errors import CancelledError, InputError, JobError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.ivim.signal import Bounds
 from napari_micromri.progress import never
 from napari_micromri.runs.events import Done, Event, Progress, Resumed, Started, Stopped, by_name
 from napari_micromri.runs.folder import JobFolder
@@ -83,7 +84,12 @@ class IvimTrainingReader(JobReader[IvimTraining]):
 
 
 def create_training(
-    scans: Sequence[Mapping[str, Any]], path: Path | str, settings: LearningSettings, *, overwrite: bool = False
+    scans: Sequence[Mapping[str, Any]],
+    path: Path | str,
+    settings: LearningSettings,
+    bounds: Bounds | None = None,
+    *,
+    overwrite: bool = False,
 ) -> IvimTrainingFolder:
     """Make the folder of a training; it is yet to begin.
 
@@ -91,6 +97,8 @@ def create_training(
     ----------
     scans
         For each: ``path`` and, where needed, ``b_values`` and ``mask`` (a path).
+    bounds
+        Of the maps that the network gives; None: the usual ones.
 
     Raises
     ------
@@ -98,6 +106,7 @@ def create_training(
         The folder holds a job and ``overwrite`` is False, another process is working on it, or it holds something else.
     """
     content = {"scans": [dict(scan) for scan in scans], "config": asdict(settings)}
+    content |= {"bounds": asdict(bounds or Bounds())}
     create_job(IvimTrainingReader, path, content, overwrite=overwrite)
     return IvimTrainingFolder(path)
 
@@ -167,7 +176,8 @@ def _prepare(folder: IvimTrainingFolder) -> Learning:
         pad = torch.nn.functional.pad
         return torch.cat([pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2])) for p in parts])
 
-    return Learning(padded(images), padded(valid), b_values, settings)
+    bounds = Bounds.of(content.get("bounds", {}))
+    return Learning(padded(images), padded(valid), b_values, settings, bounds=bounds)
 
 
 def _same(b_values: tuple[float, ...], others: list[float], path: str, check: Any) -> None:

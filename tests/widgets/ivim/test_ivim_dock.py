@@ -267,3 +267,63 @@ def test_layers_of_one_volume_each_are_one_series(viewer, dock, qtbot, scan):
     other = add(viewer, Scan(scan.data[0], replace(info, voxel_size=(2.0, 1.0, 1.0))))
     with pytest.raises(InputError, match="one grid"):
         request_of_layers([layers[0], other], "0 10", EVERYWHERE)
+
+
+def test_a_click_on_a_region_of_the_selected_shapes_layer_shows_its_means(viewer, dock, qtbot, scan):
+    brighter = scan.data.copy()
+    brighter[:, 1, 2, 3] *= 3  # one of the four voxels of the region
+    add(viewer, Scan(brighter, scan.info))
+    for method in ("lsq", "segmented"):
+        fitted(dock, viewer, qtbot, method=method)
+    # Slice 1, rows 1 and 2, columns 2 and 3, in mm
+    corners = np.array([[2, 0.4, 0.9], [2, 0.4, 1.6], [2, 1.1, 1.6], [2, 1.1, 0.9]])
+    named = {"features": {"name": ["liver"], "kind": ["roi"]}, "axis_labels": ("z", "y", "x"), "units": "mm"}
+    shapes = viewer.add_shapes([corners], shape_type="polygon", **named)
+    viewer.dims.set_point(1, 2.0)
+    viewer.layers.selection.active = shapes
+    event = SimpleNamespace(position=(0.0, 2.0, 0.5, 1.0), type="mouse_release")
+
+    def click():
+        for step in dock.voxel._clicked(viewer, event):
+            assert step is None
+
+    click()
+    qtbot.waitUntil(lambda: dock.form.plot._wanted is not None)
+    shown = dock.form.plot._wanted
+    assert shown.title.startswith("liver")
+    assert shown.title.endswith("4 voxels")
+    np.testing.assert_allclose(shown.measured, biexponential(B_VALUES, D, F, DP), rtol=1e-5)
+    assert set(shown.curves) == {"lsq", "segmented"}
+    np.testing.assert_allclose(np.interp(800, shown.curve_b, shown.curves["lsq"]), shown.measured[-1], rtol=0.01)
+    assert "D 1.2 (SD" in dock.form.voxel.text()
+    event.position = (0.0, 2.0, 1.0, 1.0)
+    dock.voxel._moved(viewer, event)
+    assert not dock.voxel._soon.isActive()  # within the region it stays
+    event.position = (0.0, 2.0, 2.0, 1.0)
+    click()
+    assert dock.form.plot._wanted.title == "voxel 1, 4, 2"
+    viewer.layers.selection.active = viewer.layers[0]
+    event.position = (0.0, 2.0, 0.5, 1.0)
+    click()
+    assert dock.form.plot._wanted.title == "voxel 1, 1, 2"  # another layer is selected
+
+
+def test_three_layers_are_compared_in_the_tab_signal_quality(viewer, dock, qtbot, scan, tmp_path):
+    three = dock.three
+    clean = Scan(scan.data[..., 2:], scan.info)
+    errors = np.random.default_rng(0).normal(0, 10, (2, *clean.data.shape)).astype(np.float32)
+    for name, error in (("clean", 0), ("noisy", errors[0]), ("predicted", errors[0] / 2)):
+        assert not three.compare.isEnabled()
+        add(viewer, Scan(clean.data + error, replace(scan.info, name=name)))
+    assert [chooser.currentText() for chooser in three._choosers] == ["clean", "noisy", "predicted"]
+    three.compare.click()
+    qtbot.waitUntil(lambda: three._job is None, timeout=60_000)
+    assert three.found.count == clean.data.size
+    assert three.found.q_n == pytest.approx(np.abs(errors[0]).mean(), rel=1e-5)
+    assert three.found.q_p == pytest.approx(three.found.q_n / 2, rel=1e-5)
+    assert "Phenomenon 1" in three.status.text()
+    three.save_to(str(tmp_path / "quality"))
+    qtbot.waitUntil(lambda: three._job is None, timeout=60_000)
+    assert (tmp_path / "quality" / "plots.png").exists()
+    three.noisy.setCurrentText("clean")
+    assert not three.compare.isEnabled()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_micromri.progress import Progress, ShouldStop
 
 ROUNDS = 800
-SAMPLE = 4000
+SAMPLE = 10000
 """Voxels that the prior is learned from."""
 
 FLOOR = 0.01
@@ -81,6 +81,11 @@ class Bayes:
         """Estimate the noise and learn the prior; see `Model.learn`."""
         voxels, _ = to_voxels(signals, b_values, mask, self.options.average)
         sigma = self.options.sigma or self._noise(np.asarray(signals), voxels)
+        if len(voxels) and sigma >= voxels.s0.max():
+            raise InputError(
+                f"The noise, {sigma:.4g}, is as large as the brightest signal, {voxels.s0.max():.4g}. "
+                "Give its sigma in the units of the scan."
+            )
         return replace(self, prior=Prior(self._learn_prior(voxels, sigma), sigma))
 
     def fit(

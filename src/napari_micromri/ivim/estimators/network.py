@@ -128,7 +128,7 @@ def load_network(path: Path | str) -> tuple[IvimNetwork, str, str]:
     try:
         content = dict(spec.config)
         method = str(content.pop("method"))
-        bounds = Bounds(**{name: tuple(limits) for name, limits in content.pop("bounds").items()})
+        bounds = Bounds.of(content.pop("bounds"))
         config = NetworkConfig(bounds=bounds, **content | {"b_values": tuple(map(float, content["b_values"]))})
         if not (1 <= config.features <= 1024 and config.kernel in (1, 3) and 4 <= len(config.b_values) <= 1024):
             raise ValueError("sizes make no sense")

@@ -24,10 +24,12 @@ from napari_micromri.widgets.ivim.model import (
 )
 from napari_micromri.widgets.ivim.regions_tab import RegionsTab
 from napari_micromri.widgets.ivim.signal_tab import SignalTab
+from napari_micromri.widgets.ivim.three_layers import ThreeLayers
 from napari_micromri.widgets.ivim.voxel import VoxelLook
 from napari_micromri.widgets.results import RESULT_KEY
 from napari_micromri.widgets.shared.dock import Dock, Scroll
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
+from napari_micromri.widgets.shared.parts import column
 from napari_micromri.widgets.shared.stored import remember_fields
 from napari_micromri.widgets.shared.torch_loading import with_torch
 
@@ -52,11 +54,11 @@ class IvimWidget(Dock):
         self._job: BackgroundJob | None = None
         self._listening = True
         self.regions = RegionsTab(napari_viewer)
-        self.signals = SignalTab()
+        self.signals, self.three = SignalTab(), ThreeLayers(napari_viewer)
         self.tabs = QTabWidget()
         self.tabs.addTab(Scroll(self.form), "Maps")
         self.tabs.addTab(Scroll(self.regions), "Regions")
-        self.tabs.addTab(Scroll(self.signals), "Signal quality")
+        self.tabs.addTab(Scroll(column(self.three, self.signals)), "Signal quality")
         self.hold(self.tabs)
         remember_fields("ivim", {name: getattr(self.form, name) for name in ("method", "deviations", "quality")})
         self.layers.changed.connect(self._layers_changed)
@@ -74,6 +76,7 @@ class IvimWidget(Dock):
         self.voxel.stop()
         self.form.stop()
         self.signals.shut_down()
+        self.three.shut_down()
         if self._listening:
             self._listening = False
             self.layers.disconnect_viewer()
@@ -124,6 +127,7 @@ class IvimWidget(Dock):
 
     def _layers_changed(self) -> None:
         self.regions.list_layers()
+        self.three.list_layers()
         self.form.set_masks([one.name for one in self.viewer.layers if isinstance(one, Labels)])
         self._update()
 

@@ -67,7 +67,10 @@ class IvimForm(QWidget):
         self.status = text_line()
         self.follow = QCheckBox("Follow the cursor")
         self.follow.setChecked(True)
-        self.follow.setToolTip("Show the voxel below the cursor. Click a voxel to see its posterior, too.")
+        self.follow.setToolTip(
+            "Show the voxel below the cursor. Click a voxel to see its posterior, too. With a Shapes layer selected, "
+            "click a region to see its mean."
+        )
         self.plot = VoxelPlot()
         self.residuals = CurvePlot("Measured minus fitted", "In % of S0, for each method.", height=110, epochs=False)
         self.posterior = [PosteriorPlot() for _ in range(3)]

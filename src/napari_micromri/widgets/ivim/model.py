@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_micromri.ivim import Bounds, Fit, Model
     from napari_micromri.ivim.estimators.trained import Trained
     from napari_micromri.ivim.regions import RegionRow, Regions
+    from napari_micromri.measure.roi import Roi
     from napari_micromri.plugin.layers import Attributes, LayerLike
 
 Network: TypeAlias = "Trained | Path | None"
@@ -150,11 +151,16 @@ def regions_of_layer(layer: Any, request: Request) -> Regions:
     InputError
         The layer lies elsewhere, or holds no region.
     """
-    series = request.series
     if hasattr(layer, "shape_type"):
-        grid = np.broadcast_to(np.float32(0), series.grid)
-        return roi_regions(read_rois(layer).usable, Scan(grid, series.map_info("D", {})))
+        return regions_of_rois(read_rois(layer).usable, request)
+    series = request.series
     return label_regions(_on_grid(np.asarray(layer.data), series), series.grid)
+
+
+def regions_of_rois(rois: Sequence[Roi], request: Request) -> Regions:
+    """Find the voxels of regions in mm; raises as `regions_of_layer`."""
+    grid = np.broadcast_to(np.float32(0), request.series.grid)
+    return roi_regions(rois, Scan(grid, request.series.map_info("D", {})))
 
 
 def map_layers(request: Request, fit: Fit, *, deviations: bool, quality: bool) -> list[tuple[Any, Attributes]]:

@@ -1,4 +1,4 @@
-"""Signals, curves and posterior of the voxel below the cursor."""
+"""Signals, curves and posterior of the voxel below the cursor, or of the region that is clicked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_micromri.errors import MicroMRIError
+from napari_micromri.widgets.ivim.region_model import clicked_roi, region_curves
 from napari_micromri.widgets.ivim.voxel_model import posterior_charts, voxel_curves
 from napari_micromri.widgets.shared.looking import Looking
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
     from napari_micromri.curves import Chart
     from napari_micromri.ivim import Fit, Model
+    from napari_micromri.measure.roi import Roi
     from napari_micromri.widgets.ivim.form import IvimForm
     from napari_micromri.widgets.ivim.model import Request
+    from napari_micromri.widgets.ivim.voxel_model import VoxelCurves
 
 PAUSE_MS = 40
 """Between two voxels while the cursor moves."""
@@ -42,6 +45,10 @@ class VoxelLook(QObject):
         self._posterior = Looking(self._work, self)
         self._posterior.seen.connect(self._show_posterior)
         self._posterior.failed.connect(form.voxel.setText)
+        self._roi: Roi | None = None
+        self._region = Looking(self._mean, self)
+        self._region.seen.connect(self._show_region)
+        self._region.failed.connect(form.voxel.setText)
         viewer.mouse_drag_callbacks.append(self._clicked)
         viewer.mouse_move_callbacks.append(self._moved)
 
@@ -49,6 +56,7 @@ class VoxelLook(QObject):
         """Listen to the viewer no more."""
         self._soon.stop()
         self._posterior.stop()
+        self._region.stop()
         for callbacks, mine in (
             (self._viewer.mouse_drag_callbacks, self._clicked),
             (self._viewer.mouse_move_callbacks, self._moved),
@@ -92,16 +100,43 @@ class VoxelLook(QObject):
         return self._slice[1]
 
     def _clicked(self, _viewer: object, event: Any) -> Any:
-        """Take a click for a voxel; a drag moves the image as ever."""
+        """Take a click for a voxel, or for a region of the selected Shapes layer; a drag moves the image as ever."""
         yield
-        if event.type == "mouse_release":
-            self.look_at(tuple(event.position), closer=True)
+        if event.type != "mouse_release":
+            return
+        position = tuple(event.position)
+        self._roi = self._roi_at(position)
+        if self._roi is None:
+            self.look_at(position, closer=True)
+        else:
+            self._soon.stop()
+            self._region.look()
 
     def _moved(self, _viewer: object, event: Any) -> None:
         if self._form.follow.isChecked() and self.request is not None:
             self._position = tuple(event.position)
+            if self._roi is not None and self._roi == self._roi_at(self._position):
+                return  # the region stays until the cursor leaves it
             if not self._soon.isActive():
                 self._soon.start()
+
+    def _roi_at(self, position: tuple[float, ...]) -> Roi | None:
+        return None if self.request is None else clicked_roi(self._viewer.layers.selection.active, position)
+
+    def _mean(self) -> tuple[Roi, VoxelCurves]:
+        """Compute means over the region, in a thread."""
+        roi, request = self._roi, self.request
+        assert roi is not None  # noqa: S101
+        assert request is not None  # noqa: S101
+        return roi, region_curves(request, dict(self.fits), roi)
+
+    def _show_region(self, found: tuple[Roi, VoxelCurves]) -> None:
+        roi, curves = found
+        if self._roi is roi:
+            self._form.show_voxel(curves)
+            self._form.show_posterior(())
+        elif self._roi is not None:  # another one was clicked meanwhile
+            self._region.look()
 
     def _work(self) -> tuple[NDArray[Any], list[Chart]]:
         """Compute the posterior, in a thread."""

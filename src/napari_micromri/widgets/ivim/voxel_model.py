@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_micromri.ivim import METHODS, PARAMETERS
 from napari_micromri.ivim.b_values import average_repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,7 +31,7 @@ METHOD_COLOURS = dict(
 
 @dataclass(frozen=True)
 class VoxelCurves:
-    """One voxel: measured signals over S0, the curve of each method, and measured minus fitted."""
+    """A voxel, or the mean of a region: measured signals over S0, the curve of each method, measured minus fitted."""
 
     title: str
     b_values: tuple[float, ...]
@@ -48,23 +49,36 @@ def voxel_curves(
     fitted = {name: fit for name, fit in fits.items() if np.isfinite(fit.maps["D"][where])}
     if not fitted:
         return None
+    curves = {name: partial(fit.curve, where=where) for name, fit in fitted.items()}
+    words = {name: describe(fit, where) for name, fit in fitted.items()}
+    return compare_curves(f"voxel {', '.join(map(str, where))}", signals, b_values, curves, words)
+
+
+def compare_curves(
+    title: str,
+    signals: NDArray[Any],
+    b_values: Sequence[float],
+    curves: Mapping[str, Callable[[Sequence[float] | NDArray[np.float64]], NDArray[np.float64]]],
+    words: Mapping[str, str],
+) -> VoxelCurves:
+    """Lay signals (volumes,) beside the curve of each method, both over the signal at the smallest b."""
     found = average_repeats(signals[:, None], b_values)
     means = found.signals[:, 0]
     unit = float(means[0]) or 1.0
     curve_b = np.linspace(0, float(found.b_values[-1]), CURVE_POINTS)
     b = tuple(found.b_values.tolist())
     lines = []
-    for name, fit in fitted.items():
-        residual = 100 * (means - fit.curve(b, where)) / unit
+    for name, curve in curves.items():
+        residual = 100 * (means - curve(b)) / unit
         lines.append(Line(name, METHOD_COLOURS[name], b, tuple(residual.tolist())))
     return VoxelCurves(
-        f"voxel {', '.join(map(str, where))}",
+        title,
         b,
         tuple((means / unit).tolist()),
         tuple(curve_b.tolist()),
-        {name: tuple((fit.curve(curve_b, where) / unit).tolist()) for name, fit in fitted.items()},
+        {name: tuple((curve(curve_b) / unit).tolist()) for name, curve in curves.items()},
         Chart("Measured minus fitted", "", "% of S0", tuple(lines)),
-        {name: describe(fit, where) for name, fit in fitted.items()},
+        words,
     )
 
 
