@@ -179,6 +179,7 @@ def test_files_of_one_volume_each_are_one_series(scan: Scan, tmp_path: Path, cap
     for refused, said in (
         ([*files, out], "--bvals"),
         ([*files[1:], out, "--bvals", values], "8 b-values but 7 images"),
+        ([*files[:7], files[0], out, "--bvals", values], "twice"),
         ([*files[1:], other, out, "--bvals", values], "one grid"),
     ):
         assert main(["ivim", *refused, "--method", "lsq"]) == 2

@@ -106,6 +106,8 @@ def open_series(options: argparse.Namespace) -> Series:
     b_values = given_b_values(options)
     if len(scans) == 1:
         return Series.of(scans[0], b_values, mask)
+    if len({os.path.realpath(path) for path in options.input}) < len(scans):
+        raise InputError("A file is named twice. Name each volume of the series once.")
     if b_values is None:
         raise InputError(f"{len(scans)} files are one series: give the b-value of each with --bvals, in their order.")
     return Series.of(stack_scans(scans, b_values), mask=mask)

@@ -99,6 +99,11 @@ class Learning:
         (N, B, y, x) of S / S0, distinct b-values.
     valid
         (N, 1, y, x), which voxels count.
+
+    Raises
+    ------
+    InputError
+        None does.
     """
 
     def __init__(
@@ -110,6 +115,8 @@ class Learning:
         device: torch.device | None = None,
         bounds: Bounds | None = None,
     ) -> None:
+        if not (valid > 0).any():
+            raise InputError("There is nothing to learn from: signals are missing, or not positive at the smallest b.")
         self.settings, self.device = settings, device or torch.device("cpu")
         self.valid = valid.to(self.device, torch.float32)
         self.measured = torch.where(valid.to(self.device) > 0, signals.to(self.device, torch.float32), 0.0)

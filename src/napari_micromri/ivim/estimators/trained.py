@@ -79,8 +79,6 @@ class Trained:
         """Prepare the training on these slices."""
         voxels, _ = to_voxels(signals, b_values, mask, self.options.average)
         images, valid = to_images(voxels, self.settings.kernel)
-        if not len(voxels):
-            raise InputError("There is nothing to learn from: signals are missing, or not positive at the smallest b.")
         device = resolve_device(self.options.device)
         return Learning(images, valid, tuple(voxels.b_values.tolist()), self.settings, device, self.options.bounds)
 
