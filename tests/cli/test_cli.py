@@ -70,7 +70,10 @@ def test_each_help_has_an_example_that_parses(name: str, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("page", ["README.md", "docs/command-line.md", "docs/index.md"])
 def test_documented_commands_parse(page: str) -> None:
-    lines = re.findall(r"^micromri (.+)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    # On lines of their own, or in the cells of a table.
+    lines = re.findall(
+        r"(?:^|\| `)micromri (.+?)(?:` \||$)", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     assert lines
     for line in lines:
         assert build_parser().parse_args(shlex.split(line)).run
