@@ -1,4 +1,4 @@
-"""The settings of `examples/report` are those that training and tuning know, and its scans lie in the report's folders."""
+"""The settings of `examples/report` are known to training and tuning, and its scans lie in the report's folders."""
 
 from __future__ import annotations
 
