@@ -63,6 +63,8 @@ class ScanInfo:
     quantity
         What its file says that a voxel is: ``magnitude``, ``phase``, ``real part``, ``imaginary part``, ``field map``,
         ``map`` or ``labels``.
+    unsized
+        Nothing says how large its voxels are, so that the voxel size counts voxels, not mm.
     quadruped
         The header says that the subject is an animal, whose directions are called head and feet.
     provenance
@@ -85,6 +87,7 @@ class ScanInfo:
     date: str | None = None
     quantity: str | None = None
     quadruped: bool = False
+    unsized: bool = False
     b_values: tuple[float, ...] | None = None
     b_directions: tuple[tuple[float, float, float], ...] | None = None
     time_step: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -314,3 +315,39 @@ class TestWriting:
         (scan,) = open_scan(tmp_path / "a.zarr")
         assert scan.info == info
         assert_array_equal(scan.read(), VALUES)
+
+
+class TestSlicesAsArrays:
+    """A group of arrays named 0, 1, ... with a slice each, cropped to sizes of their own."""
+
+    def group(self, path: Path, slices: list[np.ndarray]) -> Path:
+        group = zarr.open_group(path, mode="w")
+        for k, pixels in enumerate(slices):
+            group.create_array(str(k), data=pixels)
+        return path
+
+    @pytest.mark.filterwarnings("error")
+    def test_slices_of_one_size(self, tmp_path: Path) -> None:
+        values = np.arange(12 * 4 * 5, dtype="u2").reshape(12, 4, 5)  # 10 comes after 9
+        (scan,) = open_scan(self.group(tmp_path / "a.zarr", list(values)))
+        assert (scan.info.axes, scan.dtype, scan.info.unsized) == ("zyx", np.dtype("u2"), True)
+        assert_array_equal(scan.read(), values)
+        assert any("1 mm" in text for text in scan.info.warnings)
+
+    def test_slices_of_several_sizes_keep_their_top_left(self, tmp_path: Path) -> None:
+        slices = [np.full((4, 5), 7, "u2"), np.full((6, 3), 8, "u2")]
+        (scan,) = open_scan(self.group(tmp_path / "a.zarr", slices))
+        expected = np.zeros((2, 6, 5), "u2")
+        expected[0, :4, :5], expected[1, :6, :3] = 7, 8
+        assert_array_equal(scan.read(), expected)
+        assert any("several sizes" in text for text in scan.info.warnings)
+
+    def test_levels_of_a_pyramid_are_no_slices(self, tmp_path: Path) -> None:
+        levels = [np.zeros((32, 48), "u2"), np.zeros((16, 24), "u2"), np.zeros((8, 12), "u2")]
+        assert len(open_scan(self.group(tmp_path / "a.zarr", levels))) == 3
+
+    def test_a_slice_that_was_lost_is_told(self, tmp_path: Path) -> None:
+        path = self.group(tmp_path / "a.zarr", [np.full((4, 5), k + 1, "u2") for k in range(3)])
+        shutil.rmtree(path / "1/c")
+        (scan,) = open_scan(path)
+        assert any("1 of 1 pieces" in text for text in scan.info.warnings)

@@ -51,7 +51,7 @@ def _known(document: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = float(value)
         elif name == "averages":
             found[name] = _checked(value, int)
-        elif name == "quadruped":
+        elif name in ("quadruped", "unsized"):
             found[name] = _checked(value, bool)
         elif name in _LISTS:
             found[name] = tuple(float(v) for v in value)

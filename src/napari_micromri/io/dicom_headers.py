@@ -15,6 +15,7 @@ from napari_micromri.io.dates import iso_date
 from napari_micromri.io.dicom_pixels import check_pixels, read_header, scaling
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.siemens_mosaic import tiles_of
+from napari_micromri.io.telling import complaints
 from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def images_in(file: Path, *, sure: bool) -> list[Image]:
 
     broken = f"{file} is damaged or no DICOM file. Copy or export it again."
     try:
-        with quiet():  # pydicom warns of every value that breaks a rule
+        with quiet(), complaints("pydicom"):  # pydicom warns of every value that breaks a rule, and logs it
             header, stored = read_header(file)
             if "Rows" in header:
                 dtype, note = check_pixels(header, stored, file)

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import check_sizes
+from napari_micromri.io.telling import complaints
 from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def read_pixels(file: Path, frame: int) -> NDArray[Any]:
     try:
         with file.open("rb") as stream:
             deflated = _is_deflated(stream.read(1024))
-        with quiet():
+        with quiet(), complaints("pydicom"):
             # Only of a file that is not packed as a whole can one frame be read alone.
             return np.asarray(pixel_array(pydicom.dcmread(file) if deflated else file, index=frame))
     except (

@@ -114,7 +114,7 @@ def is_zarr(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ZARR_MARKS)
 
 
-def _has_array(store: Path, depth: int = 4) -> bool:
+def _has_array(store: Path, depth: int = 6) -> bool:
     """Tell whether an array is near the top of a Zarr store, by the files in it."""
     if (store / ".zarray").is_file():
         return True

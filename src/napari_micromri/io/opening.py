@@ -103,4 +103,4 @@ def _resized(scan: Scan, voxel_size: Sequence[float]) -> Scan:
     if len(voxel_size) < count:
         raise InputError(f"'{scan.info.name}' needs {count} voxel sizes in mm, not {len(voxel_size)}.")
     sizes = tuple(float(size) for size in voxel_size[-count:])
-    return Scan(scan.data, replace(scan.info, voxel_size=sizes))
+    return Scan(scan.data, replace(scan.info, voxel_size=sizes, unsized=False))

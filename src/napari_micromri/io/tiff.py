@@ -171,6 +171,7 @@ def _scan(path: Path, stack: _Stack, sizes: tuple[float | None, ...], number: in
         name=name,
         axes=axes,
         voxel_size=voxel_size,
+        unsized=not any(stated),
         plane=plane_in([name]),
         region=region_in([name]),
         source=str(path),

@@ -27,6 +27,7 @@ from napari_micromri.io.zarr_coordinates import (
     is_coordinate,
     read_coordinate,
 )
+from napari_micromri.io.zarr_slices import is_stack_of_slices, stacked
 from napari_micromri.quiet import quiet
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
@@ -181,6 +182,9 @@ def _members(group: zarr.Group, place: _Place) -> Iterator[Scan]:
             place.notes.append(
                 f"{place.child(name)} was left out: it is damaged ({str(error) or type(error).__name__})."
             )
+    if is_stack_of_slices(children):
+        yield _stack_scan(children, place)
+        return
     axes = {name: child for name, child in children.items() if isinstance(child, zarr.Array) and is_coordinate(child)}
     coordinates = {name: found for name, child in axes.items() if (found := read_coordinate(child)) is not None}
     count = 0
@@ -292,18 +296,35 @@ def _plain_scan(array: zarr.Array[Any], place: _Place, coordinates: Mapping[str,
         data, sizes, origin = along(data, spatial, [c for c in known if c is not None])
     if sizes is None:
         notes.append(f"{place} doesn't say how large its voxels are; 1 mm is taken. Give voxel_size to set it.")
-        sizes = (1.0,) * len(spatial)
     name = place.path or _store_name(place.where)
     info = ScanInfo(
         name=name,
         axes=_ordered(letters),
-        voxel_size=_by_zyx(sizes, letters),
+        voxel_size=_by_zyx(sizes or (1.0,) * len(spatial), letters),
+        unsized=sizes is None,
         origin=_by_zyx(origin, letters),
         plane=plane_in([name]),
         region=region_in([name]),
         source=str(place),
     ).with_warnings(notes)
     return Scan(reordered(data, [letters.index(a) for a in info.axes]), info)
+
+
+def _stack_scan(slices: Mapping[str, zarr.Array[Any]], place: _Place) -> Scan:
+    """Make a scan of arrays that hold a slice each."""
+    data, notes = stacked(slices, str(place))
+    name = place.path or _store_name(place.where)
+    info = ScanInfo(
+        name=name,
+        axes="zyx",
+        voxel_size=(1.0, 1.0, 1.0),
+        unsized=True,
+        plane=plane_in([name]),
+        region=region_in([name]),
+        source=str(place),
+    )
+    silent = f"{place.where} doesn't say how large its voxels are; 1 mm is taken. Give voxel_size to set it."
+    return Scan(data, info.with_warnings([*notes, silent]))
 
 
 def _voxel_size(attributes: Mapping[str, Any], count: int) -> tuple[float, ...] | None:

@@ -14,6 +14,7 @@ from napari_micromri.errors import CancelledError, MicroMRIError, StudyError, de
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
 from napari_micromri.study.agreement import alignment, check_comparable, compare, stated_shift
+from napari_micromri.study.matching import on_one_view
 from napari_micromri.study.model import Image, Pair
 from napari_micromri.study.origins import Existing, check_unchanged, identity, identity_of, sources_of
 from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation
@@ -201,7 +202,7 @@ def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _R
         hr = _magnitudes(reader.read(hr), "HR")
         lr = reader.read(planned.lr.apply(hr))
     else:
-        lr = planned.lr.open()
+        lr, hr = on_one_view(planned.lr.open(), hr)
         check_comparable(lr, hr)
         lr, hr = _magnitudes(reader.read(lr), "LR"), _magnitudes(reader.read(hr), "HR")
     report = compare(lr, hr)

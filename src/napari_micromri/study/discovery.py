@@ -50,7 +50,8 @@ class Found:
     """A scan with what its header, or else its name, says of the animal.
 
     ``notes`` name what is from the name. ``place`` holds the words of its path but those for its grade, sorted: the two
-    scans of a pair in trees that mirror each other (``HIGH RES/mouse 1/coronal``) have the same.
+    scans of a pair in trees that mirror each other (``HIGH RES/mouse 1/coronal``) have the same. ``inside`` is that
+    path.
     """
 
     scan: Scan
@@ -61,6 +62,7 @@ class Found:
     plane: str
     notes: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
+    inside: str = ""
 
     def reject(self, reason: str) -> Rejected:
         """Leave the scan out."""
@@ -222,7 +224,10 @@ def _is_dicom(file: Path) -> bool:
 
 
 def _identify(scan: Scan, source: Source, start: str) -> Found:
-    info, words = scan.info, _path_words(source.path, start)
+    # A scan in a group of a Zarr store lies deeper than the store, and the names of groups tell as folders do.
+    inside = scan.info.source or ""
+    inside = inside if inside.startswith(f"{source.path}{os.sep}") else source.path
+    info, words = scan.info, _path_words(inside, start)
     said = next((match[1] for word in words if (match := _BIDS_SUBJECT.search(word))), None)
     session = next((match[1] for word in words if (match := _BIDS_SESSION.search(word))), None)
     notes = []
@@ -237,7 +242,7 @@ def _identify(scan: Scan, source: Source, start: str) -> Found:
         notes.append(f"plane '{plane}' is from the name {source.path}, by its geometry it is {info.plane}")
     region = info.region or region_in(words) or UNKNOWN
     place = tuple(sorted(filter(None, (_without(_GRADES, word).lower() for word in words[:-1]))))
-    return Found(scan, source, subject, info.session or session, region, plane, tuple(notes), place)
+    return Found(scan, source, subject, info.session or session, region, plane, tuple(notes), place, inside)
 
 
 def _path_words(path: str, start: str) -> list[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_micromri.io.quantity import no_magnitude
+from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_micromri.scan import Scan, ScanInfo
+    from napari_micromri.scan import ScanInfo
 
 MAX_ANGLE = 0.5
 """Slices of a pair are parallel within so many degrees."""
@@ -29,6 +31,9 @@ MAX_ECHO_RATIO = 1.5
 
 SAME_TIME = 0.02
 """Relative tolerance under which two repetition or echo times are the same."""
+
+SAME_SHAPE = 0.05
+"""Rows and columns of two scans that cover one field of view differ by the same factor, within this part."""
 
 _FAMILIES = {
     "RARE": ("rare", "turborare", "fse", "tse", "haste"),
@@ -56,8 +61,28 @@ def unfit(scan: Scan) -> str | None:
     return None
 
 
+def on_one_view(one: Scan, other: Scan) -> tuple[Scan, Scan]:
+    """Let two scans cover the same field of view where neither says how large its voxels are.
+
+    Then the number of rows and columns is all that is known, and the coarser one has voxels that are larger by as much.
+    """
+    if not (one.info.unsized and other.info.unsized) or {one.info.axes, other.info.axes} != {"zyx"}:
+        return one, other
+    ratio = np.divide(one.shape[1:], other.shape[1:])
+    if np.ptp(ratio) > SAME_SHAPE * ratio.max():
+        return one, other
+    finest = np.maximum(one.shape[1:], other.shape[1:])
+    return _spread_over(one, finest), _spread_over(other, finest)
+
+
+def _spread_over(scan: Scan, finest: NDArray[np.intp]) -> Scan:
+    y, x = (float(count) for count in finest / scan.shape[1:])
+    return Scan(scan.data, replace(scan.info, voxel_size=(1.0, y, x), origin=(0.0, (y - 1) / 2, (x - 1) / 2)))
+
+
 def mismatch(one: Scan, other: Scan) -> tuple[int, str] | None:
     """Say why two scans can't be a pair, with how far the comparison came: the further, the more alike they are."""
+    one, other = on_one_view(one, other)
     checks = (direction_mismatch, slice_mismatch, view_mismatch, _contrast_mismatch, _order_mismatch)
     for depth, check in enumerate(checks):
         if (reason := check(one, other)) is not None:

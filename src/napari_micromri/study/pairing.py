@@ -140,7 +140,7 @@ def _decided(partners: dict[int, set[int]], group: list[Found]) -> dict[int, int
 
 
 def _mirrored(one: Found, other: Found) -> bool:
-    return bool(one.place) and one.place == other.place and one.source.path != other.source.path
+    return bool(one.place) and one.place == other.place and one.inside != other.inside
 
 
 def _alike(one: Found, other: Found) -> bool:
