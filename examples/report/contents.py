@@ -58,8 +58,14 @@ def write_page(home: Path, about: str) -> None:
         quality_table(page, published, slices)
         contrast_tables(page, published, slices, regions)
     page.title("Do the report's findings hold here?")
-    page.table(("finding of the report", "here", "measured"), findings(Measured(methods, slices, regions, lego)))
+    heads, rows = (
+        ("finding of the report", "here", "measured"),
+        list(findings(Measured(methods, slices, regions, lego))),
+    )
+    page.table(heads, rows)
     page.write()
+    lines = [f"Size of this run: {about}.\n", *(f"| {' | '.join(row)} |" for row in (heads, ("---",) * 3, *rows))]
+    (home / "findings.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def preparation(page: Page, study: Study) -> None:
