@@ -167,6 +167,8 @@ def table(known: Result) -> str:
             failed = f" ({one['failed']} of {one['voxels']} not fitted)" if one["failed"] else ""
             cells.append(f"{1e3 * D:.3f} / {100 * f:.2f} / {1e3 * Dp:.2f}{failed}")
         speed = both[str(SNRS[0])].get("speed")
+        count = both[str(SNRS[0])].get("voxels", COUNT)
+        name += f" ({count} voxels)" if count < COUNT and str(count) not in name else ""
         lines.append(f"| {name} | {' | '.join(cells)} | {f'{speed:,.0f}' if speed else ''} |")
     return "\n".join(lines)
 

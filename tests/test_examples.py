@@ -19,6 +19,7 @@ HEADLESS = {
     "denoise_a_scan": ("denoised.ome.zarr", "(3, 300, 300)"),
     "compare_with_reference": (None, "unet-default  PSNR"),
     "fit_ivim": (None, "D: root mean square error"),
+    "ivim_of_a_file": ("tumour.csv", "4608 voxels fitted"),
     "build_a_study": ("mice.mri.zarr", "test: 6 slices, LR (150, 150), HR (300, 300)"),
     "noise_of_a_scan": (None, "16 averages: sigma"),
     "open_and_save": ("mouse.nii.gz", "mouse.ome.zarr: axes zyx, shape (30, 150, 150)"),

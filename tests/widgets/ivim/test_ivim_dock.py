@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtGui import QColor, QPalette
 
 from napari_micromri.errors import InputError
 from napari_micromri.ivim import FitOptions, biexponential, make_model
@@ -18,6 +19,7 @@ from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.widgets.ivim.dock import IvimWidget
 from napari_micromri.widgets.ivim.model import BRIGHT, EVERYWHERE, request_of_layers
 from napari_micromri.widgets.ivim.voxel_model import posterior_charts, voxel_curves
+from napari_micromri.widgets.ivim.voxel_plot import VoxelPlot
 
 B_VALUES = (0.0, 10.0, 20.0, 40.0, 80.0, 200.0, 400.0, 800.0)
 D, F, DP = 1.2e-3, 0.25, 0.03
@@ -327,3 +329,19 @@ def test_three_layers_are_compared_in_the_tab_signal_quality(viewer, dock, qtbot
     assert (tmp_path / "quality" / "plots.png").exists()
     three.noisy.setCurrentText("clean")
     assert not three.compare.isEnabled()
+
+
+def test_the_points_of_a_voxel_follow_the_theme(qtbot, scan):
+    series = Series.of(scan)
+    fit, _ = fit_volume(series, make_model("lsq"), [1])
+    plot = VoxelPlot()
+    qtbot.addWidget(plot, before_close_func=lambda plot: plot.stop())
+    plot.show_voxel(voxel_curves(series.read(1)[:, 0, 3], B_VALUES, {"lsq": fit}, (1, 0, 3)))
+    qtbot.waitUntil(lambda: plot._shown is not None)
+    for name in ("#f0f1f2", "#101010"):
+        palette = plot.palette()
+        palette.setColor(QPalette.ColorRole.Text, QColor(name))
+        palette.setColor(QPalette.ColorRole.WindowText, QColor(name))
+        plot.setPalette(palette)
+        points, _ = plot._plot.getPlotItem().listDataItems()
+        assert QColor(points.opts["symbolBrush"]).name() == name

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_micromri.progress import Progress, ShouldStop
 
 ROUNDS = 800
-SAMPLE = 10000
+SAMPLE = 4000
 """Voxels that the prior is learned from."""
 
 FLOOR = 0.01

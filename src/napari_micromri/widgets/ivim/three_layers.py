@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_micromri.scan import Scan
 
 TITLE = "Differences in signal quality"
+HINT = "Open a clean, a noisy and a predicted image or series, and choose them here."
 HEIGHT = 160
 
 
@@ -118,7 +119,9 @@ class ThreeLayers(QWidget):
         ready = len(self._chosen) == len(self._choosers)
         self.compare.setEnabled(idle and ready)
         if not ready:
-            self.status.setText("Open a clean, a noisy and a predicted image or series, and choose them here.")
+            self.status.setText(HINT)
+        elif self.status.text() == HINT:
+            self.status.clear()
         self.save.setEnabled(idle and self.found is not None)
         for widget in (self.heading, self.plot):
             widget.setVisible(self.found is not None)

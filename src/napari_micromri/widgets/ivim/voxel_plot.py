@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_micromri.widgets.ivim.voxel_model import METHOD_COLOURS, VoxelCurves
 from napari_micromri.widgets.shared.curves import CurvePlot
 from napari_micromri.widgets.shared.lazy_plot import LazyPlot
+from napari_micromri.widgets.shared.theme import readable
 
 HEIGHT = 190
 
@@ -31,17 +32,24 @@ class VoxelPlot(LazyPlot[VoxelCurves]):
         """Show another voxel."""
         self._show(curves)
 
+    def _take_colours(self) -> None:
+        super()._take_colours()
+        if self._shown is not None:
+            self._draw(self._shown, self._shown)
+
     def _draw(self, before: VoxelCurves | None, content: VoxelCurves) -> None:
-        plot = self._plot
+        plot, text = self._plot, self.palette().text().color()
         plot.clear()
         if before is None:
             plot.addLegend(offset=(-4, 4), labelTextSize="8pt")
             plot.setLabel("bottom", "b (s/mm²)")
             plot.setLabel("left", "S / S0")
+        plot.getPlotItem().legend.setLabelTextColor(text)
         self.set_title(content.title)
-        text = self.palette().text().color()
         plot.plot(
             content.b_values, content.measured, pen=None, symbol="o", symbolSize=6, symbolBrush=text, name="measured"
         )
         for name, curve in content.curves.items():
-            plot.plot(content.curve_b, curve, pen={"color": METHOD_COLOURS[name], "width": 2}, name=name)
+            plot.plot(
+                content.curve_b, curve, pen={"color": readable(METHOD_COLOURS[name], self), "width": 2}, name=name
+            )

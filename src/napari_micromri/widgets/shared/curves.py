@@ -80,14 +80,14 @@ class CurvePlot(LazyPlot[Lines]):
             if label != shown:
                 self._plot.setLabel(side, label)
         if before is None or [line.label for line in before[0]] != [line.label for line in lines]:
-            self._plot.setTitle(self._heading() or None, size="9pt")
+            self._show_heading()
         for line in lines:
             self._draw_line(line)
 
     def _take_colours(self) -> None:
         super()._take_colours()
         if self._shown is not None:
-            self._plot.setTitle(self._heading() or None, size="9pt")
+            self._show_heading()
             for line in self._shown[0]:
                 self._draw_line(line)
 

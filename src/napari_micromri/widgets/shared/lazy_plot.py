@@ -45,7 +45,10 @@ class LazyPlot(QWidget, Generic[T]):
         """Say what is plotted."""
         self._title = title
         if self._plot is not None:
-            self._plot.setTitle(self._heading(), size="9pt")
+            self._show_heading()
+
+    def _show_heading(self) -> None:
+        self._plot.setTitle(self._heading() or None, size="9pt", color=self.palette().text().color())
 
     def stop(self) -> None:
         """Wait for nothing any more."""
