@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_micromri.errors import InputError
 from napari_micromri.inference import DenoiseOptions, denoise
-from napari_micromri.inference.domain import domain_of, split_spikes
+from napari_micromri.inference.domain import Domain, domain_of, split_spikes
 from napari_micromri.inference.trust import check_trust
 from napari_micromri.scan import Scan, ScanInfo
 
@@ -56,6 +58,19 @@ def test_an_offset_is_taken_out_and_put_back(
     assert "offset" not in plain.info.provenance[-1]
     part = denoise(scan_of(magnitude + dtype(offset)), restorer, options(select={"z": range(1, 2)}))
     np.testing.assert_allclose(part.read()[0], moved.read()[1], atol=0.02)
+
+
+@given(offset=st.integers(-20_000, 20_000), scale=st.floats(0.01, 50), seed=st.integers(0, 20))
+@settings(max_examples=15)
+def test_any_offset_is_found_and_nothing_else_is(offset: int, scale: float, seed: int) -> None:
+    magnitude = np.abs(signal(seed=seed))
+    magnitude = scale * (magnitude - magnitude.min())
+    assert domain_of(scan_of(magnitude)) == Domain()
+    found = domain_of(scan_of(magnitude + offset))
+    # Below zero at any size; above, only where it is no small part of the contrast.
+    if offset < -0.2 * magnitude.max() or offset > magnitude.max():
+        assert found.problem is None
+        assert found.offset == pytest.approx(offset, abs=0.02 * scale * 20)
 
 
 def test_noise_that_never_reaches_zero_changes_next_to_nothing(magnitude: np.ndarray, restorer: PlainRestorer) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
@@ -12,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from pydicom.dataset import Dataset
@@ -26,7 +28,6 @@ from napari_micromri.io.geometry import affine_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari_micromri.scan import Scan
 
@@ -292,8 +293,6 @@ class TestToleranceNotRounding:
             assert_allclose([i.position[2] for i in stack if i.position is not None], places[:, z])
 
     def image(self, place: float, time: int, distance: float) -> Any:
-        from pathlib import Path
-
         from napari_micromri.io.dicom_headers import Image
 
         fields: dict[str, Any] = dict.fromkeys(Image.__dataclass_fields__)
@@ -612,9 +611,6 @@ class TestWhatIsLostOrDoubled:
 
     @given(lost=st.sets(st.integers(0, 5), max_size=5))
     def test_missing_pieces(self, lost: set[int]) -> None:
-        import tempfile
-        from pathlib import Path
-
         values = np.arange(1, 25, dtype="u2").reshape(6, 2, 2)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "a.zarr"
@@ -716,3 +712,81 @@ class TestWhatVoxelsAre:
         info = open_scan(tmp_path / "a.nii")[0].info
         assert (info.repetition_time, info.echo_time) == pytest.approx((4000, 37.1))
         assert (info.protocol, info.averages, info.plane) == ("RARE coronal", 5, "coronal")
+
+
+class TestContradictions:
+    """Where a file says two things, one is taken, and it is told."""
+
+    @pytest.mark.parametrize(("moved", "doubted"), [(0.0, False), (0.01, False), (5.0, True)])
+    def test_two_places_of_nifti(self, tmp_path: Path, moved: float, doubted: bool) -> None:
+        image = nib.Nifti1Image(VOXELS, np.diag([0.1, 0.2, 0.6, 1]))
+        other = image.affine.copy()
+        other[1, 3] += moved
+        image.set_qform(other, 1)
+        image.set_sform(image.affine, 2)
+        nib.save(image, tmp_path / "a.nii")
+        (scan,) = open_scan(tmp_path / "a.nii")
+        assert ("sform and qform" in " ".join(scan.info.warnings)) == doubted
+        assert_allclose(np.abs(affine_of(scan.info)[:3, 3]), np.abs(nib.load(tmp_path / "a.nii").affine[:3, 3]))
+
+
+class TestEveryKindByChance:
+    """What other examples of a kind may look like: values are drawn, and what is right is worked out another way."""
+
+    @given(
+        dtype=st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4"]),
+        slope=st.floats(1e-4, 100).filter(lambda v: float(f"{v:.6g}") > 0),
+        offset=st.integers(-1000, 1000),
+        seed=st.integers(0, 99),
+    )
+    @settings(max_examples=20)
+    def test_declared_type_and_scale_of_dicom(self, dtype: str, slope: float, offset: int, seed: int) -> None:
+        info, slope = np.iinfo(dtype), float(f"{slope:.6g}")
+        pixels = np.random.default_rng(seed).integers(info.min, info.max, (6, 5), dtype, endpoint=True)
+        bits = {"BitsAllocated": info.bits, "BitsStored": info.bits, "HighBit": info.bits - 1}
+        said = bits | {"PixelRepresentation": int(info.min < 0), "RescaleSlope": slope, "RescaleIntercept": offset}
+        with tempfile.TemporaryDirectory() as folder:
+            (scan,) = open_scan(write(Path(folder) / "a.dcm", pixels, **said))
+            assert_allclose(
+                scan.read()[0], pixels * np.float64(slope) + offset, rtol=1e-5, atol=1e-5 * abs(offset) + 1e-4
+            )
+
+    @given(
+        slope=st.sampled_from([1.0, 0.5, 0.0, float("nan"), float("inf"), -2.0]), offset=st.floats(-1e4, 1e4, width=32)
+    )
+    @settings(max_examples=20)
+    def test_numbers_of_nifti_mean_what_nibabel_says(self, slope: float, offset: float) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.nii"
+            nib.save(nib.Nifti1Image(VOXELS.astype("i2"), np.eye(4)), path)
+            content = bytearray(path.read_bytes())
+            content[112:120] = struct.pack("<2f", slope, offset)
+            path.write_bytes(content)
+            try:
+                (scan,) = open_scan(path)
+            except ReadError:
+                assert np.isinf(slope)
+                return
+            assert_allclose(scan.read().T, nib.load(path).get_fdata(), rtol=1e-5, atol=1e-3)
+
+    @given(copies=st.lists(st.integers(0, 3), max_size=4), kept=st.booleans())
+    @settings(max_examples=15)
+    def test_images_that_are_there_twice(self, copies: list[int], kept: bool) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            files = sorted(write_series(Path(folder) / "s", **({} if kept else {"SOPInstanceUID": ""})).iterdir())
+            for number, k in enumerate(copies):
+                shutil.copy(files[k], files[k].with_name(f"{files[k].stem} ({number}).dcm"))
+            (scan,) = open_scan(Path(folder) / "s")
+            assert_array_equal(scan.read(), VOXELS)
+            assert ("copies" in " ".join(scan.info.warnings)) == bool(copies)
+
+    @given(numbers=st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True), named=st.booleans())
+    @settings(max_examples=15)
+    def test_series_that_lack_an_identifier(self, numbers: list[int], named: bool) -> None:
+        uid = {"SeriesInstanceUID": "1.2.3" if named else ""}
+        with tempfile.TemporaryDirectory() as folder:
+            for number in numbers:
+                write_series(Path(folder) / "s", VOXELS[:2] + number, SeriesNumber=number, **uid)
+            scans = open_scan(Path(folder) / "s")
+            for scan, number in zip(scans, sorted(numbers), strict=True):
+                assert_array_equal(scan.read(), VOXELS[:2] + number)

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_micromri.errors import InputError
 from napari_micromri.measure.comparison import Image
@@ -43,6 +45,16 @@ def test_an_offset_of_a_part_of_a_pixel_is_undone(offset, tolerance):
     np.testing.assert_allclose(inner(plane), inner(reference.data[2]), atol=tolerance)
     by_index = np.abs(inner(image.data[2] - reference.data[2])).max()
     assert by_index > 100 * tolerance
+
+
+@given(y=st.floats(-0.1, 0.1), x=st.floats(-0.1, 0.1), size=st.sampled_from([0.1, 0.125, 0.2]))
+@settings(max_examples=15)
+def test_an_image_on_any_grid_shows_the_object_where_it_is(y, x, size):
+    reference = sampled()
+    shape = (4, round(4.4 / size), round(4.8 / size))
+    plane = Regridder.between(sampled(shape, (0.6, size, size), (0.0, y, x)), reference).plane(1)
+    inside = np.s_[6:-6, 6:-6]
+    np.testing.assert_allclose(plane[inside], reference.data[1][inside], atol=0.5)
 
 
 def test_the_figures_are_those_of_the_object_not_of_the_offset():

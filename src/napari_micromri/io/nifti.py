@@ -114,6 +114,7 @@ def _describe(header: Any, path: Path) -> tuple[ScanInfo, list[int], tuple[int, 
         raise ReadError(f"{path} has {len(shape)} dimensions, and a scan has two to five.")
     geometry, known = _geometry(header, min(len(shape), 3), path)
     step, notes = _time_step(header, path) if len(shape) > 3 else (None, ())
+    contradictions = _contradictions(header, shape, path) if known else []
     own = _own_info(_own_extension(header), geometry, shape)
     if own is not None:
         later = iter(range(3, len(shape)))
@@ -122,7 +123,7 @@ def _describe(header: Any, path: Path) -> tuple[ScanInfo, list[int], tuple[int, 
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     info, file_axes = _describe_foreign(geometry, known, shape, path)
-    info = replace(info, quantity=info.quantity or _intent(header))
+    info = replace(info, quantity=info.quantity or _intent(header)).with_warnings(contradictions)
     if set(info.axes) & set("tb"):
         info = replace(info, time_step=step).with_warnings(notes)
     return info, file_axes, shape
@@ -160,6 +161,22 @@ def _outer_axes(shape: tuple[int, ...], axes: Any, path: Path) -> tuple[dict[str
             "the fourth are. Save what it holds as files of up to four dimensions."
         )
     return {"t": 3, "b": 4} if shape[3] > 1 else {"b": 4}, weightings
+
+
+def _contradictions(header: Any, shape: tuple[int, ...], path: Path) -> list[str]:
+    """Tell where the two places that a header can state differ, of which one is taken."""
+    if header["qform_code"] <= 0 or header["sform_code"] <= 0:
+        return []
+    try:
+        places = [np.asarray(place, dtype=float) for place in (header.get_sform(), header.get_qform())]
+    except ValueError:
+        return []
+    corners = np.array([[0, 0, 0, 1], [*(n - 1 for n in (*shape, 1)[:3]), 1]], dtype=float)
+    apart = np.linalg.norm(corners @ (places[0] - places[1]).T, axis=1).max()
+    smallest = np.linalg.norm(places[0][:3, :3], axis=0).min()
+    if not apart > smallest / 2:
+        return []
+    return [f"{path} states two places (sform and qform) that lie up to {apart:.3g} mm apart; the sform is taken."]
 
 
 def _intent(header: Any) -> str | None:
