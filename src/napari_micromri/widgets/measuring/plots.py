@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from napari_micromri.widgets.shared.theme import take_theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,13 +111,17 @@ class Plot(QWidget):
         plot.getPlotItem().layout.setContentsMargins(1, 1, 1, 6)
         plot.addLegend(offset=(-5, 5), labelTextSize="8pt")
         plot.showGrid(y=True, alpha=0.2)
-        colour = self.palette().text().color()
         for side in ("left", "bottom"):
-            plot.getAxis(side).setPen(colour)
-            plot.getAxis(side).setTextPen(colour)
             plot.getAxis(side).enableAutoSIPrefix(False)
+        take_theme(plot, self)
         self._layout.addWidget(plot)
         return plot
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        if self._plot is not None and event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            take_theme(self._plot, self)
 
 
 def _cut(name: str) -> str:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_micromri.widgets.shared.looking import Looking
+from napari_micromri.widgets.shared.theme import take_theme
 
 AXIS_WIDTH = 46
 
@@ -62,13 +63,7 @@ class LazyPlot(QWidget, Generic[T]):
             self._take_colours()
 
     def _take_colours(self) -> None:
-        colour = self.palette().text().color()
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(colour)
-            axis.setTextPen(colour)
-        self._plot.resetCachedContent()  # the background is drawn once only
-        self._plot.viewport().update()
+        take_theme(self._plot, self)
 
     def _show(self, content: T) -> None:
         self._wanted = content

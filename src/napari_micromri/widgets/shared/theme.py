@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QColor
 
@@ -18,3 +18,13 @@ def readable(colour: str, widget: QWidget) -> QColor:
     """Give a colour for text on a widget's background; the colours here are made for a dark one."""
     dark_text = widget.palette().text().color().lightness() < MIDDLE
     return QColor(colour).darker(DARKER) if dark_text else QColor(colour)
+
+
+def take_theme(plot: Any, widget: QWidget) -> None:
+    """Give the axes of a plot the colour of a widget's text."""
+    colour = widget.palette().text().color()
+    for side in ("left", "bottom"):
+        plot.getAxis(side).setPen(colour)
+        plot.getAxis(side).setTextPen(colour)
+    plot.resetCachedContent()  # the background is drawn once only
+    plot.viewport().update()

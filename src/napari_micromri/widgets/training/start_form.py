@@ -14,7 +14,8 @@ from napari_micromri.widgets.training.fields import Choice
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QLayout
 
-WARNING = "color: #e0a33a;"
+WARNING = "color: #bf7f1f;"
+"""An amber that can be read in napari's dark theme and in its light one."""
 TITLE_WIDTH = 78
 
 
