@@ -729,6 +729,21 @@ class TestContradictions:
         assert ("sform and qform" in " ".join(scan.info.warnings)) == doubted
         assert_allclose(np.abs(affine_of(scan.info)[:3, 3]), np.abs(nib.load(tmp_path / "a.nii").affine[:3, 3]))
 
+    def test_values_in_the_upper_bits_of_dicom_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ReadError, match="upper bits"):
+            open_scan(write(tmp_path / "a.dcm", (VOXELS[0] % 4096) << 4, BitsStored=12, HighBit=15))
+
+    def test_lengths_in_british_spelling(self, tmp_path: Path) -> None:
+        group = zarr.open_group(tmp_path / "a.ome.zarr", mode="w", zarr_format=3)
+        group.create_array("0", data=VOXELS)
+        axes = [{"name": name, "type": "space", "unit": "micrometre"} for name in "zyx"]
+        scale = {"type": "scale", "scale": [600, 200, 100]}
+        image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": [scale]}]}
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
+        (scan,) = open_scan(tmp_path / "a.ome.zarr")
+        assert_allclose(scan.info.voxel_size, (0.6, 0.2, 0.1))
+        assert not scan.info.warnings
+
 
 class TestEveryKindByChance:
     """What other examples of a kind may look like: values are drawn, and what is right is worked out another way."""

@@ -116,7 +116,7 @@ def check_pixels(header: Any, stored: Stored | None, file: Path) -> tuple[np.dty
         raise ReadError(f"{file} is a colour picture, not a scan.")
     if stored is None:
         raise ReadError(f"{file} is cut off or has no pixels. Copy or export it again.")
-    dtype, bits = _type(header, stored.keyword)
+    dtype, bits = _type(header, stored.keyword, file)
     check_sizes((count, rows, columns), file, itemsize=dtype.itemsize)
     syntax = header.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated:
@@ -138,12 +138,14 @@ def _check_decoder(header: Any, syntax: Any, file: Path) -> str | None:
     return f"{file} was compressed with loss, so its values are not quite those of the scanner." if lossy else None
 
 
-def _type(header: Any, keyword: str) -> tuple[np.dtype[Any], int]:
+def _type(header: Any, keyword: str, file: Path) -> tuple[np.dtype[Any], int]:
     if keyword in _FLOATS:
         return _FLOATS[keyword], 8 * _FLOATS[keyword].itemsize
     bits = int(header.BitsAllocated)
     if bits not in (1, 8, 16, 32, 64):
         raise ValueError(f"{bits} bits per voxel")
+    if int(header.get("HighBit", -1)) not in (-1, int(header.get("BitsStored") or bits) - 1):
+        raise ReadError(f"{file} keeps its values in the upper bits of its pixels, which isn't supported.")
     sign = "i" if int(header.get("PixelRepresentation") or 0) else "u"
     return np.dtype(f"{sign}{max(1, bits // 8)}"), bits
 

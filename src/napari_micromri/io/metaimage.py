@@ -67,7 +67,7 @@ def read_metaimage(path: Path) -> list[Scan]:
             outer={"t": 3} if count == 4 and shape[3] > 1 else {},
         )
         data = lazy_grid(read, shape, axes, dtype, path)
-    if "ElementSpacing" not in said:
+    if not {"ElementSpacing", "ElementSize"} & said.keys():
         notes.append(f"{path} doesn't say how large its voxels are; 1 mm is taken.")
     if count == 4 and image.GetSpacing()[3] != 1:
         notes.append(f"{path} gives a time per volume without a unit, which was left out.")

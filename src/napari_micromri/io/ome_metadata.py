@@ -28,6 +28,10 @@ MILLIMETRES = {
     "meter": 1e3,
     "m": 1e3,
     "inch": 25.4,
+    "micrometre": 1e-3,
+    "millimetre": 1.0,
+    "centimetre": 10.0,
+    "metre": 1e3,
 }
 """Length in mm of the units that files name."""
 

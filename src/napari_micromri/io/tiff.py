@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_UNITS = MILLIMETRES | {"\\u00b5m": 1e-3, "micrometre": 1e-3, "millimetre": 1.0, "centimetre": 10.0}
+_UNITS = MILLIMETRES | {"\\u00b5m": 1e-3}
 _RESOLUTION_UNITS = {2: 25.4, 3: 10.0}  # of the tag ResolutionUnit: inch, centimetre
 _PRINTERS = (72, 75, 96, 100, 150, 300, 600)  # dots per inch that programs write without knowing
 
