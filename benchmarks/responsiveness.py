@@ -136,7 +136,7 @@ def write_dicom(folder: Path) -> None:
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, generate_uid()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        file = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         file.SOPClassUID, file.SOPInstanceUID, file.Modality = MRImageStorage, meta.MediaStorageSOPInstanceUID, "MR"
         file.SeriesInstanceUID, file.SeriesNumber, file.InstanceNumber = uids[series], series + 1, index + 1
         file.PatientID, file.ProtocolName = "mouse 1", f"T2_RARE_{series}"
