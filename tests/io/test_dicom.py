@@ -92,6 +92,13 @@ class TestSeries:
         assert (info.subject, info.session, info.region, info.plane) == ("mouse_07", "3", "thorax-abdomen", "coronal")
         assert (info.repetition_time, info.echo_time, info.averages) == (4000, 37.1, 5)
 
+    def test_what_others_show_inverted_is_told_once(self, tmp_path: Path) -> None:
+        (scan,) = open_scan(write_series(tmp_path / "s", PhotometricInterpretation="MONOCHROME1"))
+        assert_array_equal(scan.read(), VOXELS)
+        [told] = scan.info.warnings
+        assert "inverted" in told
+        assert f"{len(VOXELS) - 1} more files" in told
+
     def test_date_and_animal(self, tmp_path: Path) -> None:
         said = {"StudyDate": "20240101", "AcquisitionDate": "20240514", "AcquisitionTime": "090807.5"}
         info = open_scan(write_series(tmp_path / "s", **said, AnatomicalOrientationType="QUADRUPED"))[0].info

@@ -34,6 +34,13 @@ def test_real_phantom_with_voxel_size_given(data_dir: Path) -> None:
     assert_allclose(open_scan(path)[0].info.voxel_size[1:], 0.075, rtol=1e-3)
 
 
+def test_what_others_show_inverted_is_told(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", VOXELS, photometric="miniswhite")
+    scan = open_one(tmp_path / "a.tif")
+    assert_array_equal(scan.read(), VOXELS)
+    assert any("inverted" in text for text in scan.info.warnings)
+
+
 class TestMetadata:
     def test_imagej(self, tmp_path: Path) -> None:
         metadata = {"axes": "ZYX", "spacing": 600.0, "unit": "um"}

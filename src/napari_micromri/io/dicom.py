@@ -22,7 +22,7 @@ from napari_micromri.io.telling import with_warnings
 from napari_micromri.scan import Scan, ScanInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -104,8 +104,19 @@ def _scan(series: Series, path: Path) -> Scan:
         info = replace(info, name=f"{info.name} {series.part}")
     if weightings:
         info = replace(info, b_values=weightings[0], b_directions=weightings[1])
-    told = dict.fromkeys([*notes, *guesses, *(note for image in series.images for note in image.notes)])
-    return Scan(lazy_slices(read_slice, shape, dtype), info.with_warnings(list(told)[:_MOST_NOTES], where))
+    told = [*dict.fromkeys([*notes, *guesses]), *_notes_of_files(series.images)]
+    return Scan(lazy_slices(read_slice, shape, dtype), info.with_warnings(told[:_MOST_NOTES], where))
+
+
+def _notes_of_files(images: Sequence[Image]) -> Iterator[str]:
+    """Say once what holds for several files."""
+    files: dict[str, dict[Path, None]] = {}
+    for image in images:
+        for note in image.notes:
+            files.setdefault(note.removeprefix(str(image.file)), {})[image.file] = None
+    for note, (first, *others) in files.items():
+        text = note if not note.startswith(" ") else f"{first}{note}"
+        yield f"{text} The same holds for {len(others)} more files of this series." if others else text
 
 
 def _read(image: Image) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from napari_micromri.io.dates import iso_date
 from napari_micromri.io.dicom_pixels import check_pixels, read_header, scaling
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.siemens_mosaic import tiles_of
-from napari_micromri.io.telling import complaints
+from napari_micromri.io.telling import complaints, inverted
 from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def images_in(file: Path, *, sure: bool) -> list[Image]:
             header, stored = read_header(file)
             if "Rows" in header:
                 dtype, note = check_pixels(header, stored, file)
-                pixels = _Pixels(file, dtype, stored.keyword if stored else "", (note,) if note else ())
+                notes = [note, inverted(file) if header.get("PhotometricInterpretation") == "MONOCHROME1" else None]
+                pixels = _Pixels(file, dtype, stored.keyword if stored else "", tuple(text for text in notes if text))
                 return list(_frames(header, pixels))
         if sure:
             raise ReadError(f"{file} is a DICOM file without an image.")

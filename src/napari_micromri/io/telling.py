@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
+def inverted(file: object) -> str:
+    """Say that other programs show a file's low values bright."""
+    return f"{file} is meant to be shown inverted, low values bright. Its values are kept as stored: check the air."
+
+
 def with_warnings(scans: Sequence[Scan], texts: Iterable[str]) -> list[Scan]:
     """Note on each of the scans that were opened together what went wrong with their neighbours."""
     texts = list(texts)

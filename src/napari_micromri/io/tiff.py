@@ -14,7 +14,7 @@ from napari_micromri.io.damage import damage_told
 from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, reordered
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.ome_metadata import MILLIMETRES
-from napari_micromri.io.telling import complaints
+from napari_micromri.io.telling import complaints, inverted, with_warnings
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ def read_tiff(path: Path) -> list[Scan]:
             _check(stack, path)
         if any("page offset" in text or "corrupted" in text for text in told):
             raise ReadError(f"{path} is cut off or damaged. Copy or export it again.")
-    return [_scan(path, stack, sizes, k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)]
+        notes = [inverted(path)] if file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE else []
+    return with_warnings(
+        [_scan(path, stack, sizes, k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)], notes
+    )
 
 
 @dataclass(frozen=True)
