@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from napari_micromri.nn.families.unet.config import Activation, UNetConfig
 from napari_micromri.nn.families.unet.time_embedding import TimeEmbedding, modulate
-from napari_micromri.nn.network import Network, head
+from napari_micromri.nn.network import Network, head, keep_scale
 
 __all__ = ["UNet", "UNetConfig"]
 
@@ -41,6 +41,7 @@ class UNet(Network):
         falling = list(pairwise(reversed(widths)))
         self.up = nn.ModuleList(_up(below, width, config) for below, width in falling)
         self.decoder = nn.ModuleList(_block(2 * width, width, config) for _, width in falling)
+        keep_scale(self)
         self.head = head(widths[0], config)
         blocks = (*config.features_skip, *reversed(widths))
         self.time = TimeEmbedding(blocks) if config.time_embedding else None
