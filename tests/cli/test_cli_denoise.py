@@ -61,8 +61,8 @@ def test_nifti_out_and_a_sentence_for_people(fast: Path, tmp_path: Path, capsys:
         (["--device", "quantum"], "quantum"),
         (["--batch-size", "0"], "0"),
         (["--scan", "7"], "7"),
-        (["--steps", "10"], "takes no steps"),
-        (["--draws", "4", "--seed", "1"], "takes no draws or seed"),
+        (["--steps", "10"], "has no steps"),
+        (["--draws", "4", "--seed", "1"], "has no draws or seed"),
         (["--uncertainty", "sd.txt"], "no known ending"),
     ],
 )

@@ -69,10 +69,12 @@ def shown_pair(viewer, dock, qtbot):
 def test_keys_pressed_in_the_window_curate(viewer, dock, qtbot, study_path):
     qtbot.keyClick(viewer.window._qt_window, Qt.Key.Key_3)
     qtbot.keyClick(viewer.window._qt_window, Qt.Key.Key_X)
+    assert dock.curator.index == 2
     qtbot.keyClick(viewer.window._qt_window, Qt.Key.Key_N)
     [marked] = [pair for pair in Study.open(study_path).pairs() if pair.marks.excluded]
     assert dict(marked.marks.excluded) == {1: "ghost"}
-    assert dock.curator.index == 2
+    assert dock.curator.index == 3
+    qtbot.keyClick(viewer.window._qt_window, Qt.Key.Key_P)
     qtbot.keyClick(viewer.window._qt_window, Qt.Key.Key_P)
     assert viewer.canvas.overlays.text.text == "excluded: ghost"
 

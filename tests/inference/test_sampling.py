@@ -127,7 +127,7 @@ def test_holes_are_holes_in_both(make_scan: MakeScan, apddm: ApddmRestorer) -> N
         ({"steps": 9}, "takes 1 to 8 steps, not 9"),
         ({"steps": 0, "draws": 1}, "takes 1 to 8 steps, not 0"),
         ({"draws": 0}, "1 to 1000 draws, not 0"),
-        ({"eta": 1.5}, "between 0 and 1, not at 1.5"),
+        ({"eta": 1.5}, "between 0 and 1, not 1.5"),
         ({"eta": float("nan")}, "between 0 and 1"),
         ({"seed": -1}, "A seed is a whole number"),
         ({"steps": 1}, "In one step all draws are alike"),

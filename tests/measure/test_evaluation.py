@@ -220,7 +220,7 @@ def test_a_folder_in_use_and_a_file_are_refused(study: Study, tmp_path: Path) ->
 
     evaluate(study, [Repeater()], "test", out, progress=again)
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="file stands"):
+    with pytest.raises(WriteError, match="file has its name"):
         evaluate(study, [Repeater()], "test", tmp_path / "file")
 
 

@@ -430,7 +430,7 @@ def test_regions_of_another_field_of_view(dock, three, make_scan, tmp_path, qtbo
     path = save_rois([Roi("a", ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (2.0, 1.0)))], tmp_path / "a.json", scan=other)
     dock.files.load_rois(path)
     settle(qtbot, dock)
-    assert "field of view is another" in dock.form.status.text()
+    assert "field of view differs" in dock.form.status.text()
     assert len(dock.reading.usable) == 4
 
 
@@ -467,7 +467,7 @@ def test_image_quality_and_residuals(viewer, dock, three, qtbot):
     assert not tab.compare.isEnabled()
     qtbot.waitUntil(tab.compare.isEnabled)
     assert [tab.table.item(k, 0).text() for k in range(tab.table.rowCount())] == ["LR", "DL"]
-    assert "Against HR, slice 1, whole slice" in tab.summary.text()
+    assert "Against HR, slice 1 · z 0.6 mm, whole slice" in tab.summary.text()
     tab.within.setCurrentIndex(1)
     tab.slices.setCurrentIndex(2)
     qtbot.mouseClick(tab.compare, Qt.MouseButton.LeftButton)

@@ -75,7 +75,7 @@ class Looking(QObject):
                 self.failed.emit(str(outcome.error))
             case error:  # a fault of ours: shown with its traceback, once
                 self.stop()
-                self.failed.emit(f"Something unforeseen went wrong: {error}")
+                self.failed.emit(f"Something unexpected went wrong: {error}")
                 notification_manager.receive_error(type(error), error, error.__traceback__)
 
 
