@@ -47,7 +47,8 @@ def read_tiff(path: Path) -> list[Scan]:
             _check(stack, path)
         if any("page offset" in text or "corrupted" in text for text in told):
             raise ReadError(f"{path} is cut off or damaged. Copy or export it again.")
-        notes = [inverted(path)] if file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE else []
+        page: Any = file.pages[0]
+        notes = [inverted(path)] if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE else []
     return with_warnings(
         [_scan(path, stack, sizes, k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)], notes
     )
