@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from napari.layers import Shapes
 
 from napari_micromri.errors import InputError
@@ -158,6 +160,25 @@ def test_a_region_is_read_where_it_is_drawn(scan, turned):
     [roi] = read_rois(layer).usable
     np.testing.assert_allclose(roi.vertices, mm * drawn(layer)[:, 1:], atol=1e-9)
     np.testing.assert_allclose(roi.depth, [mm * 6.2] * 2)
+
+
+@given(
+    angle=st.floats(-3, 3),
+    sizes=st.tuples(st.floats(0.2, 5), st.floats(0.2, 5)),
+    shear=st.floats(-0.9, 0.9),
+    shift=st.tuples(*[st.floats(-20, 20)] * 3),
+)
+def test_regions_lie_where_any_transform_in_the_plane_puts_them(angle, sizes, shear, shift):
+    info = ScanInfo(name="s", axes="zyx", voxel_size=(0.6, 0.1, 0.1), origin=(5.0, 0.05, 0.05))
+    layer = layer_of(Scan(np.zeros((4, 50, 60), np.float32), info), [Roi("a", CORNERS, depth=(5.6, 5.6))])
+    cos, sin = np.cos(angle), np.sin(angle)
+    plane = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, shear], [0, 1]]) @ np.diag(sizes)
+    affine = np.eye(4)
+    affine[1:3, 1:3], affine[:3, 3] = plane, shift
+    layer.affine = affine
+    [roi] = read_rois(layer).usable
+    np.testing.assert_allclose(roi.vertices, np.array(CORNERS) @ plane.T + shift[1:], atol=1e-3)
+    np.testing.assert_allclose(roi.depth, [5.6 + shift[0]] * 2, atol=1e-3)
 
 
 def test_a_layer_that_leans_out_of_the_slice_is_no_region(scan):
