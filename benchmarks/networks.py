@@ -1,10 +1,10 @@
 """Which network learns more in equal time: each from scratch, as the shipped UNet is made, judged on sources left out.
 
-The presets ``unet-default`` and ``nafnet`` share sources, simulation, loss and schedule (`micromri train` runs them);
-the learning rate is each one's own. So many minutes of one thread tell which one gets further soon, not which is better
+The presets ``unet-default`` and ``nafnet`` share sources, simulation and schedule, as `micromri train` runs them; loss
+and warm-up are each one's own. So many minutes of one thread tell which one gets further soon, not which is better
 in the end.
 
-    python benchmarks/networks.py --minutes 5 --every 12 --update docs/training.md
+    python benchmarks/networks.py --minutes 4 --every 12 --update docs/training.md
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
         study = Path(folder) / "good.mri.zarr"
         subprocess.run([sys.executable, str(BUILD), str(study), "--without", *UNSEEN], check=True)
         for name, preset in NETWORKS.items():
-            settings = [f"minutes={options.minutes:g}", "epochs=10000", "draws=100", "seed=1"]
+            settings = [f"minutes={options.minutes:g}", "epochs=10000", "seed=1"]
             run = create_run(make_config(preset, settings=settings), study, Path(folder) / name)
             steps = 0
             for event in run_training(run):

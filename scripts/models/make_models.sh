@@ -40,6 +40,8 @@ start_of() { # MODEL
 }
 
 unet=(--preset unet-default --set "epochs=$epochs")
+# What is shipped already learns structure and brightness, in small steps.
+[ "${START:-scratch}" = scratch ] || unet+=(--set loss=structural --set learning_rate=5e-4 --set warmup_epochs=0.5)
 train unet-no-trunk no-trunk "$(start_of "$judges/unet-without-mouse-trunk.safetensors")" "${unet[@]}" --set seed=1
 train unet-no-rat no-rat "$(start_of "$judges/unet-without-rat-head.safetensors")" "${unet[@]}" --set seed=2
 train unet-all all "$(start_of "$shipped/unet-default.safetensors")" "${unet[@]}" --set seed=3

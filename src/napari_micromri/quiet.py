@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Thread = Callable[[], threading.Thread]
 
 _helpers: Counter[str] = Counter()
 _changing = threading.Lock()
@@ -24,9 +26,10 @@ class _Thread(threading.local):
 
     said: list[str] | None = None
 
-    def match(self, text: str) -> bool:
+    def match(self, text: str, *, helpers: Counter[str] = _helpers, this: Thread = threading.current_thread) -> bool:
+        # Defaults, since Python still warns when it ends, after it has emptied modules.
         if self.said is None:
-            return _helpers[threading.current_thread().name] > 0
+            return helpers[this().name] > 0
         if "deprecat" not in text.casefold():  # that is for programmers
             self.said.append(" ".join(text.split()).rstrip("."))
         return True

@@ -32,7 +32,10 @@ PRESETS = {
             },
             "upsampling": "sinc",
             "epochs": 60,
-            "learning_rate": 5e-4,
+            "learning_rate": 1e-3,
+            "warmup_epochs": 2,
+            # A new network learns hardly anything by `structural`, which is for the end.
+            "loss": "relative",
         },
     ),
     "first-run": Preset(
