@@ -27,7 +27,7 @@ def restorer() -> PlainRestorer:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = UNet(CONFIG)
-        torch.nn.init.normal_(network.head.weight, std=0.1)
+        torch.nn.init.normal_(network.head.weight, std=0.05)
     return PlainRestorer(network, SPEC, "0123456789abcdef")
 
 
