@@ -16,13 +16,13 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import time
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _peers import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,18 +141,6 @@ def ours(folder: Path) -> Result:
     return result
 
 
-def environment(folder: Path) -> Path:
-    """Make the peers' environment, unless it is there; give its Python."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        [packages] = folder.glob("lib/python*/site-packages")
-        (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", *PINNED]
-        subprocess.run(install, check=True)
-    return python
-
-
 def table(known: Result) -> str:
     """Lay the results out."""
     lines = ["| method | RMSE at SNR 15 | at SNR 50 | voxels/s (SNR 15) |", "| --- | ---: | ---: | ---: |"]
@@ -189,7 +177,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    python = environment(options.environment)
+    python = environment(options.environment, PINNED)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mine = ours(folder)

@@ -23,7 +23,6 @@ import os
 import resource
 import subprocess
 import sys
-import sysconfig
 import time
 from contextlib import redirect_stdout
 from functools import cache, partial
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _peers import environment
 from quality import (
     HERE,
     LEFT_OUT,
@@ -300,7 +300,7 @@ def middle_slices(source: str) -> Volume:
 
 def in_own_process(name: str, options: argparse.Namespace) -> list[Result]:
     """Run one method and take what it prints; one that fails is told with the last line of its error."""
-    python = environment(options.environment) if name in ELSEWHERE else Path(sys.executable)
+    python = environment(options.environment, PINNED) if name in ELSEWHERE else Path(sys.executable)
     paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
     alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [str(python), __file__, "--inside", name, "--sources", *options.sources]
@@ -309,18 +309,6 @@ def in_own_process(name: str, options: argparse.Namespace) -> list[Result]:
         print(f"{name} can't run here", file=sys.stderr)
         return [{"source": source, "snr": snr, "method": name} for source in options.sources for snr in SNRS]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-
-def environment(folder: Path) -> Path:
-    """Make the peers' environment, unless it is there; give its Python."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        [packages] = folder.glob("lib/python*/site-packages")
-        (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", *PINNED]
-        subprocess.run(install, check=False)  # a peer that doesn't install is named in the table
-    return python
 
 
 def table(rows: list[Result], source: str) -> str:
