@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.widgets.measuring.plots import Plot
+from napari_micromri.widgets.shared.table import RowsView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,16 +36,12 @@ def chooser(tooltip: str, lines: Sequence[str] = ()) -> QComboBox:
     return made
 
 
-def table_view(model: QAbstractItemModel, tooltip: str) -> QTableView:
+def table_view(model: QAbstractItemModel, tooltip: str) -> RowsView:
     """Make a table whose rows are chosen whole."""
-    view = QTableView()
+    view = RowsView()
     view.setModel(model)
     view.setToolTip(tooltip)
-    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     view.setMinimumHeight(130)
-    view.setWordWrap(False)
-    view.verticalHeader().setVisible(False)
     view.verticalHeader().setDefaultSectionSize(22)
     view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     # Only the first rows are looked at for the widths, or a long table would be slow.

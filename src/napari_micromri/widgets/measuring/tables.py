@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    Qt,
-    Signal,
-)
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 
+from napari_micromri.measure.comparison_rows import Row
+from napari_micromri.measure.roi import Roi
 from napari_micromri.widgets.measuring.model import COLUMNS, IMAGE_COLUMN, slice_text
+from napari_micromri.widgets.shared.table import Index, Role, RowsModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_micromri.measure.comparison_rows import Row
-    from napari_micromri.measure.roi import Roi
     from napari_micromri.scan import Scan
 
-Role = Qt.ItemDataRole
-Index: TypeAlias = QModelIndex | QPersistentModelIndex
-NO_PARENT = QModelIndex()
 
-
-class FiguresModel(QAbstractTableModel):
+class FiguresModel(RowsModel[Row]):
     """One row per region, slice and image."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.rows: Sequence[Row] = ()
+        super().__init__([(column.title, column.tooltip) for column in COLUMNS])
         self._short: Mapping[str, str] = {}
 
     def show(self, rows: Sequence[Row], short: Mapping[str, str]) -> None:
-        """Show other rows; where only figures changed, what is selected stays."""
-        if len(rows) == len(self.rows):
-            self.rows, self._short = rows, short
-            if rows:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(COLUMNS) - 1))
-            return
-        self.beginResetModel()
-        self.rows, self._short = rows, short
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = NO_PARENT) -> int:
-        """Count the rows."""
-        return 0 if parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: Index = NO_PARENT) -> int:
-        """Count the columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
+        """Show other rows, with short names of their images."""
+        self._short = short
+        self.show_rows(rows)
 
     def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
         """Give a cell's text, and the doubts as its tooltip."""
@@ -65,55 +41,31 @@ class FiguresModel(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:
-        """Give a column's title and what it means."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Role.DisplayRole:
-            return COLUMNS[section].title
-        return COLUMNS[section].tooltip if role == Role.ToolTipRole else None
 
-
-class RegionsModel(QAbstractTableModel):
+class RegionsModel(RowsModel[Roi | None]):
     """One row per shape of the ROI layer: its name and kind can be changed; the shapes themselves stay in the layer."""
 
     renamed = Signal(int, str)
     kind_changed = Signal(int, str)
-    TITLES = ("Name", "Background", "Slice")
-    TOOLTIPS = (
-        "Double-click to rename. One name on several slices means one tissue.",
-        "Tick what the others are compared with.",
-        "Slice, counted from 0 in the finest layer, and its place across the plane.",
-    )
 
     def __init__(self) -> None:
-        super().__init__()
-        self.rois: Sequence[Roi | None] = ()
+        super().__init__(
+            [
+                ("Name", "Double-click to rename. One name on several slices means one tissue."),
+                ("Background", "Tick what the others are compared with."),
+                ("Slice", "Slice, counted from 0 in the finest layer, and its place across the plane."),
+            ]
+        )
         self._scan: Scan | None = None
 
     def show(self, rois: Sequence[Roi | None], scan: Scan | None = None) -> None:
         """Show other regions; slices are counted in a scan."""
         self._scan = scan
-        if len(rois) == len(self.rois):
-            self.rois = rois
-            if rois:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(rois) - 1, 2))
-            return
-        self.beginResetModel()
-        self.rois = rois
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = NO_PARENT) -> int:
-        """Count the rows."""
-        return 0 if parent.isValid() else len(self.rois)
-
-    def columnCount(self, parent: Index = NO_PARENT) -> int:
-        """Count the columns."""
-        return 0 if parent.isValid() else len(self.TITLES)
+        self.show_rows(rois)
 
     def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
         """Give a cell's text or tick."""
-        roi, column = self.rois[index.row()], index.column()
+        roi, column = self.rows[index.row()], index.column()
         if role in (Role.DisplayRole, Role.EditRole) and column != 1:
             if roi is None:
                 return "(no ROI)" if column == 0 else ""
@@ -125,7 +77,7 @@ class RegionsModel(QAbstractTableModel):
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Say what can be changed."""
         flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
-        if self.rois[index.row()] is None:
+        if self.rows[index.row()] is None:
             return flags
         more = {0: Qt.ItemFlag.ItemIsEditable, 1: Qt.ItemFlag.ItemIsUserCheckable}
         return flags | more[index.column()] if index.column() in more else flags
@@ -140,11 +92,3 @@ class RegionsModel(QAbstractTableModel):
             self.kind_changed.emit(index.row(), "background" if ticked else "roi")
             return True
         return False
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:
-        """Give a column's title and what it means."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Role.DisplayRole:
-            return self.TITLES[section]
-        return self.TOOLTIPS[section] if role == Role.ToolTipRole else None

@@ -70,7 +70,7 @@ class ScansWidget(Dock):
         self.finding = finding
         form = self.form
         form.folder.setText(", ".join(finding.paths))
-        form.table.scans_model.add(finding.found)
+        form.table.scans_model.add_rows(finding.found)
         self._offer()
         form.table.scans_model.add_pictures(finding.pictures)
         finding.came.connect(self._add)
@@ -111,13 +111,13 @@ class ScansWidget(Dock):
         self._offer()
 
     def _add(self, scans: list[Found]) -> None:
-        self.form.table.scans_model.add(scans)
+        self.form.table.scans_model.add_rows(scans)
         self._offer()
         self._update()
 
     def _offer(self) -> None:
         """Offer the protocols that are there; one that went with its scans is chosen no more."""
-        self.form.show_protocols(protocol(one) for one in self.form.table.scans_model.scans)
+        self.form.show_protocols(protocol(one) for one in self.form.table.scans_model.rows)
         self.form.table.choose(*self.form.chosen)
 
     def _ended(self) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
     QRectF,
     QSize,
     QSortFilterProxyModel,
@@ -15,10 +12,11 @@ from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
     Signal,
 )
 from qtpy.QtGui import QImage, QPainter, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView
 
 from napari_micromri.study.choosing import kinds_of
 from napari_micromri.widgets.scans.columns import COLUMNS, describe, matches, protocol
+from napari_micromri.widgets.shared.table import Index, RowsModel, RowsView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,19 +25,17 @@ if TYPE_CHECKING:
     from napari_micromri.study.discovery import Found
     from napari_micromri.widgets.scans.finding import Picture
 
-Index = QModelIndex | QPersistentModelIndex
 THUMBNAIL, ROW_HEIGHT = 44, 48
 _WIDTHS = (168, 74, 108, 124, 64, 100, 112, 96, 120)
 
 
-class ScansModel(QAbstractTableModel):
+class ScansModel(RowsModel["Found"]):
     """A row for each scan, in the order in which they were found."""
 
     ticks_changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
-        self.scans: list[Found] = []
+        super().__init__([(column.title, column.tooltip) for column in COLUMNS])
         self.ticked: set[int] = set()
         self._thumbnails: dict[int, QPixmap] = {}
         self._empty = QPixmap(THUMBNAIL, THUMBNAIL)  # keeps the room, so that texts don't jump
@@ -47,18 +43,9 @@ class ScansModel(QAbstractTableModel):
 
     def clear(self) -> None:
         """Show nothing."""
-        self.beginResetModel()
-        self.scans, self.ticked, self._thumbnails = [], set(), {}
-        self.endResetModel()
+        self.ticked, self._thumbnails = set(), {}
+        self.show_rows([])
         self.ticks_changed.emit()
-
-    def add(self, scans: Iterable[Found]) -> None:
-        """Add rows below the others."""
-        new = list(scans)
-        if new:
-            self.beginInsertRows(QModelIndex(), len(self.scans), len(self.scans) + len(new) - 1)
-            self.scans += new
-            self.endInsertRows()
 
     def add_pictures(self, pictures: Iterable[Picture]) -> None:
         """Show thumbnails."""
@@ -71,33 +58,16 @@ class ScansModel(QAbstractTableModel):
         """Tick rows or take the ticks away."""
         chosen = set(rows)
         self.ticked = self.ticked | chosen if wanted else self.ticked - chosen
-        if self.scans:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self.scans) - 1, 0))
+        self.redraw(0, len(self.rows) - 1)
         self.ticks_changed.emit()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Count the scans."""
-        return 0 if parent.isValid() else len(self.scans)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Count the columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Name the columns."""
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return COLUMNS[section].title
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
-            return COLUMNS[section].tooltip
-        return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Give what a place shows."""
         row, column = index.row(), index.column()
         if role == Qt.ItemDataRole.DisplayRole:
-            return COLUMNS[column].text(self.scans[row])
+            return COLUMNS[column].text(self.rows[row])
         if role == Qt.ItemDataRole.ToolTipRole:
-            return describe(self.scans[row])
+            return describe(self.rows[row])
         if column == 0 and role == Qt.ItemDataRole.DecorationRole:
             return self._thumbnails.get(row, self._empty)
         if column == 0 and role == Qt.ItemDataRole.CheckStateRole:
@@ -138,7 +108,7 @@ class _Sorted(QSortFilterProxyModel):
             self.invalidate()
 
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:
-        scans = self._scans.scans
+        scans = self._scans.rows
         one = scans[row]
         if self._protocol and protocol(one) != self._protocol:
             return False
@@ -147,16 +117,16 @@ class _Sorted(QSortFilterProxyModel):
     def _is_of_kind(self, row: int) -> bool:
         if self._kind is None:
             return True
-        if len(self._kinds) != len(self._scans.scans):
-            self._kinds = kinds_of(self._scans.scans)
+        if len(self._kinds) != len(self._scans.rows):
+            self._kinds = kinds_of(self._scans.rows)
         return self._kinds[row] == self._kind
 
     def lessThan(self, left: Index, right: Index) -> bool:
-        key, scans = COLUMNS[left.column()].key, self._scans.scans
+        key, scans = COLUMNS[left.column()].key, self._scans.rows
         return bool(key(scans[left.row()]) < key(scans[right.row()]))  # type: ignore[operator]
 
 
-class ScansTable(QTableView):
+class ScansTable(RowsView):
     """Shows a `ScansModel`; ``opened`` is sent with the scan that is double-clicked, or chosen and Enter pressed."""
 
     opened = Signal(object)
@@ -167,16 +137,11 @@ class ScansTable(QTableView):
         self.scans_model = ScansModel()
         self._sorted = _Sorted(self.scans_model)
         self.setModel(self._sorted)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
-        self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # the ends of names tell them apart
         self.setShowGrid(False)
-        self.verticalHeader().setVisible(False)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         for column, width in enumerate(_WIDTHS):
@@ -193,7 +158,7 @@ class ScansTable(QTableView):
     def picked(self) -> list[Found]:
         """Give the ticked scans, or else the selected ones, in the order in which they were found."""
         selected = {self._sorted.mapToSource(index).row() for index in self.selectionModel().selectedRows()}
-        return [self.scans_model.scans[row] for row in sorted(self.scans_model.ticked or selected)]
+        return [self.scans_model.rows[row] for row in sorted(self.scans_model.ticked or selected)]
 
     def search(self, words: str) -> None:
         """Show only the rows in which each word stands."""
@@ -209,7 +174,7 @@ class ScansTable(QTableView):
         self.scans_model.tick(rows if wanted else self.scans_model.ticked, wanted)
 
     def _scan_at(self, index: Index) -> Found:
-        return self.scans_model.scans[self._sorted.mapToSource(index).row()]
+        return self.scans_model.rows[self._sorted.mapToSource(index).row()]
 
 
 def _pixmap(picture: Picture) -> QPixmap:

@@ -152,7 +152,7 @@ class NewStudyDialog(QDialog):
 
     def _show_plan(self) -> None:
         red = repeated(self.plan)
-        self.form.pairs.rows_model.set_rows([_cells(pair, k in red) for k, pair in enumerate(self.plan.pairs)])
+        self.form.pairs.rows_model.show_rows([_cells(pair, k in red) for k, pair in enumerate(self.plan.pairs)])
         left_out = [(Source(entry.path, entry.scan), entry.reason) for entry in self.plan.rejected]
         self.form.show_left_out([(place(source, folder=True), str(source), why) for source, why in left_out])
         self.form.propose.setVisible(no_fast_scans(self.plan) and self.form.simulation() is None)

@@ -82,7 +82,7 @@ class NewStudyForm:
     def show_left_out(self, entries: Sequence[tuple[str, str, str]]) -> None:
         """List what is in no pair, in short and in full, and why."""
         self.left_out_box.setVisible(bool(entries))
-        self.left_out.rows_model.set_rows([(Cell(short, full), Cell(why, why)) for short, full, why in entries])
+        self.left_out.rows_model.show_rows([(Cell(short, full), Cell(why, why)) for short, full, why in entries])
 
     def enable(self, *, free: bool, ready: bool) -> None:
         """Enable what can be clicked now."""

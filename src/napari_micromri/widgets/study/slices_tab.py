@@ -67,7 +67,7 @@ class SlicesTab(QWidget):
         """List the slices of a pair."""
         self.title.setText(title)
         self._rows = tuple(rows)
-        self.table.rows_model.set_rows([_cells(one) for one in rows])
+        self.table.rows_model.show_rows([_cells(one) for one in rows])
         for one in (self.exclude, self.previous, self.next):
             one.setEnabled(bool(rows))
         self.show_current(current)

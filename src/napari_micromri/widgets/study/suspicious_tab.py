@@ -44,7 +44,7 @@ class SuspiciousTab(QWidget):
         known = [found for found in suspected if found.key in pairs]
         self._listed = [(found.key, found.index) for found in known]
         self._words = [f"Slice {_where(found, pairs)}: {'; '.join(found.reasons)}" for found in known]
-        self.table.rows_model.set_rows([_cells(found, pairs[found.key]) for found in known])
+        self.table.rows_model.show_rows([_cells(found, pairs[found.key]) for found in known])
         done = sum(found.index in pairs[found.key].marks.excluded for found in known)
         self.text.setText(
             f"{len(known)} slices to look at; {done} of them excluded. "

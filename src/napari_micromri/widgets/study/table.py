@@ -5,30 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QRectF,
-    Qt,
-    Signal,
-)
+from qtpy.QtCore import QModelIndex, QRectF, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtGui import QColor, QKeyEvent, QPainter
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QHeaderView,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QTableView,
     QWidget,
 )
 
 from napari_micromri.widgets.shared.parts import pass_on_text
+from napari_micromri.widgets.shared.table import Index, RowsModel, RowsView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Index = QModelIndex | QPersistentModelIndex
 BAR_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 RED, AMBER, GREEN = QColor("#e05252"), QColor("#e0a33a"), QColor("#5a9e6f")
 
@@ -43,40 +34,14 @@ class Cell:
     bar: float | None = None
 
 
-class RowsModel(QAbstractTableModel):
+class CellsModel(RowsModel["tuple[Cell, ...]"]):
     """Rows of cells under fixed headings; columns named in ``editable`` can be typed into."""
 
     edited = Signal(int, int, str)
 
     def __init__(self, headings: Sequence[str], editable: Sequence[int] = ()) -> None:
-        super().__init__()
-        self._headings, self._editable = tuple(headings), frozenset(editable)
-        self.rows: list[tuple[Cell, ...]] = []
-
-    def set_rows(self, rows: Sequence[tuple[Cell, ...]]) -> None:
-        """Show other rows; where their number stays, so do selection and scroll position."""
-        if len(rows) == len(self.rows):
-            self.rows = list(rows)
-            if rows:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self._headings) - 1))
-            return
-        self.beginResetModel()
-        self.rows = list(rows)
-        self.endResetModel()
-
-    def rowCount(self, parent: Index | None = None) -> int:
-        """Count the rows."""
-        return 0 if parent is not None and parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: Index | None = None) -> int:
-        """Count the columns."""
-        return 0 if parent is not None and parent.isValid() else len(self._headings)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Name the columns."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return self._headings[section]
-        return None
+        super().__init__([(heading, "") for heading in headings])
+        self._editable = frozenset(editable)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Give text, tooltip, colour or bar of a cell."""
@@ -103,22 +68,16 @@ class RowsModel(QAbstractTableModel):
         return True
 
 
-class Table(QTableView):
-    """Shows a `RowsModel`; the last column takes the room that is left."""
+class Table(RowsView):
+    """Shows a `CellsModel`; the last column takes the room that is left."""
 
     chosen = Signal(int)
 
     def __init__(self, headings: Sequence[str], *, editable: Sequence[int] = (), bar: int | None = None) -> None:
         super().__init__()
-        self.rows_model = RowsModel(headings, editable)
+        self.rows_model = CellsModel(headings, editable)
         self.setModel(self.rows_model)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTabKeyNavigation(False)
-        self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.horizontalHeader().setStretchLastSection(True)
         self.horizontalHeader().setHighlightSections(False)

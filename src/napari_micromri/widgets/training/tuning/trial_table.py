@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
-    QAbstractTableModel,
-    QEvent,
-    QModelIndex,
-    QSortFilterProxyModel,
-    Qt,
-    Signal,
-)
-from qtpy.QtWidgets import QAbstractItemView, QTableView
+from qtpy.QtCore import QEvent, QSortFilterProxyModel, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.widgets.shared.parts import pass_on_text
+from napari_micromri.widgets.shared.table import Index, Role, RowsModel, RowsView
 from napari_micromri.widgets.shared.theme import readable
-from napari_micromri.widgets.training.tuning.trial_rows import Table
 from napari_micromri.widgets.training.tuning.words import COLOURS
 
 if TYPE_CHECKING:
-    from qtpy.QtCore import QPersistentModelIndex
     from qtpy.QtGui import QColor, QKeyEvent
 
-    from napari_micromri.widgets.training.tuning.trial_rows import Cell, Row, Wanted
-
-    Index = QModelIndex | QPersistentModelIndex
+    from napari_micromri.widgets.training.tuning.trial_rows import Cell, Row, Table, Wanted
 
 HEIGHT = 190
 MOST_WIDTH = 130
@@ -33,67 +22,43 @@ ARROW, AROUND = 14, 12
 """Pixels for the arrow that tells the order, and beside a text."""
 
 STATE_COLUMN = 1
-Role = Qt.ItemDataRole
-NOWHERE = QModelIndex()
 
 
-class TrialModel(QAbstractTableModel):
-    """Holds a `Table`; rows are added at the end and changed, never taken away."""
+class TrialModel(RowsModel["Row"]):
+    """Holds the rows of a `Table`; they are added at the end and changed, never taken away."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = Table((), ())
         self.colours: dict[str, QColor] = {}
 
     def take_colours(self, colours: dict[str, QColor]) -> None:
         """Show the states in other colours."""
         if colours != self.colours:
             self.colours = colours
-            last = self.index(self.rowCount() - 1, STATE_COLUMN)
-            self.dataChanged.emit(self.index(0, STATE_COLUMN), last, [Role.ForegroundRole])
+            self.redraw(0, len(self.rows) - 1)
 
     def show_table(self, table: Table) -> None:
         """Change to another table; what stays the same isn't drawn again."""
-        before, known = self.table, len(self.table.rows)
-        if table.heads != before.heads or len(table.rows) < known:
-            self.beginResetModel()
-            self.table = table
-            self.endResetModel()
+        heads = tuple((short, f"{long}. A click sorts.") for short, long in table.heads)
+        known = len(self.rows)
+        if heads != self.columns or len(table.rows) < known:
+            self.show_rows(table.rows, heads)
             return
-        changed = [row for row in range(known) if table.rows[row] != before.rows[row]]
-        if len(table.rows) > known:
-            self.beginInsertRows(QModelIndex(), known, len(table.rows) - 1)
-            self.table = table
-            self.endInsertRows()
-        self.table = table
+        changed = [row for row in range(known) if table.rows[row] != self.rows[row]]
+        self.add_rows(table.rows[known:])
+        self.rows = table.rows
         if changed:
-            last = len(table.heads) - 1
-            self.dataChanged.emit(self.index(changed[0], 0), self.index(changed[-1], last))
-
-    def rowCount(self, parent: Index = NOWHERE) -> int:
-        """Count the trials."""
-        return 0 if parent.isValid() else len(self.table.rows)
-
-    def columnCount(self, parent: Index = NOWHERE) -> int:
-        """Count the columns."""
-        return 0 if parent.isValid() else len(self.table.heads)
+            self.redraw(changed[0], changed[-1])
 
     def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
         """Give a cell."""
-        row = self.table.rows[index.row()]
+        row = self.rows[index.row()]
         if role == Role.DisplayRole:
             return row.cells[index.column()].text
         if role == Role.ToolTipRole:
             return row.tooltip
         if role == Role.ForegroundRole and index.column() == STATE_COLUMN:
             return self.colours.get(row.state)
-        return None
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:
-        """Give the head of a column."""
-        if orientation == Qt.Orientation.Horizontal and section < len(self.table.heads):
-            short, long = self.table.heads[section]
-            return {Role.DisplayRole: short, Role.ToolTipRole: f"{long}. A click sorts."}.get(Role(role))
         return None
 
 
@@ -115,11 +80,11 @@ class TrialOrder(QSortFilterProxyModel):
 
     def row(self, index: Index) -> Row:
         """Give what stands at a place."""
-        return self._model.table.rows[self.mapToSource(index).row()]
+        return self._model.rows[self.mapToSource(index).row()]
 
     def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
         """Tell whether a trial is wanted."""
-        return self._model.table.rows[source_row].passes(self._wanted, self._words)
+        return self._model.rows[source_row].passes(self._wanted, self._words)
 
     def lessThan(self, source_left: Index, source_right: Index) -> bool:
         """Compare two cells."""
@@ -127,7 +92,7 @@ class TrialOrder(QSortFilterProxyModel):
         return _key(self._cell(source_left), descending) < _key(self._cell(source_right), descending)
 
     def _cell(self, index: Index) -> Cell:
-        return self._model.table.rows[index.row()].cells[index.column()]
+        return self._model.rows[index.row()].cells[index.column()]
 
 
 def _key(cell: Cell, descending: bool) -> tuple[int, float, str]:
@@ -136,7 +101,7 @@ def _key(cell: Cell, descending: bool) -> tuple[int, float, str]:
     return (0, cell.order, "") if isinstance(cell.order, int | float) else (1, 0.0, cell.order)
 
 
-class TrialTable(QTableView):
+class TrialTable(RowsView):
     """Shows the trials; ``chosen`` brings the number of the one that is selected, or None."""
 
     chosen = Signal(object)
@@ -148,15 +113,8 @@ class TrialTable(QTableView):
         self.setModel(self.order)
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setTabKeyNavigation(False)
-        self.setWordWrap(False)
         self.setFixedHeight(HEIGHT)
         self.setToolTip("The trials. One that is chosen shows its curves below.")
-        self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(20)
         self.horizontalHeader().setMinimumSectionSize(24)
         self._longest: dict[int, str] = {}
