@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from napari_micromri.errors import InputError
-from napari_micromri.measure.noise import debias, detail_noise, estimate_noise
+from napari_micromri.measure.noise import debias, estimate_noise, noise_of_slice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,16 +162,16 @@ def test_detail_noise_is_the_sigma_of_rician_slices_with_and_without_background(
     rng = np.random.default_rng(0)
     for level in (0.0, 20.0, 400.0):
         noise = rng.normal(0, 10, (2, 128, 128))
-        assert detail_noise(np.hypot(level + noise[0], noise[1])) == pytest.approx(10, rel=0.1)
+        assert noise_of_slice(np.hypot(level + noise[0], noise[1]))[1] == pytest.approx(10, rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (3, 5), (4, 4)])
 def test_noise_of_a_few_pixels_is_a_number(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).random(shape)
-    assert np.isfinite(detail_noise(image)) and np.isfinite(estimate_noise(image).sigma)
+    assert np.isfinite(noise_of_slice(image)[1]) and np.isfinite(estimate_noise(image).sigma)
 
 
 def test_detail_noise_refuses_what_is_not_one_slice() -> None:
     for wrong in (np.ones((2, 8, 8)), np.ones((8, 8), complex), np.ones((0, 3))):
         with pytest.raises(InputError, match="magnitude"):
-            detail_noise(wrong)
+            noise_of_slice(wrong)

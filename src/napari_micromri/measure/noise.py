@@ -62,6 +62,9 @@ class NoiseEstimate:
     method: Method
 
 
+_NOTHING = NoiseEstimate(0.0, float("nan"), "none")
+
+
 def estimate_noise(image: ArrayLike) -> NoiseEstimate:
     """Estimate the noise of a 2-D magnitude slice, or one figure (the median over slices) for a stack.
 
@@ -85,9 +88,9 @@ def estimate_noise(image: ArrayLike) -> NoiseEstimate:
             "The noise is measured on magnitude images, but this one is complex; take its magnitude first."
         )
     slices = array.reshape(-1, *array.shape[-2:])
-    found = [e for e in (_estimate_slice(s.astype(np.float64)) for s in slices) if e.method != "none"]
+    found = [e for e in (noise_of_slice(s)[0] for s in slices) if e.method != "none"]
     if not found:
-        return NoiseEstimate(0.0, float("nan"), "none")
+        return _NOTHING
     backgrounds = [e for e in found if e.method == "background"]
     # The background is the more exact of the two; the others are slices that the object fills.
     chosen = backgrounds if 2 * len(backgrounds) >= len(found) else [e for e in found if e.method == "detail"]
@@ -96,11 +99,12 @@ def estimate_noise(image: ArrayLike) -> NoiseEstimate:
     return NoiseEstimate(sigma, signal / sigma if sigma > 0 else float("inf"), chosen[0].method)
 
 
-def detail_noise(image: ArrayLike) -> float:
-    """Estimate sigma of a 2-D magnitude slice from its second differences alone, with or without a background.
+def noise_of_slice(image: ArrayLike) -> tuple[NoiseEstimate, float]:
+    """Estimate the noise of a 2-D magnitude slice, and its sigma from second differences alone.
 
-    `estimate_noise` chooses the better way for each slice; where noise is coloured (interpolated or filtered scans) the
-    two differ, so slices are compared with one another by this one. 0 for a slice without anything to measure.
+    The estimate is the better of two ways for each slice. Where noise is coloured (interpolated or filtered scans) the
+    two differ, so slices are compared with one another by the second figure: it is there with and without a background,
+    and 0 for a slice without anything to measure.
 
     Raises
     ------
@@ -112,8 +116,14 @@ def detail_noise(image: ArrayLike) -> float:
         raise InputError(f"The noise is measured on one magnitude slice, not on an array of shape {array.shape}.")
     valid = np.isfinite(array) & (array > 0)
     if valid.sum() < 9:
-        return 0.0
-    return _detail_sigma(np.where(valid, array, 0.0).astype(np.float64), valid) or 0.0
+        return _NOTHING, 0.0
+    values = np.where(valid, array, 0.0).astype(np.float64)
+    background, detail = _background_sigma(values, valid), _detail_sigma(values, valid)
+    sigma = detail if background is None else _agreed_sigma(background, detail)
+    if sigma is None:
+        return _NOTHING, 0.0
+    snr = _signal(values, valid, sigma) / sigma if sigma > 0 else float("inf")
+    return NoiseEstimate(sigma, snr, "detail" if background is None else "background"), detail or 0.0
 
 
 def debias(image: ArrayLike, sigma: float) -> NDArray[np.float64]:
@@ -123,22 +133,8 @@ def debias(image: ArrayLike, sigma: float) -> NDArray[np.float64]:
     return result
 
 
-def _estimate_slice(image: NDArray[np.float64]) -> NoiseEstimate:
-    valid = np.isfinite(image) & (image > 0)
-    if valid.sum() < 9:
-        return NoiseEstimate(0.0, float("nan"), "none")
-    image = np.where(valid, image, 0.0)
-    background = _background_sigma(image, valid)
-    sigma = _detail_sigma(image, valid) if background is None else _agreed_sigma(image, valid, background)
-    if sigma is None:
-        return NoiseEstimate(0.0, float("nan"), "none")
-    snr = _signal(image, valid, sigma) / sigma if sigma > 0 else float("inf")
-    return NoiseEstimate(sigma, snr, "detail" if background is None else "background")
-
-
-def _agreed_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_], background: float) -> float:
+def _agreed_sigma(background: float, detail: float | None) -> float:
     """Hold the background's sigma against what second differences find."""
-    detail = _detail_sigma(image, valid)
     if detail is None or detail < FILTERED * background:
         return background
     return min(background, detail / IN_AIR)
@@ -182,24 +178,33 @@ def _is_rayleigh(values: NDArray[np.float64]) -> bool:
 
 def _detail_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> float | None:
     """Sigma from the second differences along both axes, each pixel's spread corrected for its signal."""
-    difference = np.array([1.0, -2.0, 1.0]) / np.sqrt(6.0)
-    detail = ndimage.correlate1d(ndimage.correlate1d(image, difference, axis=0), difference, axis=1)
-    inside = ndimage.binary_erosion(valid, np.ones((3, 3)), border_value=0)
+    inside = ndimage.minimum_filter(valid, 3, mode="constant")
     if not inside.any():
         return None
+    chosen = inside & _flat_part(image, valid)
+    if not chosen.any():  # a slice of a few pixels may have its flat half on the border
+        chosen = inside
+    difference = np.array([1.0, -2.0, 1.0]) / np.sqrt(6.0)
+    detail = ndimage.correlate1d(ndimage.correlate1d(image, difference, axis=0), difference, axis=1)
     local, _ = _local_mean(image, valid, 5)
-    detail, local = np.abs(detail[inside]), local[inside]
-    flat = _flat_part(image, valid)[inside]
-    if flat.any():  # a slice of a few pixels may have its flat half on the border
-        detail, local = detail[flat], local[flat]
-    sigma = MAD_TO_SIGMA * float(np.median(detail))
+    detail, local = np.abs(detail[chosen]), local[chosen]
+    order = np.argsort(local)  # a table is looked up six times faster in its own order
+    detail, local = detail[order], local[order]
+    sigma = MAD_TO_SIGMA * _median(detail)
     for _ in range(50):
         if sigma == 0:
             break
-        previous, sigma = sigma, MAD_TO_SIGMA * float(np.median(detail / _rician_spread(local / sigma)))
+        previous, sigma = sigma, MAD_TO_SIGMA * _median(detail / _rician_spread(local / sigma))
         if abs(sigma - previous) < 1e-4 * sigma:
             break
     return sigma
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Give the median of finite values; NumPy's takes six times as long, since it selects two values at once."""
+    half = values.size // 2
+    parted = np.partition(values, half)
+    return float(parted[half] if values.size % 2 else (parted[:half].max() + parted[half]) / 2)
 
 
 def _flat_part(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:

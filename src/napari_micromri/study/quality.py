@@ -6,7 +6,7 @@ The figures of a slice
 ----------------------
 With ``lr_`` and ``hr_`` in front, of each scan by itself:
 
-- ``snr``: of `estimate_noise`; ``noise``: `detail_noise`, the one to compare slices by, in units of the image
+- ``snr``, ``noise``: of `noise_of_slice`, the second in units of the image and the one to compare slices by
 - ``signal``: smoothed bright level, in units of the image; ``foreground``: part of the image that is the animal
 - ``ghost``: structured signal in the background, in units of the noise
 - ``lines``: contrast of the oddest row or column; ``spike``: oddest sample of k-space
@@ -74,20 +74,21 @@ def measure_slices(lr: Any, hr: Any) -> tuple[dict[str, float], ...]:
 
 
 def _one_scan(volume: Volume, mask: Mask, background: Mask) -> Columns:
-    from napari_micromri.measure.noise import detail_noise, estimate_noise
+    from napari_micromri.measure.noise import noise_of_slice
 
     beside = slice_faults.to_grid(background, volume.shape[1:])
+    noise = [noise_of_slice(image) for image in volume]
     entries = [
         {
-            "snr": estimate_noise(image).snr,
-            "noise": detail_noise(image),
+            "snr": estimate.snr,
+            "noise": detail,
             "signal": slice_faults.bright_level(image),
             "foreground": float(found.mean()),
             "ghost": slice_faults.ghost_over_noise(image, dark),
             "lines": slice_faults.line_contrast(image),
             "spike": slice_faults.spike_over_ring(image),
         }
-        for image, found, dark in zip(volume, mask, beside, strict=True)
+        for image, found, dark, (estimate, detail) in zip(volume, mask, beside, noise, strict=True)
     ]
     return {key: np.array([entry[key] for entry in entries]) for key in entries[0]}
 

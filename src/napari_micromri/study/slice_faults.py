@@ -6,6 +6,7 @@ them. Nothing here decides whether a figure is good or bad.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,19 +71,24 @@ def spike_over_ring(image: Image) -> float:
 
     Pure noise gives about 4; one wrong sample gives tens, and stripes over the whole image.
     """
-    rows, columns = (np.fft.fftfreq(n) for n in image.shape)
     if min(image.shape) < 8:
         return 0.0
-    amplitude = np.abs(np.fft.fft2(image - image.mean()))
+    amplitude = np.abs(np.fft.fft2(image - image.mean())).ravel()
+    least = TINY * float(amplitude.max()) + TINY
+    rings = [amplitude[ring] for ring in _rings(image.shape)]
+    return max(float(values.max()) / (float(np.median(values)) + least) for values in rings)
+
+
+@lru_cache(maxsize=8)
+def _rings(shape: tuple[int, int]) -> list[NDArray[np.intp]]:
+    """Sort the samples of k-space that `spike_over_ring` looks at by their distance from the centre, in 20 rings."""
+    rows, columns = (np.fft.fftfreq(n) for n in shape)
     radius = np.hypot(rows[:, None], columns[None, :])
     outer = (radius > 0.04) & (radius <= 0.5)
     outer[np.abs(rows) < 1.5 / len(rows), :] = False
     outer[:, np.abs(columns) < 1.5 / len(columns)] = False
-    ring = np.round(radius[outer] * 40).astype(int)
-    values = amplitude[outer]
-    medians = np.array([np.median(values[ring == k]) if (ring == k).any() else 0.0 for k in range(ring.max() + 1)])
-    expected = medians[ring]
-    return float(np.max(values / (expected + TINY * amplitude.max() + TINY)))
+    ring = np.where(outer, np.round(radius * 40), 0).ravel()
+    return [np.flatnonzero(ring == k) for k in np.unique(ring[ring > 0])]
 
 
 def bright_level(image: Image) -> float:
