@@ -12,7 +12,7 @@ import numpy as np
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.study.files import ZARR_JSON, write_json
 from napari_micromri.study.metadata import PAIR_KEY, group_document, pair_to_json
-from napari_micromri.study.model import Crop, Image, Marks, Pair, PairReport
+from napari_micromri.study.model import Crop, Marks, Pair, PairReport, StudyImage
 from napari_micromri.study.placing import make_parents
 from napari_micromri.study.quality import measure_slices
 from napari_micromri.study.store import Study
@@ -70,8 +70,8 @@ def _pair(key: str, slices: int, size: int) -> tuple[Pair, Scan, Scan]:
         region=region,
         plane=plane,
         session=None,
-        lr=Image((slices, size // 2, size // 2), "float32", coarse),
-        hr=Image((slices, size, size), "float32", info),
+        lr=StudyImage((slices, size // 2, size // 2), "float32", coarse),
+        hr=StudyImage((slices, size, size), "float32", info),
         shift=(0.03, -0.02),
         report=REPORT,
         quality=measure_slices(lr, hr),

@@ -27,7 +27,7 @@ import numpy as np
 from _planting import KINDS, PLANTED, SNRS, SOURCES, data_folder, make_pair, plant
 
 from napari_micromri.scan import ScanInfo
-from napari_micromri.study.model import Image, Pair, PairReport
+from napari_micromri.study.model import Pair, PairReport, StudyImage
 from napari_micromri.study.quality import Suspicion, measure_slices, rank
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def describe(key: str, lr: Volume, hr: Volume) -> Pair:
         hr_snr=1,
     )
     images = [
-        Image((len(a), a.shape[1], a.shape[2]), str(a.dtype), ScanInfo(name=key, axes="zyx", voxel_size=size))
+        StudyImage((len(a), a.shape[1], a.shape[2]), str(a.dtype), ScanInfo(name=key, axes="zyx", voxel_size=size))
         for a, size in ((lr, (1, 0.2, 0.2)), (hr, (1, 0.1, 0.1)))
     ]
     subject, region, plane = key.split("/")

@@ -25,10 +25,10 @@ STEPS = 30
 def main() -> int:
     """Measure and print; 1 when the figures come too late while dragging."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from napari_micromri.measure.comparison import Image, Settings, compare
+    from napari_micromri.measure.comparison import ComparedImage, Settings, compare
     from napari_micromri.measure.measurer import Measurer
 
-    images = [Image(name, scan) for name, scan in scans()]
+    images = [ComparedImage(name, scan) for name, scan in scans()]
     for what, rois in (
         (f"{COUNT} ROIs, each on one of 30 slices, 1 image", regions(COUNT)),
         (f"{COUNT} ROIs, each on all 30 slices, 1 image", regions(COUNT, everywhere=True)),

@@ -26,7 +26,7 @@ from napari_micromri.runs.events import Failed
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.simulation.resampling import upsample
 from napari_micromri.training.config import make_config
-from napari_micromri.training.events import Batch
+from napari_micromri.training.events import BatchDone
 from napari_micromri.training.runner import create_run, run_training
 
 NETWORKS = {"UNet": "unet-default", "NAFNet": "nafnet"}
@@ -57,7 +57,7 @@ def main() -> None:
             for event in run_training(run):
                 if isinstance(event, Failed):
                     raise SystemExit(event.message)
-                steps += isinstance(event, Batch)
+                steps += isinstance(event, BatchDone)
             _, weights = read_spec(run.best)
             figures = judge(run.best, options.every)
             lines.append(f"| {name} | {weights / 1e6:.2f} M | {steps} | {' | '.join(figures)} |")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_micromri.scan import Scan, ScanInfo
-from napari_micromri.study.model import Image, Pair, PairReport
+from napari_micromri.study.model import Pair, PairReport, StudyImage
 from napari_micromri.study.store import Study
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def make_pair(
     )
 
 
-def image_of(scan: Scan) -> Image:
+def image_of(scan: Scan) -> StudyImage:
     slices, rows, columns = scan.shape
-    return Image((slices, rows, columns), scan.dtype.name, scan.info)
+    return StudyImage((slices, rows, columns), scan.dtype.name, scan.info)
 
 
 def make_study(

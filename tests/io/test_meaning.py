@@ -293,12 +293,12 @@ class TestToleranceNotRounding:
             assert_allclose([i.position[2] for i in stack if i.position is not None], places[:, z])
 
     def image(self, place: float, time: int, distance: float) -> Any:
-        from napari_micromri.io.dicom_headers import Image
+        from napari_micromri.io.dicom_headers import DicomImage
 
-        fields: dict[str, Any] = dict.fromkeys(Image.__dataclass_fields__)
+        fields: dict[str, Any] = dict.fromkeys(DicomImage.__dataclass_fields__)
         fields |= {"file": Path("a.dcm"), "number": 1, "order": (time,), "frame": 0, "thickness": distance}
         fields |= {"position": np.array([0, 0, place]), "axes": np.eye(3)[:2], "spacing": (0.1, 0.1)}
-        return Image(**fields)
+        return DicomImage(**fields)
 
     @pytest.mark.parametrize("jitter", [0.0, 1e-4, -1e-4])
     def test_a_direction_at_the_edge_of_rounding(self, tmp_path: Path, jitter: float) -> None:

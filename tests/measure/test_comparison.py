@@ -10,7 +10,7 @@ import pytest
 
 from napari_micromri.errors import CancelledError, InputError, OutputExistsError
 from napari_micromri.measure import comparison
-from napari_micromri.measure.comparison import Image, Settings, compare
+from napari_micromri.measure.comparison import ComparedImage, Settings, compare
 from napari_micromri.measure.measurer import Measurer
 from napari_micromri.measure.roi import Roi
 from napari_micromri.measure.table_file import COLUMNS, row_values, rows_as_text, save_table
@@ -37,7 +37,7 @@ def images():
     for name, contrast, sd in (("LR", 100, 10), ("DL", 80, 4), ("HR", 100, 8)):
         data = checked(50 - sd, 50 + sd)
         data[..., 20:] += contrast
-        result.append(Image(name, scan_of(data)))
+        result.append(ComparedImage(name, scan_of(data)))
     return result
 
 
@@ -75,10 +75,10 @@ def test_a_row_for_every_slice_region_and_image(images):
 
 
 def test_slices_are_matched_by_their_extent(images):
-    thick = Image("thick", scan_of(checked(0, 2, (2, 40, 40)), size=(1.2, 0.1, 0.1), origin=(0.3, 0.05, 0.05)))
+    thick = ComparedImage("thick", scan_of(checked(0, 2, (2, 40, 40)), size=(1.2, 0.1, 0.1), origin=(0.3, 0.05, 0.05)))
     rows = compare([images[0], thick], [box("a", 0.5, 1.5, 2.5, 3.5), BACKGROUND]).rows
     assert [row.slice_index for row in rows if row.image == "thick"] == [0, 0, 1]
-    short = Image("short", scan_of(checked(0, 2, (1, 40, 40))))
+    short = ComparedImage("short", scan_of(checked(0, 2, (1, 40, 40))))
     last = compare([images[0], short], [box("a", 0.5, 1.5, 2.5, 3.5), BACKGROUND]).rows[-1]
     assert (last.image, last.slice_index, codes(last)) == ("short", None, {"no-slice"})
     assert math.isnan(last.cnr)
@@ -119,7 +119,7 @@ def test_what_is_doubtful_is_said(images, roi, background, expected):
 def test_no_noise_and_no_numbers(images):
     flat = np.full((3, 40, 40), 7.0)
     flat[1, 10, 30] = np.nan
-    [row] = compare([Image("flat", scan_of(flat))], [ROI, BACKGROUND]).rows
+    [row] = compare([ComparedImage("flat", scan_of(flat))], [ROI, BACKGROUND]).rows
     assert codes(row) == {"zero-sd", "not-finite"}
     assert math.isnan(row.cnr)
     assert row.stats.n == 99
@@ -175,7 +175,7 @@ def test_the_measurer_reads_each_slice_once_and_sees_changes():
             return np.asarray(self)[index]
 
     data = checked(1, 3).view(Counting)
-    image, measurer = Image("a", scan_of(data).__class__(data, scan_of(data).info)), Measurer()
+    image, measurer = ComparedImage("a", scan_of(data).__class__(data, scan_of(data).info)), Measurer()
     Counting.reads = 0
     first = compare([image], [ROI, BACKGROUND], measurer=measurer).rows
     moved = box("tissue", 0.5, 1.5, 2.4, 3.4, depth=(0.6, 0.6))

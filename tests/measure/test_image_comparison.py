@@ -7,7 +7,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from napari_micromri.errors import CancelledError, InputError
-from napari_micromri.measure.comparison import Image
+from napari_micromri.measure.comparison import ComparedImage
 from napari_micromri.measure.image_comparison import (
     compare_quality,
     crop_window,
@@ -22,17 +22,17 @@ from napari_micromri.scan import Scan, ScanInfo
 
 @pytest.fixture
 def good(make_scan):
-    return Image("HR", make_scan((3, 48, 40), name="HR"))
+    return ComparedImage("HR", make_scan((3, 48, 40), name="HR"))
 
 
 @pytest.fixture
 def coarse(good):
     data = good.scan.data.reshape(3, 24, 2, 20, 2).mean(axis=(2, 4))
-    return Image("LR", Scan(data, good.scan.info.resampled({"y": 0.5, "x": 0.5})))
+    return ComparedImage("LR", Scan(data, good.scan.info.resampled({"y": 0.5, "x": 0.5})))
 
 
 def test_the_figures_are_those_of_the_pixels(good):
-    worse = Image("DL", Scan(good.scan.data + np.float32(3), good.scan.info))
+    worse = ComparedImage("DL", Scan(good.scan.data + np.float32(3), good.scan.info))
     [one] = compare_quality([worse], good, [1])
     reference = good.scan.data[1].astype(float)
     assert one.quality.mse == pytest.approx(9, rel=1e-4)
@@ -62,7 +62,7 @@ def test_a_coarse_scan_is_brought_to_the_reference(good, coarse):
 def test_only_the_crop_counts(good):
     data = good.scan.data.copy()
     data[:, :20] += 500
-    spoilt = Image("DL", Scan(data, good.scan.info))
+    spoilt = ComparedImage("DL", Scan(data, good.scan.info))
     crop = ((2.0, 4.8), (0.0, 4.0))
     assert compare_quality([spoilt], good, [0], crop=crop)[0].quality.mse == 0
     assert compare_quality([spoilt], good, [0])[0].quality.mse > 1000
@@ -73,27 +73,27 @@ def test_only_the_crop_counts(good):
 
 def test_only_what_all_cover_counts_and_is_said(good):
     moved = replace(good.scan.info, origin=(0.0, 1.2, 0.0))
-    short = Image("DL", Scan(good.scan.data[:, 12:, :] + np.float32(2), moved))
+    short = ComparedImage("DL", Scan(good.scan.data[:, 12:, :] + np.float32(2), moved))
     assert compare_quality([short], good, [1])[0].quality.mse == pytest.approx(4)
     both = compare_quality(
-        [short, Image("LR", Scan(good.scan.data[:, :, 4:], replace(moved, origin=(0, 0, 0.4))))], good, [1]
+        [short, ComparedImage("LR", Scan(good.scan.data[:, :, 4:], replace(moved, origin=(0, 0, 0.4))))], good, [1]
     )
     assert [one.quality.mse for one in both] == pytest.approx([4, 0])
     assert placement_notes([short], good) == ["Only what all cover counts: 36 x 40 of 48 x 40 pixels."]
-    assert placement_notes([Image("DL", good.scan)], good) == []
+    assert placement_notes([ComparedImage("DL", good.scan)], good) == []
     residual = residual_scan(short, good).data
     assert np.isnan(residual[:, :12]).all()
     np.testing.assert_allclose(residual[:, 12:], -2, atol=1e-4)
 
 
 def test_other_fields_of_view_are_refused(good, make_scan):
-    other = Image("other", make_scan((3, 48, 40), origin=(0.0, 9.0, 0.0)))
+    other = ComparedImage("other", make_scan((3, 48, 40), origin=(0.0, 9.0, 0.0)))
     for compared in (compare_quality, placement_notes):
         with pytest.raises(InputError, match="beside each other"):
             compared([other], good, *([[0]] if compared is compare_quality else []))
     with pytest.raises(InputError, match="beside each other"):
         residual_scan(other, good)
-    barely = Image("barely", make_scan((3, 48, 40), origin=(0.0, 4.0, 0.0)))
+    barely = ComparedImage("barely", make_scan((3, 48, 40), origin=(0.0, 4.0, 0.0)))
     with pytest.raises(InputError, match="11 x 11"):
         compare_quality([barely], good, [0])
 
@@ -101,11 +101,11 @@ def test_other_fields_of_view_are_refused(good, make_scan):
 def test_a_slice_that_holds_no_numbers_has_no_figures(good):
     data = good.scan.data.copy()
     data[1, 3, 3] = np.nan
-    found = compare_quality([Image("DL", Scan(data, good.scan.info))], good, range(3))
+    found = compare_quality([ComparedImage("DL", Scan(data, good.scan.info))], good, range(3))
     assert [one.quality is None for one in found] == [False, True, False]
     assert "no numbers" in found[1].problem
     assert mean_quality(found)["DL"].mse == 0
-    assert spectra(Image("DL", Scan(data, good.scan.info)), good, 1) is None
+    assert spectra(ComparedImage("DL", Scan(data, good.scan.info)), good, 1) is None
 
 
 def test_it_stops_and_tells_how_far_it_is(good):
@@ -123,14 +123,14 @@ def test_the_residual_is_reference_minus_image(good, coarse):
     np.testing.assert_allclose(
         residual.data, good.scan.data - coarse.scan.data.repeat(2, 1).repeat(2, 2), rtol=1e-4, atol=1e-2
     )
-    short = residual_scan(Image("short", Scan(good.scan.data[:2], good.scan.info)), good).data
+    short = residual_scan(ComparedImage("short", Scan(good.scan.data[:2], good.scan.info)), good).data
     assert np.isnan(short).any((1, 2)).tolist() == [False, False, True]
 
 
 def test_flat_scans_are_compared_too():
     rng = np.random.default_rng(0)
     info = ScanInfo(name="flat", axes="yx", voxel_size=(0.1, 0.1))
-    reference, image = (Image(name, Scan(rng.random((20, 24)), info)) for name in ("HR", "DL"))
+    reference, image = (ComparedImage(name, Scan(rng.random((20, 24)), info)) for name in ("HR", "DL"))
     [one] = compare_quality([image], reference, [0])
     assert one.quality.mse == pytest.approx(np.mean((image.scan.data - reference.scan.data) ** 2))
     assert residual_scan(image, reference).data.shape == (20, 24)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_micromri.errors import InputError
-from napari_micromri.measure.comparison import Image
+from napari_micromri.measure.comparison import ComparedImage
 from napari_micromri.measure.image_comparison import compare_quality, placement_notes, residual_scan
 from napari_micromri.measure.regridding import Regridder
 from napari_micromri.scan import Scan, ScanInfo
@@ -58,7 +58,7 @@ def test_an_image_on_any_grid_shows_the_object_where_it_is(y, x, size):
 
 
 def test_the_figures_are_those_of_the_object_not_of_the_offset():
-    reference, image = (Image(name, sampled(origin=(0.0, at, at))) for name, at in (("HR", 0.0), ("DL", 0.05)))
+    reference, image = (ComparedImage(name, sampled(origin=(0.0, at, at))) for name, at in (("HR", 0.0), ("DL", 0.05)))
     [one] = compare_quality([image], reference, [1])
     assert one.quality.psnr > 75
     assert one.quality.ssim == pytest.approx(1, abs=1e-4)

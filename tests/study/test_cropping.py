@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari_micromri.errors import InputError, StudyError
 from napari_micromri.scan import ScanInfo
 from napari_micromri.study.cropping import Box, animal, crop_in_mm, lr_box, snap, suggest_crop, whole
-from napari_micromri.study.model import Crop, Image, Marks, Pair, PairReport
+from napari_micromri.study.model import Crop, Marks, Pair, PairReport, StudyImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def make_pair(
         pixel = tuple(30 / n for n in shape)
         centre = tuple(o + p / 2 for o, p in zip(origin, pixel, strict=True))
         info = ScanInfo(name="scan", axes="zyx", voxel_size=(0.6, *pixel), origin=(0, *centre))
-        images.append(Image((slices, *shape), "float32", info))
+        images.append(StudyImage((slices, *shape), "float32", info))
     given_fields = {"marks": Marks(), **fields}
     return Pair(
         key="m/r/p",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_micromri.scan import ScanInfo
-from napari_micromri.study.model import REASONS, Image, Marks, Pair, PairReport
+from napari_micromri.study.model import REASONS, Marks, Pair, PairReport, StudyImage
 from napari_micromri.study.quality import Suspicion, rank
 from napari_micromri.study.slice_table import SliceTable, row_median
 
@@ -60,7 +60,7 @@ def make_pair(
     for index, values in (odd or {}).items():
         figures[index] |= values
     info = ScanInfo(name="scan", axes="zyx", voxel_size=(1, 0.1, 0.1))
-    images = [Image((count, n, n), "float32", info) for n in (100, 200)]
+    images = [StudyImage((count, n, n), "float32", info) for n in (100, 200)]
     subject, region, plane = key.split("/")
     return Pair(
         key=key,

@@ -20,7 +20,7 @@ from napari_micromri.runs.events import Event, Failed
 from napari_micromri.runs.reading import EventReader
 from napari_micromri.runs.record import stop_on_signals
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.training.events import Batch, Done, Epoch, Stopped
+from napari_micromri.training.events import BatchDone, Done, Epoch, Stopped
 from napari_micromri.training.folder import RunFolder
 from napari_micromri.training.run import read_run
 from napari_micromri.training.runner import create_run, reopen_run, run_training
@@ -78,7 +78,7 @@ def test_a_run_is_recorded_and_its_model_is_ready(make_run: Callable[..., RunFol
     folder = make_run(epochs=2)
     seen = list(run_training(folder, data=data))
     recorded = EventReader(folder).poll()
-    assert recorded == [event for event in seen if not isinstance(event, Batch)]
+    assert recorded == [event for event in seen if not isinstance(event, BatchDone)]
     run = read_run(folder.path)
     assert (run.state, run.fraction, len(run.epochs), len(run.images)) == ("done", 1.0, 2, 2)
     assert all(path.is_file() for path in run.images.values())
@@ -93,7 +93,7 @@ def test_a_run_is_recorded_and_its_model_is_ready(make_run: Callable[..., RunFol
 def test_a_file_stops_a_run_and_it_is_resumed(make_run: Callable[..., RunFolder], data: TrainingData) -> None:
     folder = make_run(epochs=2)
     for event in run_training(folder, data=data):
-        if isinstance(event, Batch):
+        if isinstance(event, BatchDone):
             folder.stop.touch()
     run = read_run(folder.path)
     assert run.state == "stopped"

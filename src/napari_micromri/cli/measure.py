@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_micromri.cli.console import Commands
-    from napari_micromri.measure.comparison import Comparison, Image
+    from napari_micromri.measure.comparison import ComparedImage, Comparison
     from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.roi_file import RoiFile
 
@@ -125,7 +125,7 @@ def _check(options: argparse.Namespace) -> None:
             raise OutputExistsError(path)
 
 
-def open_images(paths: Sequence[str]) -> list[Image]:
+def open_images(paths: Sequence[str]) -> list[ComparedImage]:
     """Open scans that are named after their files; a file of several is refused.
 
     Raises
@@ -134,14 +134,14 @@ def open_images(paths: Sequence[str]) -> list[Image]:
         A file holds several scans.
     """
     from napari_micromri.io import open_scan
-    from napari_micromri.measure.comparison import Image
+    from napari_micromri.measure.comparison import ComparedImage
 
-    images: list[Image] = []
+    images: list[ComparedImage] = []
     for path in paths:
         scans = open_scan(path)
         if len(scans) > 1:
             raise InputError(f"{path} holds {len(scans)} scans. Save the one to be measured with 'micromri convert'.")
-        images.append(Image(_unused(_stem(path), {image.name for image in images}), scans[0]))
+        images.append(ComparedImage(_unused(_stem(path), {image.name for image in images}), scans[0]))
     return images
 
 
@@ -161,7 +161,7 @@ def _unused(name: str, used: set[str]) -> str:
     return unused
 
 
-def _named(reference: str | None, images: Sequence[Image]) -> str | None:
+def _named(reference: str | None, images: Sequence[ComparedImage]) -> str | None:
     """Take the reference by its name in the table or by its file."""
     return (
         None
@@ -170,7 +170,7 @@ def _named(reference: str | None, images: Sequence[Image]) -> str | None:
     )
 
 
-def _warn_of_mismatch(rois: RoiFile, images: Sequence[Image]) -> None:
+def _warn_of_mismatch(rois: RoiFile, images: Sequence[ComparedImage]) -> None:
     from napari_micromri.measure.roles import overlays
 
     mismatch = rois.drawn_on.mismatch(images[0].scan) if rois.drawn_on else None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.cli.console import Commands
     from napari_micromri.study.check import PairCheck, StudyCheck
-    from napari_micromri.study.model import Image
+    from napari_micromri.study.model import StudyImage
     from napari_micromri.study.store import Study
 
 
@@ -80,7 +80,7 @@ def _pair_as_json(study: Study, entry: PairCheck) -> dict[str, Any]:
     }
 
 
-def _image_as_json(image: Image) -> dict[str, Any]:
+def _image_as_json(image: StudyImage) -> dict[str, Any]:
     return {"shape": list(image.shape), "voxel_size_mm": list(image.info.voxel_size), "dtype": image.dtype}
 
 
@@ -125,7 +125,7 @@ def _pair_as_text(entry: PairCheck) -> list[str]:
     return lines + [f"   {'ERROR' if finding.error else 'warning'}: {finding.text}" for finding in entry.findings]
 
 
-def _image_as_text(image: Image) -> str:
+def _image_as_text(image: StudyImage) -> str:
     return (
         " × ".join(map(str, image.shape)) + ", voxel " + " × ".join(f"{v:.3g}" for v in image.info.voxel_size) + " mm"
     )

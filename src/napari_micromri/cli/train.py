@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import JobError, TrainingError
 from napari_micromri.runs.events import Event, Failed, Progress, Stopped
-from napari_micromri.training.events import Batch, Epoch, Started
+from napari_micromri.training.events import BatchDone, Epoch, Started
 
 if TYPE_CHECKING:
     import argparse
@@ -178,7 +178,7 @@ class Bar:
                 self._move(getattr(event, "epoch", 1), getattr(event, "batch", 0))
                 # Only what is done from here on says how fast it goes.
                 self._bar.initial = self._bar.n
-            case Batch():
+            case BatchDone():
                 self._bar.set_description_str(f"epoch {event.epoch}, loss {event.loss:.4g}", refresh=False)
                 self._move(event.epoch, event.batch)
             case Epoch():

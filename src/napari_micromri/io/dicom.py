@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
-from napari_micromri.io.dicom_headers import Image, date_in, images_in
+from napari_micromri.io.dicom_headers import DicomImage, date_in, images_in
 from napari_micromri.io.dicom_pixels import read_pixels
 from napari_micromri.io.dicom_series import Series, series_in, stacks_of
 from napari_micromri.io.formats import DEEPEST
@@ -45,7 +45,7 @@ def read_dicom(path: Path) -> list[Scan]:
         No image is found, or none can be read; the message says why.
     """
     notes: list[str] = []
-    images: list[Image] = []
+    images: list[DicomImage] = []
     for file in [path] if path.is_file() else _files(path):
         try:
             images += images_in(file, sure=path.is_file())
@@ -108,7 +108,7 @@ def _scan(series: Series, path: Path) -> Scan:
     return Scan(lazy_slices(read_slice, shape, dtype), info.with_warnings(told[:_MOST_NOTES], where))
 
 
-def _notes_of_files(images: Sequence[Image]) -> Iterator[str]:
+def _notes_of_files(images: Sequence[DicomImage]) -> Iterator[str]:
     """Say once what holds for several files."""
     files: dict[str, dict[Path, None]] = {}
     for image in images:
@@ -119,7 +119,7 @@ def _notes_of_files(images: Sequence[Image]) -> Iterator[str]:
         yield f"{text} The same holds for {len(others)} more files of this series." if others else text
 
 
-def _read(image: Image) -> NDArray[Any]:
+def _read(image: DicomImage) -> NDArray[Any]:
     pixels = read_pixels(image.file, image.frame)
     if image.tile is not None:
         row, column = image.tile
@@ -129,7 +129,7 @@ def _read(image: Image) -> NDArray[Any]:
     return pixels
 
 
-def _weightings(stacks: list[list[Image]], where: Path) -> tuple[tuple[float, ...], Any] | None:
+def _weightings(stacks: list[list[DicomImage]], where: Path) -> tuple[tuple[float, ...], Any] | None:
     """Give b-values, and directions in RAS+ where all images have one; None when nothing differs."""
     table = [[image.b_value for image in stack] for stack in stacks]
     if any(b is None for b in table[0]):
@@ -145,7 +145,7 @@ def _weightings(stacks: list[list[Image]], where: Path) -> tuple[tuple[float, ..
     return (values, directions) if differ else None
 
 
-def _geometry(stacks: list[list[Image]]) -> tuple[Geometry, Direction | None, list[str]]:
+def _geometry(stacks: list[list[DicomImage]]) -> tuple[Geometry, Direction | None, list[str]]:
     """Geometry in the order z y x, the direction where the files know it, and what was guessed."""
     first, last = stacks[0][0], stacks[-1][0]
     guesses = []
@@ -173,7 +173,7 @@ def _geometry(stacks: list[list[Image]]) -> tuple[Geometry, Direction | None, li
     return geometry, geometry.direction, guesses
 
 
-def _info(image: Image, axes: str, geometry: Geometry, direction: Direction | None, where: Path) -> ScanInfo:
+def _info(image: DicomImage, axes: str, geometry: Geometry, direction: Direction | None, where: Path) -> ScanInfo:
     said = image.texts
     protocol = said["ProtocolName"] or said["SeriesDescription"]
     texts = [protocol, said["SeriesDescription"], said["StudyDescription"]]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Image:
+class DicomImage:
     """One slice: where it is stored and what its header says."""
 
     file: Path
@@ -71,7 +71,7 @@ _TEXTS = (
 )
 
 
-def images_in(file: Path, *, sure: bool) -> list[Image]:
+def images_in(file: Path, *, sure: bool) -> list[DicomImage]:
     """Read the header of a file; what is no DICOM is passed over unless a person asked for this very file (``sure``).
 
     Raises
@@ -123,7 +123,7 @@ class _Pixels(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _frames(header: Any, pixels: _Pixels) -> Iterator[Image]:
+def _frames(header: Any, pixels: _Pixels) -> Iterator[DicomImage]:
     shared = _first(header, "SharedFunctionalGroupsSequence")
     own = header.get("PerFrameFunctionalGroupsSequence") or []
     for frame in range(int(header.get("NumberOfFrames") or 1)):
@@ -131,7 +131,7 @@ def _frames(header: Any, pixels: _Pixels) -> Iterator[Image]:
         yield from tiles_of(image, header) if "MOSAIC" in image.kind else [image]
 
 
-def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Image:
+def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> DicomImage:
     places = [(group, name) for group in [*groups, header] if group is not None for name in _GROUPS]
     scopes = [item for group, name in places if (item := _first(group, name)) is not None]
     scopes += [item for scope in list(scopes) if (item := _first(scope, "DiffusionGradientDirectionSequence"))]
@@ -144,7 +144,7 @@ def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Image
     spacing = spacing if spacing is not None and (spacing > 0).all() else None
     thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness")
     slope, offset, notes = scaling(scopes, pixels.keyword, pixels.file)
-    return Image(
+    return DicomImage(
         file=pixels.file,
         frame=frame,
         shape=(int(header.Rows), int(header.Columns)),

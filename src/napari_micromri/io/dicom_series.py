@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_micromri.io.dicom_headers import Image
+    from napari_micromri.io.dicom_headers import DicomImage
 
 _SAME_DIRECTION = 2e-3
 _SAME_SPACING = 1e-3
@@ -32,11 +32,11 @@ _JITTER = 0.02
 class Series(NamedTuple):
     """Images that make one scan, and the words that tell them from other parts of the same series."""
 
-    images: list[Image]
+    images: list[DicomImage]
     part: str | None
 
 
-def series_in(images: Iterable[Image]) -> tuple[list[Series], list[str]]:
+def series_in(images: Iterable[DicomImage]) -> tuple[list[Series], list[str]]:
     """Split images by what they are: series, kind of image (magnitude, phase, map), orientation and voxel size.
 
     Returns
@@ -44,7 +44,7 @@ def series_in(images: Iterable[Image]) -> tuple[list[Series], list[str]]:
     The series, sorted by number, and what a person should know of what was left out.
     """
     distinct, notes = _distinct(images)
-    kinds: dict[Any, dict[tuple[str, ...], list[list[Image]]]] = defaultdict(lambda: defaultdict(list))
+    kinds: dict[Any, dict[tuple[str, ...], list[list[DicomImage]]]] = defaultdict(lambda: defaultdict(list))
     for image in distinct:
         alike = kinds[image.series][image.kind]
         stack = next((stack for stack in alike if _same_grid(stack[0], image)), None)
@@ -62,7 +62,7 @@ def _part(kind: tuple[str, ...], kinds: Iterable[tuple[str, ...]]) -> str | None
     return " ".join(word for word in dict.fromkeys(kind) if word not in shared) or None
 
 
-def _same_grid(one: Image, other: Image) -> bool:
+def _same_grid(one: DicomImage, other: DicomImage) -> bool:
     if one.shape != other.shape or (one.axes is None) != (other.axes is None):
         return False
     if one.axes is not None and other.axes is not None and np.abs(one.axes - other.axes).max() > _SAME_DIRECTION:
@@ -72,9 +72,9 @@ def _same_grid(one: Image, other: Image) -> bool:
     return bool(np.allclose(one.spacing, other.spacing, rtol=_SAME_SPACING))
 
 
-def _distinct(images: Iterable[Image]) -> tuple[list[Image], list[str]]:
+def _distinct(images: Iterable[DicomImage]) -> tuple[list[DicomImage], list[str]]:
     """Count an image once that is there several times: under one identifier, or in files that are the same."""
-    kept: dict[Any, list[Image]] = defaultdict(list)
+    kept: dict[Any, list[DicomImage]] = defaultdict(list)
     copies: list[str] = []
     contradictions: list[str] = []
     for image in images:
@@ -92,7 +92,7 @@ def _distinct(images: Iterable[Image]) -> tuple[list[Image], list[str]]:
     return [image for known in kept.values() for image in known], notes + contradictions
 
 
-def _same_pixels(one: Image, other: Image) -> bool:
+def _same_pixels(one: DicomImage, other: DicomImage) -> bool:
     if filecmp.cmp(one.file, other.file, shallow=False):
         return True
     # Saved again, maybe with another header or compression.
@@ -108,7 +108,7 @@ def _listed(names: list[str]) -> str:
     return f"{shown} {'was' if len(names) == 1 else 'were'}"
 
 
-def stacks_of(images: list[Image]) -> tuple[list[list[Image]], list[str]]:
+def stacks_of(images: list[DicomImage]) -> tuple[list[list[DicomImage]], list[str]]:
     """Group the images of a series by slice, in the order along their normal, and sort each group by b-value and time.
 
     Raises
@@ -130,16 +130,16 @@ def stacks_of(images: list[Image]) -> tuple[list[list[Image]], list[str]]:
     return [sorted(stack, key=_sequence) for stack in stacks], notes
 
 
-def _sequence(image: Image) -> tuple[Any, ...]:
+def _sequence(image: DicomImage) -> tuple[Any, ...]:
     return (image.b_value or 0.0, image.order, _natural(image))
 
 
-def _natural(image: Image) -> list[Any]:
+def _natural(image: DicomImage) -> list[Any]:
     words = re.split(r"(\d+)", str(image.file))
     return [(0, int(word), "") if word.isdecimal() else (1, 0, word) for word in words]
 
 
-def _depths(images: list[Image]) -> tuple[NDArray[np.float64], float, list[str]]:
+def _depths(images: list[DicomImage]) -> tuple[NDArray[np.float64], float, list[str]]:
     """Give the place of each image along the normal, how much is still one slice, and what was guessed."""
     axes, positions = images[0].axes, [image.position for image in images]
     if axes is not None and all(position is not None for position in positions):
@@ -160,7 +160,7 @@ def _depths(images: list[Image]) -> tuple[NDArray[np.float64], float, list[str]]
     return depth, 0.5, notes if len(images) == 1 else [f"{notes[0]}; they are sorted by the names of the files."]
 
 
-def _tolerance(depth: NDArray[np.float64], image: Image) -> float:
+def _tolerance(depth: NDArray[np.float64], image: DicomImage) -> float:
     largest = float(np.diff(np.sort(depth)).max(initial=0))
     sides = [*(image.spacing or ()), *([image.thickness] if image.thickness else ())]
     stated = image.thickness or max(sides, default=largest)

@@ -13,12 +13,12 @@ from napari_micromri.quiet import quiet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_micromri.io.dicom_headers import Image
+    from napari_micromri.io.dicom_headers import DicomImage
 
 _SLICES = (0x0019, 0x100A)  # of a mosaic, where the files of newer scanners say it outside the CSA header
 
 
-def tiles_of(image: Image, header: Any) -> Iterator[Image]:
+def tiles_of(image: DicomImage, header: Any) -> Iterator[DicomImage]:
     """Yield the slices in a mosaic, each with its own place; nibabel reads what only Siemens' own header says.
 
     Raises

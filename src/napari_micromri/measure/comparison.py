@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Image:
+class ComparedImage:
     """A scan under the name that it has in the table."""
 
     name: str
@@ -61,13 +61,13 @@ class Comparison:
     """What `compare` finds, with everything needed to do it again."""
 
     rows: tuple[Row, ...]
-    images: tuple[Image, ...]
+    images: tuple[ComparedImage, ...]
     rois: tuple[Roi, ...]
     settings: Settings
 
 
 def compare(
-    images: Sequence[Image],
+    images: Sequence[ComparedImage],
     rois: Sequence[Roi],
     settings: Settings | None = None,
     *,
@@ -125,7 +125,7 @@ def compare(
     return Comparison(tuple(rows), tuple(images), tuple(rois), settings)
 
 
-def _check(images: Sequence[Image], settings: Settings) -> None:
+def _check(images: Sequence[ComparedImage], settings: Settings) -> None:
     names = [image.name for image in images]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -136,7 +136,7 @@ def _check(images: Sequence[Image], settings: Settings) -> None:
         )
 
 
-def _places(roi: Roi, images: Sequence[Image]) -> list[tuple[int, int]]:
+def _places(roi: Roi, images: Sequence[ComparedImage]) -> list[tuple[int, int]]:
     """List the slices that a region's rows are made for: which image they are counted in, and their indices."""
     for leader, image in enumerate(images):
         chosen = slices_of(roi, image.scan)
@@ -145,7 +145,7 @@ def _places(roi: Roi, images: Sequence[Image]) -> list[tuple[int, int]]:
     return []
 
 
-def _by_slice(backgrounds: Sequence[Roi], images: Sequence[Image]) -> dict[tuple[int, str, int], Backgrounds]:
+def _by_slice(backgrounds: Sequence[Roi], images: Sequence[ComparedImage]) -> dict[tuple[int, str, int], Backgrounds]:
     """Sort backgrounds by image, plane and slice, so that each region finds its own at once."""
     found: dict[tuple[int, str, int], list[Roi]] = defaultdict(list)
     for leader, image in enumerate(images):
@@ -156,7 +156,7 @@ def _by_slice(backgrounds: Sequence[Roi], images: Sequence[Image]) -> dict[tuple
 
 
 def _group(
-    images: Sequence[Image],
+    images: Sequence[ComparedImage],
     roi: Roi,
     position: float,
     backgrounds: Backgrounds,
@@ -174,7 +174,7 @@ def _group(
 
 
 def _measured(
-    image: Image, roi: Roi, backgrounds: Backgrounds, position: float, settings: Settings, measurer: Measurer
+    image: ComparedImage, roi: Roi, backgrounds: Backgrounds, position: float, settings: Settings, measurer: Measurer
 ) -> tuple[int | None, Measured]:
     index = slice_at(image.scan, roi.normal, position)
     if index is None:

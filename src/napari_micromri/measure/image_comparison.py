@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_micromri.measure.comparison import Image
+    from napari_micromri.measure.comparison import ComparedImage
     from napari_micromri.measure.roi import Box
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.scan import ScanInfo
@@ -56,8 +56,8 @@ class SliceQuality:
 
 
 def compare_quality(
-    images: Sequence[Image],
-    reference: Image,
+    images: Sequence[ComparedImage],
+    reference: ComparedImage,
     slices: Iterable[int],
     *,
     upsampling: Upsampling = "sinc",
@@ -134,7 +134,11 @@ def compared_window(regridders: Iterable[Regridder], reference: Scan, crop: Box 
 
 
 def placement_notes(
-    images: Sequence[Image], reference: Image, *, upsampling: Upsampling = "sinc", crop: Box | None = None
+    images: Sequence[ComparedImage],
+    reference: ComparedImage,
+    *,
+    upsampling: Upsampling = "sinc",
+    crop: Box | None = None,
 ) -> list[str]:
     """Say what was moved to be compared, and what doesn't count, in sentences; none where all share one grid."""
     regridders = [Regridder.between(image.scan, reference.scan, upsampling) for image in images]
@@ -193,8 +197,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def spectra(
-    image: Image,
-    reference: Image,
+    image: ComparedImage,
+    reference: ComparedImage,
     index: int,
     *,
     upsampling: Upsampling = "sinc",
@@ -211,8 +215,8 @@ def spectra(
 
 
 def residual_scan(
-    image: Image,
-    reference: Image,
+    image: ComparedImage,
+    reference: ComparedImage,
     *,
     upsampling: Upsampling = "sinc",
     at: Mapping[str, int] | None = None,
@@ -243,7 +247,9 @@ def residual_scan(
     )
 
 
-def _residual_info(image: Image, reference: Image, upsampling: Upsampling, offset: tuple[float, float]) -> ScanInfo:
+def _residual_info(
+    image: ComparedImage, reference: ComparedImage, upsampling: Upsampling, offset: tuple[float, float]
+) -> ScanInfo:
     info = reference.scan.info
     of = f"{reference.name} - {image.name}"
     step = {"step": "residual", "of": of, "upsampling": upsampling, "moved_by_pixels": list(offset)}

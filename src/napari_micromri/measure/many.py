@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError, MicroMRIError
-from napari_micromri.measure.comparison import Comparison, Image, Settings, compare
+from napari_micromri.measure.comparison import ComparedImage, Comparison, Settings, compare
 from napari_micromri.measure.roi_file import load_rois
 from napari_micromri.progress import Progress, no_progress
 from napari_micromri.study.discovery import find_scans
@@ -57,7 +57,7 @@ def compare_each(
     left_out = {one.path: one.reason for one in rejected}
     doubts: dict[str, str] = {}
     rows: list[Row] = []
-    images: list[Image] = []
+    images: list[ComparedImage] = []
     regions: tuple[Roi, ...] = ()
     for done, one in enumerate(found):
         progress(done, len(found))
@@ -65,7 +65,7 @@ def compare_each(
         try:
             scan = one.source.open()
             loaded = load_rois(rois, scan=scan)
-            measured = compare([Image(name, scan)], loaded.rois, settings)
+            measured = compare([ComparedImage(name, scan)], loaded.rois, settings)
         except MicroMRIError as error:
             left_out[name] = str(error)
             continue

@@ -6,11 +6,11 @@ from napari_micromri.study.model import (
     Crop,
     Exclude,
     Finding,
-    Image,
     Marks,
     Pair,
     PairReport,
     SetCrop,
+    StudyImage,
 )
 from napari_micromri.study.reading import PairedSlice, PairedSlices
 from napari_micromri.study.splitting import preset_report, random_split
@@ -22,7 +22,6 @@ __all__ = [
     "Exclude",
     "Finding",
     "History",
-    "Image",
     "Marks",
     "Pair",
     "PairReport",
@@ -30,6 +29,7 @@ __all__ = [
     "PairedSlices",
     "SetCrop",
     "Study",
+    "StudyImage",
     "preset_report",
     "random_split",
 ]

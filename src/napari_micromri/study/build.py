@@ -15,7 +15,7 @@ from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
 from napari_micromri.study.agreement import alignment, check_comparable, compare, stated_shift
 from napari_micromri.study.matching import on_one_view
-from napari_micromri.study.model import Image, Pair
+from napari_micromri.study.model import Pair, StudyImage
 from napari_micromri.study.origins import Existing, check_unchanged, identity, identity_of, sources_of
 from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation
 from napari_micromri.study.quality import measure_slices
@@ -243,9 +243,9 @@ def _magnitudes(scan: Scan, what: str) -> Scan:
     return Scan(data, scan.info.with_step({"step": "offset", "taken_out": domain.offset}))
 
 
-def _image(scan: Scan) -> Image:
+def _image(scan: Scan) -> StudyImage:
     slices, rows, columns = scan.shape
-    return Image((slices, rows, columns), str(scan.dtype), scan.info)
+    return StudyImage((slices, rows, columns), str(scan.dtype), scan.info)
 
 
 def _told(info: ScanInfo, planned: PlannedPair) -> ScanInfo:

@@ -16,7 +16,7 @@ from napari_micromri.io.describe import info_from_json, info_to_json
 from napari_micromri.io.lazy import check_sizes
 from napari_micromri.study.cropping import lr_box
 from napari_micromri.study.figures import SliceFigures, columns_of
-from napari_micromri.study.model import REASONS, SETS, Crop, Finding, Image, Marks, Pair, PairReport, Reason, Set
+from napari_micromri.study.model import REASONS, SETS, Crop, Finding, Marks, Pair, PairReport, Reason, Set, StudyImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -174,11 +174,11 @@ def set_name(word: Any) -> Set:
     return cast("Set", word)
 
 
-def _image_to_json(image: Image) -> dict[str, Any]:
+def _image_to_json(image: StudyImage) -> dict[str, Any]:
     return {"shape": list(image.shape), "dtype": image.dtype, "info": info_to_json(image.info)}
 
 
-def _image_from_json(found: Mapping[str, Any]) -> Image:
+def _image_from_json(found: Mapping[str, Any]) -> StudyImage:
     slices, rows, columns = (int(count) for count in found["shape"])
     info = info_from_json(found["info"])
     if info.axes != "zyx":
@@ -187,7 +187,7 @@ def _image_from_json(found: Mapping[str, Any]) -> Image:
     dtype = np.dtype(_text(found["dtype"]))
     if dtype.kind not in "biuf":
         raise ValueError(f"a scan in it holds {dtype}, not numbers")
-    return Image((slices, rows, columns), dtype.name, info)
+    return StudyImage((slices, rows, columns), dtype.name, info)
 
 
 def _report(found: Mapping[str, Any]) -> PairReport:

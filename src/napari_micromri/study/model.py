@@ -65,7 +65,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Image:
+class StudyImage:
     """One of the two scans of a pair, without its pixels. ``shape`` is (slices, rows, columns), axes ``zyx``."""
 
     shape: tuple[int, int, int]
@@ -137,8 +137,8 @@ class Pair:
     region: str
     plane: str
     session: str | None
-    lr: Image
-    hr: Image
+    lr: StudyImage
+    hr: StudyImage
     shift: tuple[float, float]
     report: PairReport
     quality: Sequence[Mapping[str, float]]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_micromri.scan import Scan
-    from napari_micromri.study.model import Image, Pair
+    from napari_micromri.study.model import Pair, StudyImage
 
 Which: TypeAlias = Literal["lr", "hr"]
 BOTH: tuple[Which, Which] = ("lr", "hr")
@@ -277,5 +277,5 @@ def _is_there(study: Path, pair: Pair, which: Which, array: zarr.Array[Any], ind
     return all((study / pair.key / which / "0" / key).is_file() for key in keys)
 
 
-def _pixel(image: Image) -> tuple[float, float]:
+def _pixel(image: StudyImage) -> tuple[float, float]:
     return image.info.size_of("y"), image.info.size_of("x")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.progress import ShouldStop
     from napari_micromri.scan import Scan
-    from napari_micromri.study.model import Image, Pair
+    from napari_micromri.study.model import Pair, StudyImage
 
 SLICES_PER_FILE = 64
 """Slices that share a file: a study has few files then and is quick to copy; a slice is still read by itself."""
@@ -46,7 +46,7 @@ def write_pair(folder: Path, pair: Pair, lr: Scan, hr: Scan, *, should_stop: Sho
     return pair
 
 
-def _write_image(path: Path, scan: Scan, image: Image, digest: PixelDigest, should_stop: ShouldStop) -> None:
+def _write_image(path: Path, scan: Scan, image: StudyImage, digest: PixelDigest, should_stop: ShouldStop) -> None:
     from napari_micromri.io.zarr_writer import create_ome_zarr, slices_per_write
 
     array = create_ome_zarr(path, shape=image.shape, dtype=image.dtype, info=image.info, shard_slices=SLICES_PER_FILE)

@@ -77,7 +77,7 @@ class Resumed(Started, job.Resumed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch(Event):
+class BatchDone(Event):
     """One batch was learned from."""
 
     name: ClassVar[str] = "batch"
@@ -146,4 +146,4 @@ class Done(job.Done):
     epoch: int
 
 
-KINDS = by_name(Started, Resumed, Batch, Epoch, ValidationImage, Checkpoint, Stopped, Done)
+KINDS = by_name(Started, Resumed, BatchDone, Epoch, ValidationImage, Checkpoint, Stopped, Done)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.runs.reading import Job, JobReader, find_jobs
-from napari_micromri.training.events import Batch, Epoch, Resumed, Started, ValidationImage
+from napari_micromri.training.events import BatchDone, Epoch, Resumed, Started, ValidationImage
 from napari_micromri.training.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Run(Job):
     images: Mapping[int, Path]
 
     @property
-    def batch(self) -> Batch | None:
+    def batch(self) -> BatchDone | None:
         """The last batch of the process that is running, or of the last one."""
-        return self.at if isinstance(self.at, Batch) else None
+        return self.at if isinstance(self.at, BatchDone) else None
 
     @property
     def planned(self) -> int:

@@ -19,7 +19,16 @@ from napari_micromri.training.engine import loop
 from napari_micromri.training.engine.loop import train
 from napari_micromri.training.engine.methods import new_network
 from napari_micromri.training.engine.optimisation import cosine
-from napari_micromri.training.events import Batch, Checkpoint, Done, Epoch, Resumed, Started, Stopped, ValidationImage
+from napari_micromri.training.events import (
+    BatchDone,
+    Checkpoint,
+    Done,
+    Epoch,
+    Resumed,
+    Started,
+    Stopped,
+    ValidationImage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +62,7 @@ def test_a_run_tells_its_story_in_order_and_learns(
     assert isinstance(events[0], Started)
     assert (events[0].train_slices, events[0].validation_slices, events[0].batches) == (10, 3, 5)
     assert isinstance(events[-1], Done)
-    assert sum(isinstance(event, Batch) for event in events) == 100
+    assert sum(isinstance(event, BatchDone) for event in events) == 100
     epochs = epochs_of(events)
     assert [epoch.epoch for epoch in epochs] == list(range(1, 21))
     assert epochs[0].baseline == events[0].baseline
@@ -136,7 +145,7 @@ def test_a_run_that_is_stopped_twice_ends_as_if_it_never_had_been(
             return learned + 1 >= batches  # noqa: B023  # the count of this round, asked for during the next batch
 
         for event in train(config, data, parted, enough):
-            learned += isinstance(event, Batch)
+            learned += isinstance(event, BatchDone)
             found.append(event)
     stops = [(event.epoch, event.batch) for event in found if isinstance(event, Stopped)]
     assert stops == [(1, 2), (2, 2)]
@@ -157,9 +166,9 @@ def test_the_best_epoch_is_known_after_a_stop(
     monkeypatch.setattr(loop, "monitored", lambda *_: next(figures))
     config = make_config(epochs=3)
     folder = make_run(config)
-    learned: list[Batch] = []
+    learned: list[BatchDone] = []
     for event in train(config, data, folder, lambda: len(learned) >= 4):
-        if isinstance(event, Batch):
+        if isinstance(event, BatchDone):
             learned.append(event)
     rest = list(train(config, data, folder))
     assert [(epoch.epoch, epoch.best) for epoch in epochs_of(rest)] == [(2, False), (3, False)]
@@ -196,7 +205,7 @@ def test_a_stop_during_validation_goes_on_with_validation(
 
     found = []
     for event in train(config, data, parted, stop_in_validation):
-        state["learned"] += isinstance(event, Batch)
+        state["learned"] += isinstance(event, BatchDone)
         found.append(event)
     assert isinstance(found[-1], Stopped)
     assert (found[-1].epoch, found[-1].batch) == (1, 3)
@@ -325,7 +334,7 @@ def test_training_ends_when_its_time_is_up_and_judges_what_it_has_learned(
     run = make_run(config)
     events = list(train(config, data, run))
     [epoch] = epochs_of(events)
-    batches = [event for event in events if isinstance(event, Batch)]
+    batches = [event for event in events if isinstance(event, BatchDone)]
     assert len(batches) == 1 < batches[0].batches
     assert epoch.train_loss == pytest.approx(batches[0].loss)
     assert isinstance(events[-1], Done)

@@ -21,7 +21,7 @@ from napari_micromri.training.engine.batches import training_batches, whole_samp
 from napari_micromri.training.engine.estimate import estimate
 from napari_micromri.training.engine.loop import train
 from napari_micromri.training.engine.methods import first_network, new_network
-from napari_micromri.training.events import Batch, Epoch, Started, Stopped
+from napari_micromri.training.events import BatchDone, Epoch, Started, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -118,7 +118,7 @@ def test_a_stopped_run_ends_as_if_it_never_had_been(
     for batches in (2, 3, 100):
         learned = 0
         for event in train(config, data, parted, lambda: learned >= batches):  # noqa: B023  # used in this turn only
-            learned += isinstance(event, Batch)
+            learned += isinstance(event, BatchDone)
             found.append(event)
     assert sum(isinstance(event, Stopped) for event in found) == 2
     assert [epoch.train_loss for epoch in epochs_of(found)] == [epoch.train_loss for epoch in expected]

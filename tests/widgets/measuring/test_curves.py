@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_micromri.errors import InputError
-from napari_micromri.measure.comparison import Image
+from napari_micromri.measure.comparison import ComparedImage
 from napari_micromri.measure.roi import Roi
 from napari_micromri.plugin.layers import scan_to_layer
 from napari_micromri.scan import Scan, ScanInfo
@@ -95,4 +95,4 @@ def test_a_histogram_counts_each_layer_s_own_pixels(dock, qtbot):
 def test_a_region_beside_the_scans_has_no_histogram():
     aside = Roi("a", ((20, 20), (20, 22), (22, 22), (22, 20)), depth=(0.0, 0.0))
     with pytest.raises(InputError, match="'a'"):
-        histograms([Image("LR", edge(16, "coarse"))], aside, {})
+        histograms([ComparedImage("LR", edge(16, "coarse"))], aside, {})

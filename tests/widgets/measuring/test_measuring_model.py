@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_micromri.measure.comparison import Image, Settings, compare
+from napari_micromri.measure.comparison import ComparedImage, Settings, compare
 from napari_micromri.measure.image_comparison import SliceQuality
 from napari_micromri.measure.metrics import ImageQuality
 from napari_micromri.measure.roi import Roi
@@ -39,7 +39,7 @@ def rows():
         data = np.where(np.indices((3, 40, 40)).sum(axis=0) % 2, 50.0 + sd, 50.0 - sd)
         data[..., 20:] += contrast
         info = ScanInfo(name=name, axes="zyx", voxel_size=(0.6, 0.1, 0.1), origin=(0, 0.05, 0.05))
-        images.append(Image(name, Scan(data, info)))
+        images.append(ComparedImage(name, Scan(data, info)))
     rois = [box("a", 2.5, 3.5, 0.0), box("a", 2.5, 3.5, 0.6), box("air", 0.5, 1.5, 0.6, kind="background")]
     return compare(images, rois, Settings(reference="good")).rows
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_micromri.scan import ScanInfo
-from napari_micromri.study.model import Finding, Image, Marks, Pair, PairReport
+from napari_micromri.study.model import Finding, Marks, Pair, PairReport, StudyImage
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def make_pair():
             info = ScanInfo(
                 name="scan", axes="zyx", voxel_size=(3.0, size, size), origin=(5.0, 10 + size / 2, 20 + size / 2)
             )
-            return Image((slices, rows, columns), "float32", info)
+            return StudyImage((slices, rows, columns), "float32", info)
 
         report = PairReport(
             extent_difference=0.0,

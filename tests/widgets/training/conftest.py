@@ -15,7 +15,7 @@ from napari.components import ViewerModel
 from napari_micromri.runs.events import to_content
 from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.training.config import TrainConfig
-from napari_micromri.training.events import Batch, Done, Epoch, Metrics, Started, Stopped, ValidationImage
+from napari_micromri.training.events import BatchDone, Done, Epoch, Metrics, Started, Stopped, ValidationImage
 from napari_micromri.training.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Recorded:
     def at_work(self, *, epoch: int = 0, batch: int = 0, alive: bool = True) -> Recorded:
         """Let a process be there: this one, or one that is gone."""
         presence = Presence.of(os.getpid() if alive else NOBODY)
-        at = to_content(Batch(epoch=epoch, batch=batch, batches=5, loss=0.2)) if epoch else {}
+        at = to_content(BatchDone(epoch=epoch, batch=batch, batches=5, loss=0.2)) if epoch else {}
         write_presence(self.folder.presence, replace(presence, claimed=self.claimed, at=at))
         return self
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError
-from napari_micromri.measure.comparison import Image, Settings, compare
+from napari_micromri.measure.comparison import ComparedImage, Settings, compare
 from napari_micromri.measure.roi_file import load_rois, rois_to_json
 from napari_micromri.measure.table_file import row_values
 from napari_micromri.scan import Scan
@@ -74,8 +74,8 @@ def measure_rois(
     fine = {**denoised, HR: hr}
     # The study has laid LR on the extent of HR, whatever the header of LR says of its place.
     factors = {axis: lr.shape[k] / hr.shape[k] for k, axis in enumerate("yx")}
-    images = [Image(LR, _one_slice(lr, pair.hr.info.resampled(factors), index))]
-    images += [Image(name, _one_slice(image, pair.hr.info, index)) for name, image in fine.items()]
+    images = [ComparedImage(LR, _one_slice(lr, pair.hr.info.resampled(factors), index))]
+    images += [ComparedImage(name, _one_slice(image, pair.hr.info, index)) for name, image in fine.items()]
     whose = {"subject": pair.subject, "region": pair.region, "plane": pair.plane, "key": pair.key}
     rows = compare(images, rois, Settings(reference=HR)).rows
     return tuple(whose | row_values(row) | {"slice": index} for row in rows)

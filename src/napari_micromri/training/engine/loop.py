@@ -22,7 +22,16 @@ from napari_micromri.training.engine.methods import Method, first_network, new_n
 from napari_micromri.training.engine.optimisation import monitored
 from napari_micromri.training.engine.results import ShownSlice, save_model
 from napari_micromri.training.engine.state import Learner
-from napari_micromri.training.events import Batch, Checkpoint, Done, Epoch, Resumed, Started, Stopped, ValidationImage
+from napari_micromri.training.events import (
+    BatchDone,
+    Checkpoint,
+    Done,
+    Epoch,
+    Resumed,
+    Started,
+    Stopped,
+    ValidationImage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +42,7 @@ if TYPE_CHECKING:
     from napari_micromri.runs.events import Event
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import CheckedSlices, TrainingData
-    from napari_micromri.training.engine.batches import Batch as Tensors
+    from napari_micromri.training.engine.batches import Batch
     from napari_micromri.training.folder import RunFolder
 
 EXPLODED = 1000.0
@@ -178,7 +187,7 @@ def _learn(work: _Work) -> Iterator[Event]:
             place.seconds + now - start,
             now,
         )
-        yield Batch(epoch=place.epoch, batch=place.batch, batches=work.batches, loss=loss)
+        yield BatchDone(epoch=place.epoch, batch=place.batch, batches=work.batches, loss=loss)
         if stop:
             raise Interrupted
         if work.time_is_up:
@@ -187,7 +196,7 @@ def _learn(work: _Work) -> Iterator[Event]:
             yield from _save(work)
 
 
-def _step(learner: Learner, batch: Tensors, work: _Work) -> tuple[float, bool]:
+def _step(learner: Learner, batch: Batch, work: _Work) -> tuple[float, bool]:
     """Learn from one batch; gives its loss, and whether to stop: both are the same in all processes."""
     config, fabric = work.config, work.fabric
     learner.network.train()

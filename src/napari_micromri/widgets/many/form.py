@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
-    from napari_micromri.widgets.many.model import ManyState, Snapshot
+    from napari_micromri.widgets.many.model import JobView, ManyState
     from napari_micromri.widgets.shared.models import ModelChoice
 
 ENDINGS = {"OME-Zarr": ".ome.zarr", "NIfTI": ".nii.gz"}
@@ -126,7 +126,7 @@ class ManyForm(QWidget):
         self.remove.setEnabled(state.inputs > 0)
         self.progress.setVisible(state.live)
 
-    def show_job(self, snapshot: Snapshot | None) -> None:
+    def show_job(self, snapshot: JobView | None) -> None:
         """Show how the work stands, and its table."""
         scans = list(snapshot.job.scans.values()) if snapshot is not None else []
         if snapshot is not None:

@@ -22,7 +22,7 @@ LOG_LINES = 8
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class JobView:
     """The job as it was when it was read; ``stopping`` when it was asked to stop and hasn't answered yet."""
 
     job: Many
@@ -37,7 +37,7 @@ class ManyLook:
         self._reader = ManyReader(path)
         self._folder = Many.folder_of(path)
 
-    def __call__(self) -> Snapshot | None:
+    def __call__(self) -> JobView | None:
         """Read it; None when the folder holds no such job, or doesn't exist.
 
         Raises
@@ -49,7 +49,7 @@ class ManyLook:
             return None
         job = self._reader.read()
         wrong = job.state in ("failed", "died")
-        return Snapshot(job, job.live and self._folder.stop.exists(), job.log_tail(LOG_LINES) if wrong else "")
+        return JobView(job, job.live and self._folder.stop.exists(), job.log_tail(LOG_LINES) if wrong else "")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ManyState:
     has_folder: bool
     has_model: bool = True
     starting: bool = False
-    snapshot: Snapshot | None = None
+    snapshot: JobView | None = None
 
     @property
     def live(self) -> bool:
@@ -130,7 +130,7 @@ def start(
     start_job(prepare_many(request, folder, overwrite=overwrite))
 
 
-def describe(snapshot: Snapshot) -> str:
+def describe(snapshot: JobView) -> str:
     """Say how the work stands, in a sentence or two."""
     job = snapshot.job
     if snapshot.stopping:

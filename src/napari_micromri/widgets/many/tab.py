@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_micromri.inference.many.request import ManyRequest
-    from napari_micromri.widgets.many.model import Snapshot
+    from napari_micromri.widgets.many.model import JobView
 
 DOCK, GROUP = "Denoise with UNet/APDDM", "many"
 FOLDER = f"{GROUP}/folder"
@@ -52,7 +52,7 @@ class ManyTab(QWidget):
         self.form = form = ManyForm()
         self.inputs: list[str] = []
         self.folder: Path | None = None
-        self.snapshot: Snapshot | None = None
+        self.snapshot: JobView | None = None
         self._job: BackgroundJob | None = None
         self._looking: Looking | None = None
         self._problem = ""
@@ -191,7 +191,7 @@ class ManyTab(QWidget):
                 self._say(str(error))
             self._started()
 
-    def _seen(self, snapshot: Snapshot | None) -> None:
+    def _seen(self, snapshot: JobView | None) -> None:
         self.snapshot = snapshot
         if snapshot is not None and not self.inputs:
             self.add(snapshot.job.settings["config"]["inputs"])

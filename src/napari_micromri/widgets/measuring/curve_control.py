@@ -15,7 +15,7 @@ from napari_micromri.widgets.shared.looking import Looking
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from napari_micromri.measure.comparison import Image
+    from napari_micromri.measure.comparison import ComparedImage
     from napari_micromri.measure.roi import Roi
     from napari_micromri.widgets.measuring.curves import Curves
     from napari_micromri.widgets.measuring.dock import MeasureWidget
@@ -38,7 +38,7 @@ class CurveControl(QObject):
         if scan is not None:
             self.line.draw(scan)
 
-    def ask(self, images: Sequence[Image], rois: Sequence[Roi | None], at: Mapping[str, int]) -> None:
+    def ask(self, images: Sequence[ComparedImage], rois: Sequence[Roi | None], at: Mapping[str, int]) -> None:
         """Show profiles of images, or the histogram of the selected region, else of the first."""
         self._stop()
         work = self._work(images, rois, at)
@@ -66,7 +66,7 @@ class CurveControl(QObject):
         return self._dock.form.quantity.currentText() == PROFILE
 
     def _work(
-        self, images: Sequence[Image], rois: Sequence[Roi | None], at: Mapping[str, int]
+        self, images: Sequence[ComparedImage], rois: Sequence[Roi | None], at: Mapping[str, int]
     ) -> Callable[[], Curves] | None:
         if self._wants_profile:
             line = self.line.line

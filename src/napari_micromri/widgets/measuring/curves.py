@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_micromri.measure.comparison import Image
+    from napari_micromri.measure.comparison import ComparedImage
     from napari_micromri.measure.roi import Roi
     from napari_micromri.widgets.measuring.line import Line
 
@@ -37,7 +37,7 @@ class Curves:
     columns: tuple[str, str]
 
 
-def profiles(images: Sequence[Image], line: Line, at: Mapping[str, int]) -> Curves:
+def profiles(images: Sequence[ComparedImage], line: Line, at: Mapping[str, int]) -> Curves:
     """Take the profile of each image that has the line's slice."""
     plane, start, end, position = line
     found: dict[str, Profile] = {}
@@ -59,7 +59,7 @@ def profiles(images: Sequence[Image], line: Line, at: Mapping[str, int]) -> Curv
     )
 
 
-def histograms(images: Sequence[Image], roi: Roi, at: Mapping[str, int]) -> Curves:
+def histograms(images: Sequence[ComparedImage], roi: Roi, at: Mapping[str, int]) -> Curves:
     """Count the values of a region's pixels, in each image on its own pixels, as parts of all of them."""
     values: dict[str, NDArray[np.float64]] = {}
     for image in images:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTreeWidge
 from superqt.utils import signals_blocked
 
 from napari_micromri.errors import MicroMRIError
-from napari_micromri.measure.comparison import Image as Compared
+from napari_micromri.measure.comparison import ComparedImage
 from napari_micromri.measure.roles import ROLES, find_roles
 from napari_micromri.plugin.layers import METADATA_KEY, layer_to_scan
 from napari_micromri.plugin.study_layers import STUDY_KEY
@@ -54,9 +54,9 @@ class LayerRoles(QTreeWidget):
         self.refresh()
 
     @property
-    def compared(self) -> list[Compared]:
+    def compared(self) -> list[ComparedImage]:
         """The ticked layers as scans, in the order LR, DL, HR, others."""
-        return [Compared(layer.name, scan) for layer, scan in self.ticked]
+        return [ComparedImage(layer.name, scan) for layer, scan in self.ticked]
 
     @property
     def ticked(self) -> list[tuple[Image, Scan]]:

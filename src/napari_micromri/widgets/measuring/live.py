@@ -17,11 +17,11 @@ from napari_micromri.widgets.background import BackgroundJob
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_micromri.measure.comparison import Comparison, Image, Settings
+    from napari_micromri.measure.comparison import ComparedImage, Comparison, Settings
     from napari_micromri.measure.roi import Roi
     from napari_micromri.progress import Progress, ShouldStop
 
-    Request = tuple[Sequence[Image], Sequence[Roi], Settings]
+    Request = tuple[Sequence[ComparedImage], Sequence[Roi], Settings]
 
 MANY = 300
 """New measurements that take longer than a window should wait."""
@@ -57,7 +57,7 @@ class LiveComparison(QObject):
         if self._job is not None:
             self._job.stop()
 
-    def ask(self, images: Sequence[Image], rois: Sequence[Roi], settings: Settings) -> None:
+    def ask(self, images: Sequence[ComparedImage], rois: Sequence[Roi], settings: Settings) -> None:
         """Measure; ``found`` or ``failed`` is sent when it is done."""
         if self._job is not None:
             self._next = (images, rois, settings)
@@ -76,7 +76,7 @@ class LiveComparison(QObject):
         if self._next is None:
             self.found.emit(found)
 
-    def _is_much(self, images: Sequence[Image], rois: Sequence[Roi], settings: Settings) -> bool:
+    def _is_much(self, images: Sequence[ComparedImage], rois: Sequence[Roi], settings: Settings) -> bool:
         new = [roi for roi in rois if roi not in self._seen]
         if len(new) * len(images) > MANY:
             return True
@@ -88,7 +88,7 @@ class LiveComparison(QObject):
             for index in slices_of(roi, image.scan)
         )
 
-    def _in_thread(self, images: Sequence[Image], rois: Sequence[Roi], settings: Settings) -> None:
+    def _in_thread(self, images: Sequence[ComparedImage], rois: Sequence[Roi], settings: Settings) -> None:
         measurer = self._measurer
 
         def work(progress: Progress, should_stop: ShouldStop) -> Comparison:

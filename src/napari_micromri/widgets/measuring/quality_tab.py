@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-    from napari_micromri.measure.comparison import Image
+    from napari_micromri.measure.comparison import ComparedImage
     from napari_micromri.measure.roi import Box, Roi
     from napari_micromri.measure.roles import Role
     from napari_micromri.scan import Scan
@@ -44,7 +44,7 @@ class QualityTab(QWidget):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
         self._viewer = viewer
-        self._images: Sequence[Image] = ()
+        self._images: Sequence[ComparedImage] = ()
         self._short: dict[str, str] = {}
         self._crop: Box | None = None
         self._regions: dict[str, Roi] = {}
@@ -69,7 +69,7 @@ class QualityTab(QWidget):
         self.compare.clicked.connect(self.start_comparing)
         self.residual.clicked.connect(self.start_residuals)
 
-    def show_images(self, images: Sequence[Image], roles: Mapping[str, Role], reference: str | None) -> None:
+    def show_images(self, images: Sequence[ComparedImage], roles: Mapping[str, Role], reference: str | None) -> None:
         """Offer other images."""
         names = [image.name for image in images]
         if names != [image.name for image in self._images] or not self.reference.count():
@@ -123,7 +123,7 @@ class QualityTab(QWidget):
         if asked is not None:
             self._start(partial(residuals, asked), "Computing residuals", self._add_residuals)
 
-    def _chosen_reference(self) -> Image | None:
+    def _chosen_reference(self) -> ComparedImage | None:
         k = self.reference.currentIndex()
         return self._images[k] if 0 <= k < len(self._images) else None
 

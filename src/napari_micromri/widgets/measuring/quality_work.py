@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_micromri.measure.comparison import Image
+    from napari_micromri.measure.comparison import ComparedImage
     from napari_micromri.measure.image_comparison import SliceQuality
     from napari_micromri.measure.roi import Box
     from napari_micromri.progress import Progress, ShouldStop
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Asked:
     """What is to be compared, taken from the window when a button is pressed."""
 
-    images: Sequence[Image]
-    reference: Image
+    images: Sequence[ComparedImage]
+    reference: ComparedImage
     slices: Sequence[int]
     index: int
     upsampling: Upsampling

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_micromri.study.model import Crop, Image, Pair
+    from napari_micromri.study.model import Crop, Pair, StudyImage
 
 
 def report_lines(pair: Pair) -> tuple[tuple[str, str], ...]:
@@ -31,7 +31,7 @@ def crop_text(pair: Pair, crop: Crop | None) -> str:
     return f"{crop.shape[0] * height:.1f} x {crop.shape[1] * width:.1f} mm"
 
 
-def _grid(image: Image) -> str:
+def _grid(image: StudyImage) -> str:
     _, rows, columns = image.shape
     height, width = image.info.voxel_size[-2:]
     size = f"{height:.3g}" if math.isclose(height, width, rel_tol=1e-3) else f"{height:.3g} x {width:.3g}"
