@@ -16,11 +16,10 @@ from napari_micromri.training.engine.batches import (
     ahead,
     batch_count,
     collate,
-    random_cut,
     training_batches,
     validation_batches,
-    whole_sample,
 )
+from napari_micromri.training.engine.samples import random_cut, whole_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,8 @@ from skimage.metrics import structural_similarity
 from napari_micromri.measure import image_quality
 from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.training.engine import losses
-from napari_micromri.training.engine.batches import collate, inside, whole_sample
+from napari_micromri.training.engine.batches import collate, inside
+from napari_micromri.training.engine.samples import whole_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable

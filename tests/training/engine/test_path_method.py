@@ -17,10 +17,11 @@ from napari_micromri.nn.families.apddm.method import PathMethod, collect_bank
 from napari_micromri.nn.families.apddm.training import PathBatch
 from napari_micromri.nn.registry import load_model
 from napari_micromri.nn.restorer import Sampling
-from napari_micromri.training.engine.batches import training_batches, whole_sample
+from napari_micromri.training.engine.batches import training_batches
 from napari_micromri.training.engine.estimate import estimate
 from napari_micromri.training.engine.loop import train
 from napari_micromri.training.engine.methods import first_network, new_network
+from napari_micromri.training.engine.samples import whole_sample
 from napari_micromri.training.events import BatchDone, Epoch, Started, Stopped
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from napari_micromri.errors import InputError
 from napari_micromri.simulation.acquisition import foreground_mean, truncate_k_space
 from napari_micromri.training.config import parse_config
-from napari_micromri.training.engine.batches import draw_order, judged_pair
+from napari_micromri.training.engine.batches import draw_order
+from napari_micromri.training.engine.samples import judged_pair
 from napari_micromri.training.engine.simulated import changed_pair, plain_pair
 from napari_micromri.training.simulated_settings import SimulatedSettings
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from napari_micromri.nn.network import Network
     from napari_micromri.training.config import TrainConfig
-    from napari_micromri.training.engine.batches import Batch, Sample
+    from napari_micromri.training.engine.batches import Batch
+    from napari_micromri.training.engine.samples import Sample
 
 
 class Method(Protocol):

@@ -12,7 +12,8 @@ import torch
 from napari_micromri import __version__
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.nn.checkpoint import ModelCard, ModelSpec, save_checkpoint
-from napari_micromri.training.engine.batches import collate, judged_pair, whole_sample
+from napari_micromri.training.engine.batches import collate
+from napari_micromri.training.engine.samples import judged_pair, whole_sample
 from napari_micromri.training.figures import FIGURES
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from napari_micromri.nn.families.apddm.path import critical_beta
 from napari_micromri.nn.families.apddm.residuals import collect
 from napari_micromri.nn.families.apddm.sampler import sample
 from napari_micromri.nn.families.apddm.training import make_batch
-from napari_micromri.training.engine.batches import random_cut
+from napari_micromri.training.engine.samples import random_cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from napari_micromri.nn.families.apddm.residuals import ResidualBank
     from napari_micromri.training.config import TrainConfig
     from napari_micromri.training.data import SlicePair
-    from napari_micromri.training.engine.batches import Batch, Sample
+    from napari_micromri.training.engine.batches import Batch
+    from napari_micromri.training.engine.samples import Sample
 
 
 class PathMethod:
