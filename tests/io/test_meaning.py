@@ -729,6 +729,40 @@ class TestContradictions:
         assert ("sform and qform" in " ".join(scan.info.warnings)) == doubted
         assert_allclose(np.abs(affine_of(scan.info)[:3, 3]), np.abs(nib.load(tmp_path / "a.nii").affine[:3, 3]))
 
+    @pytest.mark.parametrize(("pixdim", "doubted"), [((0.1, 0.2, 0.6), False), ((1.0, 2.0, 6.0), True)])
+    def test_an_sform_alone_beside_another_voxel_size(
+        self, tmp_path: Path, pixdim: tuple[float, ...], doubted: bool
+    ) -> None:
+        image = nib.Nifti1Image(VOXELS.T, np.diag([0.1, 0.2, 0.6, 1]))
+        image.set_qform(None, 0)
+        image.set_sform(image.affine, 2)
+        nib.save(image, tmp_path / "a.nii")
+        content = bytearray((tmp_path / "a.nii").read_bytes())
+        content[80:92] = struct.pack("<3f", *pixdim)
+        (tmp_path / "a.nii").write_bytes(content)
+        assert_allclose(open_scan(tmp_path / "a.nii")[0].info.voxel_size, (0.6, 0.2, 0.1), rtol=1e-6)
+        assert ("two voxel sizes" in told(tmp_path / "a.nii")) == doubted
+
+    @pytest.mark.parametrize(("repetition", "doubted"), [(3.0, False), (3.001, False), (2.0, True), (3000, True)])
+    def test_the_time_per_volume_of_a_sidecar(self, tmp_path: Path, repetition: float, doubted: bool) -> None:
+        image = nib.Nifti1Image(np.zeros((5, 4, 3, 2), "i2"), np.eye(4))
+        image.header.set_xyzt_units("mm", "sec")
+        image.header["pixdim"][4] = 3
+        nib.save(image, tmp_path / "a.nii")
+        (tmp_path / "a.json").write_text(json.dumps({"RepetitionTime": repetition}))
+        (scan,) = open_scan(tmp_path / "a.nii")
+        assert scan.info.time_step == 3
+        assert ("RepetitionTime" in told(tmp_path / "a.nii")) == doubted
+        assert scan.info.repetition_time == (None if repetition == 3000 else 1000 * repetition)
+
+    def test_axes_that_are_no_right_angles_are_told(self, tmp_path: Path) -> None:
+        for name, lean in (("straight", 1e-4), ("leaning", 0.1)):
+            affine = np.diag([0.1, 0.2, 0.6, 1.0])
+            affine[0, 1] = 0.2 * lean
+            nib.save(nib.Nifti1Image(VOXELS, affine), tmp_path / f"{name}.nii")
+        assert not told(tmp_path / "straight.nii")
+        assert "5.7 degrees" in told(tmp_path / "leaning.nii")
+
     def test_values_in_the_upper_bits_of_dicom_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ReadError, match="upper bits"):
             open_scan(write(tmp_path / "a.dcm", (VOXELS[0] % 4096) << 4, BitsStored=12, HighBit=15))

@@ -356,6 +356,18 @@ class TestNrrd:
         left = image.TransformIndexToPhysicalPoint((4, 2, 1))
         assert_allclose((affine_of(scan.info) @ [x, y, z, 1])[:3], np.array(left) * [-1, -1, 1], atol=1e-6)
 
+    @pytest.mark.parametrize("space", ["scanner-xyz", "3D-right-handed", "3D-left-handed", None])
+    def test_spaces_that_do_not_name_a_side_are_told(self, tmp_path: Path, space: str | None) -> None:
+        named = {"space dimension": 3} if space is None else {"space": space}
+        nrrd.write(str(tmp_path / "a.nrrd"), VOXELS, {**PLACED, **named})
+        scan = open_one(tmp_path / "a.nrrd")
+        assert scan.info.direction is None and "which side is left" in scan.info.warnings[0]
+        assert_allclose(sorted(scan.info.voxel_size), sorted(np.linalg.norm(OBLIQUE[:3, :3], axis=0)))
+
+    def test_quantized_values_are_told(self, tmp_path: Path) -> None:
+        nrrd.write(str(tmp_path / "a.nrrd"), VOXELS, {**PLACED, "space": "RAS", "old min": 0.0, "old max": 0.005})
+        assert "quantized" in " ".join(open_one(tmp_path / "a.nrrd").info.warnings)
+
     @pytest.mark.parametrize("first", [True, False])
     def test_a_diffusion_series(self, tmp_path: Path, first: bool) -> None:
         nothing = [[np.nan] * 3]
@@ -434,6 +446,21 @@ class TestMetaImage:
         scale = "ElementToIntensityFunctionSlope = 0.5\nElementToIntensityFunctionOffset = -3\nElementDataFile"
         path.write_text(path.read_text().replace("ElementDataFile", scale))
         check(open_one(path), VOXELS * 0.5 - 3, OBLIQUE)
+
+    @pytest.mark.parametrize("mirrored", ["spacing", "matrix"])
+    def test_a_mirrored_grid_as_simpleitk_reads_it(self, tmp_path: Path, mirrored: str) -> None:
+        import SimpleITK as sitk
+
+        path = metaimage(tmp_path / "a.mhd", VOXELS, np.diag([-0.1, -0.2, 0.6, 1]))
+        there = ("ElementSpacing = ", "-") if mirrored == "spacing" else ("TransformMatrix = ", "-")
+        path.write_text(path.read_text().replace(there[0], "".join(there)))
+        image, scan = sitk.ReadImage(str(path)), open_one(path)
+        for index in np.ndindex(VOXELS.shape):
+            z, y, x = np.argwhere(scan.read() == VOXELS[index])[0]
+            found = affine_of(scan.info) @ [x, y, z, 1] * [-1, -1, 1, 1]
+            assert_allclose(found[:3], image.TransformIndexToPhysicalPoint(index), atol=1e-6)
+        assert np.linalg.det(np.reshape(image.GetDirection(), (3, 3))) < 0
+        assert ("negative" in " ".join(scan.info.warnings)) == (mirrored == "spacing")
 
     def test_what_is_not_stated_is_told(self, tmp_path: Path) -> None:
         path = metaimage(tmp_path / "a.mhd", VOXELS, OBLIQUE)

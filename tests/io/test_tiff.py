@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -78,6 +78,54 @@ class TestMetadata:
     def test_dots_per_inch_of_a_printer_say_nothing(self, tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / "a.tif", VOXELS[0], resolution=(72, 72), resolutionunit="INCH")
         assert open_one(tmp_path / "a.tif").info.voxel_size == (1, 1)
+
+    def test_each_image_of_ome_has_a_voxel_size_of_its_own(self, tmp_path: Path) -> None:
+        with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
+            for k in (1, 2):
+                sizes = {f"PhysicalSize{axis}": 100.0 * k for axis in "XYZ"}
+                writer.write(np.zeros((3, 4 * k, 5), "u2"), metadata={"axes": "ZYX"} | sizes)
+        assert [scan.info.voxel_size for scan in open_scan(tmp_path / "a.ome.tif")] == [(0.1,) * 3, (0.2,) * 3]
+
+    def test_each_page_has_a_resolution_of_its_own(self, tmp_path: Path) -> None:
+        with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+            for k in (1, 2):
+                pixels = np.zeros((4 * k, 5), "u2")
+                writer.write(pixels, resolution=(100 * k, 50 * k), resolutionunit="CENTIMETER")
+        assert [scan.info.voxel_size for scan in open_scan(tmp_path / "a.tif")] == [(0.2, 0.1), (0.1, 0.05)]
+
+    def test_time_of_imagej_and_ome(self, tmp_path: Path) -> None:
+        values, metadata = np.zeros((2, 3, 4, 5), "u2"), {"axes": "TZYX"}
+        tifffile.imwrite(tmp_path / "a.tif", values, imagej=True, metadata=metadata | {"finterval": 2.5})
+        times = {"TimeIncrement": 2500.0, "TimeIncrementUnit": "ms"}
+        tifffile.imwrite(tmp_path / "b.ome.tif", values, metadata=metadata | times)
+        assert [open_one(tmp_path / name).info.time_step for name in ("a.tif", "b.ome.tif")] == [2.5, 2.5]
+
+
+class TestValues:
+    """ImageJ keeps signed and calibrated pixels as unsigned ones with a straight line beside them."""
+
+    @pytest.mark.parametrize(("slope", "offset"), [(1.0, -32768.0), (0.001, 0.0), (2.0, -5.0)])
+    def test_a_calibration_of_imagej(self, tmp_path: Path, slope: float, offset: float) -> None:
+        metadata = {"axes": "ZYX", "cf": 0, "c0": offset, "c1": slope, "vunit": "ms"}
+        tifffile.imwrite(tmp_path / "a.tif", VOXELS, imagej=True, metadata=metadata)
+        assert_allclose(open_one(tmp_path / "a.tif").read(), VOXELS * slope + offset, rtol=1e-6, atol=1e-3)
+
+    @pytest.mark.parametrize("said", [{"cf": 3, "c0": 1.0}, {"cf": 0, "c1": 0.0}])
+    def test_values_that_cannot_be_known(self, tmp_path: Path, said: dict[str, float]) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", VOXELS, imagej=True, metadata={"axes": "ZYX"} | said)
+        with pytest.raises(ReadError, match=r"curve|can't be known"):
+            open_scan(tmp_path / "a.tif")
+
+    @pytest.mark.parametrize("what", ["table of colours", "orientation 4", "channels"])
+    def test_what_is_not_shown_is_told(self, tmp_path: Path, what: str) -> None:
+        more: dict[str, Any] = {
+            "table of colours": {"photometric": "palette", "colormap": np.zeros((3, 256), "u2")},
+            "orientation 4": {"extratags": [(274, "H", 1, 4, True)]},
+            "channels": {"imagej": True, "metadata": {"axes": "CYX"}},
+        }[what]
+        pixels = (VOXELS % 200).astype("u1")[:2]
+        tifffile.imwrite(tmp_path / "a.tif", pixels, **more)
+        assert what in " ".join(open_one(tmp_path / "a.tif").info.warnings)
 
 
 class TestVoxels:

@@ -26,11 +26,12 @@ THICKER = 1.5
 
 
 class Geometry(NamedTuple):
-    """The three geometrical fields of `ScanInfo`."""
+    """The three geometrical fields of `ScanInfo`, and by how many degrees its axes are no right angles in the file."""
 
     voxel_size: tuple[float, ...]
     origin: tuple[float, ...]
     direction: Direction | None
+    sheared: float = 0.0
 
 
 def geometry_from_steps(steps: ArrayLike, first: ArrayLike) -> Geometry:
@@ -57,12 +58,15 @@ def geometry_from_steps(steps: ArrayLike, first: ArrayLike) -> Geometry:
     if not (np.isfinite(vectors).all() and np.isfinite(position).all() and (sizes > 0).all() and sizes.max() < 1e9):
         raise ValueError("the voxel size is zero or not finite")
     rows = vectors / sizes[:, None]
-    if not np.allclose(rows @ rows.T, np.eye(len(rows)), atol=1e-6):
+    askew = float(np.abs(rows @ rows.T - np.eye(len(rows))).max())
+    if askew > 1e-6:
         left, spread, right = np.linalg.svd(rows, full_matrices=False)
         if spread.min() < 0.1:
             raise ValueError("two axes of the voxel grid are parallel")
         rows = left @ right
-    return Geometry(_floats(sizes), _floats(rows @ position), tuple(_row(r) for r in rows))
+    return Geometry(
+        _floats(sizes), _floats(rows @ position), tuple(_row(r) for r in rows), float(np.degrees(np.arcsin(askew)))
+    )
 
 
 def affine_of(info: ScanInfo) -> NDArray[np.float64]:

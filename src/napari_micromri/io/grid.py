@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Reader = Callable[[tuple[Any, ...]], NDArray[Any]]
 
+STRAIGHT = 0.1
+"""Degrees by which axes may be off right angles without a word: rounded directions are."""
+
 
 def describe_grid(
     path: Path,
@@ -65,6 +68,10 @@ def describe_grid(
         source=str(path),
         **said,
     )
+    if geometry.sheared > STRAIGHT:
+        info = info.with_warnings(
+            [f"{path} has axes {geometry.sheared:.2g} degrees off right angles, which is not shown."]
+        )
     return info, [*outer.values(), *(spatial[k] for k in order)]
 
 

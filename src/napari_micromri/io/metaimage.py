@@ -16,6 +16,7 @@ from napari_micromri.io.geometry import LPS_TO_RAS, geometry_from_steps
 from napari_micromri.io.grid import describe_grid, lazy_grid
 from napari_micromri.io.lazy import check_sizes, scale_slice
 from napari_micromri.io.nibabel_reader import needs
+from napari_micromri.io.units import millimetres_or_one
 from napari_micromri.io.volume import Volume, check_length
 from napari_micromri.scan import Scan
 
@@ -54,10 +55,12 @@ def read_metaimage(path: Path) -> list[Scan]:
         read, dtype, notes = _voxels(path, said, begin, shape, _dtype(image))
         spatial = range(min(count, 3))[::-1]
         turn = np.reshape(image.GetDirection(), (count, count))
+        scale, unknown = millimetres_or_one(said.get("DistanceUnits", "").strip("?"), path)
+        notes += unknown
         steps = np.zeros((len(spatial), 3))
-        steps[:, : len(spatial)] = [turn[: len(spatial), k] * image.GetSpacing()[k] for k in spatial]
+        steps[:, : len(spatial)] = [turn[: len(spatial), k] * image.GetSpacing()[k] * scale for k in spatial]
         first = np.zeros(3)
-        first[: len(spatial)] = image.GetOrigin()[: len(spatial)]
+        first[: len(spatial)] = np.array(image.GetOrigin()[: len(spatial)]) * scale
         info, axes = describe_grid(
             path,
             path.name.rsplit(".", 1)[0],
@@ -69,6 +72,8 @@ def read_metaimage(path: Path) -> list[Scan]:
         data = lazy_grid(read, shape, axes, dtype, path)
     if not {"ElementSpacing", "ElementSize"} & said.keys():
         notes.append(f"{path} doesn't say how large its voxels are; 1 mm is taken.")
+    elif any(word.startswith("-") for word in said.get("ElementSpacing", "").split()):
+        notes.append(f"{path} states a negative voxel size; its axis is taken to run the other way, as ITK does.")
     if count == 4 and image.GetSpacing()[3] != 1:
         notes.append(f"{path} gives a time per volume without a unit, which was left out.")
     return [Scan(data, info.with_warnings(notes))]

@@ -16,9 +16,9 @@ from napari_micromri.io.formats import beside
 from napari_micromri.io.geometry import geometry_from_steps
 from napari_micromri.io.grid import describe_grid, lazy_grid
 from napari_micromri.io.lazy import scale_slice
-from napari_micromri.io.ome_metadata import MILLIMETRES
 from napari_micromri.io.small_files import read_small
 from napari_micromri.io.telling import complaints
+from napari_micromri.io.units import millimetres_or_one
 from napari_micromri.io.volume import Volume, check_length, is_compressed
 from napari_micromri.quiet import quiet
 from napari_micromri.scan import Scan
@@ -55,7 +55,9 @@ def read_analyze(path: Path) -> list[Scan]:
                 f"{path} is an ANALYZE file, which doesn't say how its axes are oriented, nor which side is left."
             )
         unit = bytes(header["vox_units"]).split(b"\0")[0].decode("ascii", "replace").strip().lower()
-        affine = np.diag([*[MILLIMETRES.get(unit, 1.0)] * 3, 1]) @ affine
+        scale, unknown = millimetres_or_one(unit, path)
+        notes += unknown
+        affine = np.diag([scale, scale, scale, 1]) @ affine
         # nibabel clears the slope in the header of the image once it has read it.
         header_class: Any = Spm2AnalyzeImage.header_class
         stated = float(header_class(read_small(path)[:348], check=False)["scl_slope"])

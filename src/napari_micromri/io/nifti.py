@@ -18,8 +18,9 @@ from napari_micromri.io.formats import beside, is_nifti_pair
 from napari_micromri.io.geometry import Geometry, geometry_from_steps
 from napari_micromri.io.grid import describe_grid, geometry_of_affine, lazy_grid
 from napari_micromri.io.lazy import check_dtype, check_sizes, scale_slice
-from napari_micromri.io.nifti_sidecars import Weightings, read_document, read_weightings, said_by, stem_of
+from napari_micromri.io.nifti_sidecars import Weightings, doubts_of, read_document, read_weightings, said_by, stem_of
 from napari_micromri.io.telling import complaints
+from napari_micromri.io.units import millimetres, seconds
 from napari_micromri.io.volume import Volume, check_length
 from napari_micromri.quiet import quiet
 from napari_micromri.scan import Scan, ScanInfo
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 _LABELS, _STATISTICS = 1002, range(2, 25)  # NIFTI_INTENT_LABEL, and from CORREL to LOG10PVAL
 _HEADER_1, _HEADER_2, _LONGEST_HEADER = 348, 540, 2**26
-_MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
-_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 
 
 def read_nifti(path: Path) -> list[Scan]:
@@ -124,9 +123,10 @@ def _describe(header: Any, path: Path) -> tuple[ScanInfo, list[int], tuple[int, 
         shape = shape[:-1]
     info, file_axes = _describe_foreign(geometry, known, shape, path)
     info = replace(info, quantity=info.quantity or _intent(header)).with_warnings(contradictions)
-    if set(info.axes) & set("tb"):
+    volumes = bool(set(info.axes) & set("tb"))
+    if volumes:
         info = replace(info, time_step=step).with_warnings(notes)
-    return info, file_axes, shape
+    return info.with_warnings(doubts_of(read_document(path), step if volumes else None, path)), file_axes, shape
 
 
 def _describe_foreign(
@@ -164,9 +164,11 @@ def _outer_axes(shape: tuple[int, ...], axes: Any, path: Path) -> tuple[dict[str
 
 
 def _contradictions(header: Any, shape: tuple[int, ...], path: Path) -> list[str]:
-    """Tell where the two places that a header can state differ, of which one is taken."""
-    if header["qform_code"] <= 0 or header["sform_code"] <= 0:
+    """Tell where the two places that a header can state differ, of which one is taken; or their voxel sizes."""
+    if header["sform_code"] <= 0:
         return []
+    if header["qform_code"] <= 0:
+        return _other_sizes(header, min(3, len(shape)), path)
     try:
         places = [np.asarray(place, dtype=float) for place in (header.get_sform(), header.get_qform())]
     except ValueError:
@@ -179,6 +181,16 @@ def _contradictions(header: Any, shape: tuple[int, ...], path: Path) -> list[str
     return [f"{path} states two places (sform and qform) that lie up to {apart:.3g} mm apart; the sform is taken."]
 
 
+def _other_sizes(header: Any, spatial: int, path: Path) -> list[str]:
+    """Tell where pixdim, which an sform alone makes superfluous, has another voxel size."""
+    taken = np.linalg.norm(np.asarray(header.get_sform(), dtype=float)[:3, :spatial], axis=0)
+    other = np.abs(np.asarray(header["pixdim"][1 : spatial + 1], dtype=float))
+    if not (other > 0).all() or np.allclose(taken, other, rtol=0.01):
+        return []
+    sizes = [" x ".join(f"{size:.4g}" for size in those) for those in (taken, other)]
+    return [f"{path} states two voxel sizes, {sizes[0]} by its sform and {sizes[1]} by pixdim; the sform is taken."]
+
+
 def _intent(header: Any) -> str | None:
     """Name what the voxels are where the header says that they are labels or statistics."""
     code = int(header["intent_code"])
@@ -188,15 +200,16 @@ def _intent(header: Any) -> str | None:
 def _time_step(header: Any, path: Path) -> tuple[float | None, tuple[str, ...]]:
     """Time in s from one volume to the next, and what was guessed."""
     unit, value = header.get_xyzt_units()[1], float(header["pixdim"][4])
-    if unit not in _SECONDS or not 0 < value < math.inf or (unit == "unknown" and value == 1):
+    second = 1.0 if unit == "unknown" else seconds(unit)
+    if second is None or not 0 < value < math.inf or (unit == "unknown" and value == 1):
         return None, ()  # 1 without a unit is what programs write that know nothing
     guessed = f"{path} gives {value:g} as the time per volume, without a unit; seconds are taken."
-    return float(f"{value * _SECONDS[unit]:.7g}"), (guessed,) if unit == "unknown" else ()
+    return float(f"{value * second:.7g}"), (guessed,) if unit == "unknown" else ()
 
 
 def _geometry(header: Any, spatial: int, path: Path) -> tuple[Geometry, bool]:
     """Geometry in the order z y x, and whether the file knows the direction at all."""
-    scale = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    scale = millimetres(header.get_xyzt_units()[0]) or 1.0
     known = bool(header["sform_code"] > 0 or header["qform_code"] > 0)
     affine = np.asarray(header.get_best_affine(), dtype=float) * scale
     sizes = [abs(float(s)) * scale for s in header["pixdim"][1:4]]

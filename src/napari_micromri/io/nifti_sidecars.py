@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 ENDINGS = (".nii.gz", ".nii", ".hdr", ".img")
 _LARGEST = 2**22
+_LONGEST_REPETITION = 60.0
+_TIMES = (("RepetitionTime", "repetition_time", _LONGEST_REPETITION), ("EchoTime", "echo_time", 2.0))
+"""Key, field and the longest time in s that there is; more are milliseconds."""
 _UNIT = 0.05
 
 
@@ -54,10 +57,7 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def said_by(document: Mapping[str, Any], stem: str) -> dict[str, Any]:
     """Give the fields of a `ScanInfo` that such a file tells, whose times are in s."""
-    times = {
-        name: document.get(key) for name, key in (("repetition_time", "RepetitionTime"), ("echo_time", "EchoTime"))
-    }
-    numbers = {name: float(v) for name, v in times.items() if isinstance(v, (int, float)) and 0 < v < math.inf}
+    numbers = {field: document[key] for key, field, most in _TIMES if 0 < _number(document, key) <= most}
     averages, protocol = document.get("NumberOfAverages"), document.get("ProtocolName")
     return {name: 1000 * value for name, value in numbers.items()} | {
         "averages": int(averages) if isinstance(averages, (int, float)) and 1 <= averages < 1e6 else None,
@@ -65,6 +65,31 @@ def said_by(document: Mapping[str, Any], stem: str) -> dict[str, Any]:
         "date": sidecar_date(document),
         "quantity": quantity_of_sidecar(document, stem),
     }
+
+
+def doubts_of(document: Mapping[str, Any], time_step: float | None, path: Path) -> list[str]:
+    """Say what such a file tells that can't be, or that contradicts the image beside it.
+
+    BIDS defines ``RepetitionTime`` as the time from one volume to the next.
+    """
+    beside = path.with_name(f"{stem_of(path)}.json")
+    doubts = [
+        f"{beside} gives {key} = {value:g}, which can't be seconds; it was left out."
+        for key, _, most in _TIMES
+        if (value := _number(document, key)) > most
+    ]
+    repetition = _number(document, "RepetitionTime")
+    if time_step and 0 < repetition <= _LONGEST_REPETITION and abs(repetition - time_step) > 0.01 * time_step:
+        doubts.append(
+            f"{beside} gives RepetitionTime = {repetition:g} s, but {path.name} {time_step:g} s from one volume to the "
+            "next; the latter is taken as the time per volume."
+        )
+    return doubts
+
+
+def _number(document: Mapping[str, Any], key: str) -> float:
+    value = document.get(key)
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0.0
 
 
 def sidecars_of(path: Path) -> tuple[Path, Path]:

@@ -12,7 +12,7 @@ from napari_micromri.errors import ReadError
 from napari_micromri.io.damage import damage_told
 from napari_micromri.io.geometry import LPS_TO_RAS, geometry_from_steps
 from napari_micromri.io.grid import describe_grid, lazy_grid
-from napari_micromri.io.ome_metadata import MILLIMETRES
+from napari_micromri.io.units import millimetres_or_one, seconds
 from napari_micromri.io.volume import Volume, check_length
 from napari_micromri.scan import Scan
 
@@ -30,7 +30,6 @@ _TO_RAS = {
     **dict.fromkeys(("left-anterior-superior", "las"), np.array([-1.0, 1, 1])),
 }
 _SERIES = ("list", "time", "???", "none", "domain", "space")
-_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "msec": 1e-3}
 _RATIOS = {"gzip": 1100, "gz": 1100, "bzip2": 50_000, "bz2": 50_000}
 """By how much a compression can shrink data at most."""
 
@@ -57,6 +56,8 @@ def read_nrrd(path: Path) -> list[Scan]:
             raise ReadError(f"{path} states {header['dimension']} dimensions and the sizes {sizes}.")
         spatial, outer = _axes(path, header, sizes)
         steps, first, to_ras, notes = _grid(path, header, spatial)
+        if {"old min", "oldmin"} & header.keys():
+            notes.append(f"{path} says that its values were quantized; the numbers are kept as they are stored.")
         said = {} if outer is None else _series(header, outer, sizes[outer], to_ras)
         info, axes = describe_grid(
             path,
@@ -94,28 +95,37 @@ def _grid(
     path: Path, header: Any, spatial: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None, list[str]]:
     """Give steps, first position, the signs that lead to RAS+ (None: orientation unknown), and what was guessed."""
-    to_ras = _TO_RAS.get(str(header.get("space", "")).lower())
-    units = header.get("space units") or [header.get("units", ["mm"] * 9)[k] for k in spatial]
-    scale = MILLIMETRES.get(str(units[0]).lower(), 1.0)
-    directions = np.asarray(header.get("space directions", np.zeros((0, 0))), dtype=float)
-    if directions.size and to_ras is not None and directions.shape[1] == 3:
-        first = np.asarray(header.get("space origin", np.zeros(3)), dtype=float)
-        return directions[spatial] * scale * to_ras, first * scale * to_ras, to_ras, []
-    sizes = np.linalg.norm(directions[spatial], axis=1) if directions.size else header.get("spacings", [])
+    space, directions = header.get("space"), np.asarray(header.get("space directions", np.zeros((0, 0))), dtype=float)
+    to_ras = _TO_RAS.get(str(space).lower())
     if not directions.size:
-        sizes = np.asarray([sizes[k] for k in spatial] if len(sizes) else [math.nan] * len(spatial))
-    notes = []
-    if not np.isfinite(sizes).all():
-        notes.append(f"{path} doesn't say how large its voxels are; 1 mm is taken.")
-        sizes = np.where(np.isfinite(sizes), sizes, 1 / scale)
-    return np.eye(3)[: len(spatial)] * np.abs(sizes)[:, None] * scale, np.zeros(3), None, notes
+        units, spacings = (header.get(key, [other] * 9) for key, other in (("units", ""), ("spacings", math.nan)))
+        lengths, notes = _lengths([units[k] for k in spatial], path)
+        sizes = np.array([float(spacings[k]) for k in spatial]) * lengths
+        if not np.isfinite(sizes).all():
+            notes.append(f"{path} doesn't say how large its voxels are; 1 mm is taken.")
+            sizes = np.where(np.isfinite(sizes), sizes, 1)
+        return np.eye(3)[: len(spatial)] * np.abs(sizes)[:, None], np.zeros(3), None, notes
+    lengths, notes = _lengths(header.get("space units", [""] * directions.shape[1]), path)
+    steps = directions[spatial] * lengths
+    if to_ras is not None and len(lengths) == 3:
+        first = np.asarray(header.get("space origin", np.zeros(3)), dtype=float)
+        return steps * to_ras, first * lengths * to_ras, to_ras, notes
+    where = f"counts in '{space}'" if space else "doesn't say in which directions it counts"
+    notes.append(f"{path} {where}, so that nobody knows how its axes lie in the animal, nor which side is left.")
+    return np.eye(3)[: len(spatial)] * np.linalg.norm(steps, axis=1)[:, None], np.zeros(3), None, notes
+
+
+def _lengths(units: Sequence[str], path: Path) -> tuple[NDArray[np.float64], list[str]]:
+    """Give the length in mm of each unit, and which of them are unknown."""
+    found = [millimetres_or_one(unit, path) for unit in units]
+    return np.array([length for length, _ in found]), [note for _, notes in found for note in notes]
 
 
 def _series(header: Any, outer: int, count: int, to_ras: NDArray[np.float64] | None) -> dict[str, Any]:
     """Say what the volumes of a series are: b-values and directions, or the time between them."""
     if "DWMRI_b-value" not in header or "DWMRI_gradient_0000" not in header:
         spacing, unit = (header.get(key, [None] * 9)[outer] for key in ("spacings", "units"))
-        step = float(spacing or 0) * _SECONDS.get(str(unit).lower(), 0.0)
+        step = float(spacing or 0) * (seconds(unit) or 0.0)
         return {"time_step": step} if 0 < step < math.inf else {}
     texts = [header["DWMRI_gradient_0000"]]
     for k in range(1, count):  # DWMRI_NEX_... says that the next ones are the same, and leaves them out

@@ -6,34 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri.io.units import millimetres, seconds
 from napari_micromri.scan import AXES, SPATIAL_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_micromri.scan import ScanInfo
-
-MILLIMETRES = {
-    "angstrom": 1e-7,
-    "nanometer": 1e-6,
-    "nm": 1e-6,
-    "micrometer": 1e-3,
-    "micron": 1e-3,
-    "um": 1e-3,
-    "µm": 1e-3,
-    "millimeter": 1.0,
-    "mm": 1.0,
-    "centimeter": 10.0,
-    "cm": 10.0,
-    "meter": 1e3,
-    "m": 1e3,
-    "inch": 25.4,
-    "micrometre": 1e-3,
-    "millimetre": 1.0,
-    "centimetre": 10.0,
-    "metre": 1e3,
-}
-"""Length in mm of the units that files name."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +49,13 @@ def read_multiscales(attributes: Mapping[str, Any]) -> OmeImage | None:
         letters = [_letter(entry) for entry in entries]
         transforms = [*level.get("coordinateTransformations", ()), *image.get("coordinateTransformations", ())]
         scale, shift = _combined(transforms, len(letters))
-        units = [MILLIMETRES.get(str(entry.get("unit", "mm")).lower(), 1.0) for entry in entries]
+        units = [millimetres(entry.get("unit")) or 1.0 for entry in entries]
         spatial = [k for k, letter in enumerate(letters) if letter in SPATIAL_AXES]
         name = image.get("name")
         notes = []
         if not any(transform.get("type") == "scale" for transform in transforms):
             notes.append("doesn't say how large its voxels are; 1 mm is taken. Give voxel_size to set it.")
-        elif any(str(entries[k].get("unit", "")).lower() not in MILLIMETRES for k in spatial):
+        elif any(millimetres(entries[k].get("unit")) is None for k in spatial):
             notes.append("doesn't say in which unit its voxel size is; mm is taken.")
         if any(scale[k] < 0 for k in spatial):
             notes.append("has axes that run backwards, which is not shown.")
@@ -93,14 +72,11 @@ def read_multiscales(attributes: Mapping[str, Any]) -> OmeImage | None:
         raise ValueError(f"its OME metadata are damaged ({_reason(error)})") from error
 
 
-_SECONDS = {"second": 1.0, "millisecond": 1e-3, "microsecond": 1e-6, "minute": 60.0, "hour": 3600.0}
-
-
 def _time_step(entries: Sequence[Mapping[str, Any]], letters: Sequence[str], scale: Sequence[float]) -> float | None:
     if "t" not in letters:
         return None
     k = letters.index("t")
-    second = _SECONDS.get(str(entries[k].get("unit", "")).lower())
+    second = seconds(entries[k].get("unit"))
     return None if second is None or scale[k] <= 0 else scale[k] * second
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +10,16 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.damage import damage_told
-from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, reordered
+from napari_micromri.io.lazy import check_dtype, check_sizes, lazy_slices, reordered, scale_slice
 from napari_micromri.io.naming import plane_in, region_in
-from napari_micromri.io.ome_metadata import MILLIMETRES
-from napari_micromri.io.telling import complaints, inverted, with_warnings
+from napari_micromri.io.telling import complaints
+from napari_micromri.io.tiff_metadata import Said, said_of
 from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-_UNITS = MILLIMETRES | {"\\u00b5m": 1e-3}
-_RESOLUTION_UNITS = {2: 25.4, 3: 10.0}  # of the tag ResolutionUnit: inch, centimetre
-_PRINTERS = (72, 75, 96, 100, 150, 300, 600)  # dots per inch that programs write without knowing
 
 
 def read_tiff(path: Path) -> list[Scan]:
@@ -42,16 +37,12 @@ def read_tiff(path: Path) -> list[Scan]:
 
     with damage_told(path, "TIFF"), complaints("tifffile") as told, tifffile.TiffFile(path) as file:
         stacks = _stacks(file, path)
-        sizes = _voxel_size(file)
+        said = [said_of(file, number, path) for number in range(len(stacks))]
         for stack in stacks:
             _check(stack, path)
         if any("page offset" in text or "corrupted" in text for text in told):
             raise ReadError(f"{path} is cut off or damaged. Copy or export it again.")
-        page: Any = file.pages[0]
-        notes = [inverted(path)] if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE else []
-    return with_warnings(
-        [_scan(path, stack, sizes, k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)], notes
-    )
+    return [_scan(path, stack, said[k], k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)]
 
 
 @dataclass(frozen=True)
@@ -119,55 +110,11 @@ def _letters(axes: str) -> str:
     return "".join(outer) + "yx"
 
 
-def _voxel_size(file: Any) -> tuple[float | None, float | None, float | None]:
-    """Voxel size in mm along z, y, x where the file says it."""
-    if file.ome_metadata:
-        return _ome_size(file.ome_metadata)
-    page = file.pages[0]
-    y, x = (_inverse(page.tags.valueof(name)) for name in ("YResolution", "XResolution"))
-    if file.imagej_metadata:
-        unit = _UNITS.get(str(file.imagej_metadata.get("unit", "")).lower(), None)
-        spacing = file.imagej_metadata.get("spacing")
-        if unit is None and (y, x) == (1.0, 1.0):
-            return None, None, None
-        unit = 1.0 if unit is None else unit  # "unit" or "pixel" beside a resolution: taken as mm
-        z = float(spacing) if isinstance(spacing, (int, float)) else math.nan
-        return _positive(z * unit), _positive(y * unit), _positive(x * unit)
-    tag = int(page.tags.valueof("ResolutionUnit", default=1))
-    scale = _RESOLUTION_UNITS.get(tag, math.nan)
-    if tag == 2 and round(1 / x) in _PRINTERS:
-        scale = math.nan
-    return None, _positive(y * scale), _positive(x * scale)
-
-
-def _ome_size(xml: str) -> tuple[float | None, float | None, float | None]:
-    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", xml)
-    tag = pixels.group(0) if pixels else ""
-    sizes = []
-    for axis in "ZYX":
-        value = re.search(rf'\bPhysicalSize{axis}="([^"]+)"', tag)
-        unit = re.search(rf'\bPhysicalSize{axis}Unit="([^"]+)"', tag)
-        scale = _UNITS.get(unit.group(1).lower(), math.nan) if unit else 1e-3
-        sizes.append(_positive(float(value.group(1)) * scale) if value else None)
-    return sizes[0], sizes[1], sizes[2]
-
-
-def _inverse(resolution: Any) -> float:
-    """Length of a pixel from a resolution tag (numerator, denominator)."""
-    if not isinstance(resolution, tuple) or len(resolution) != 2 or not resolution[0]:
-        return 1.0
-    return float(resolution[1] / resolution[0])
-
-
-def _positive(value: float) -> float | None:
-    return value if 0 < value < math.inf else None
-
-
-def _scan(path: Path, stack: _Stack, sizes: tuple[float | None, ...], number: int | None) -> Scan:
+def _scan(path: Path, stack: _Stack, said: Said, number: int | None) -> Scan:
     letters = _letters(stack.axes)
     axes = "".join(a for a in AXES if a in letters)
     name = path.name.split(".")[0] + ("" if number is None else f" {number + 1}")
-    stated = [size for size, a in zip(sizes, SPATIAL_AXES, strict=True) if a in axes]
+    stated = [size for size, a in zip(said.sizes, SPATIAL_AXES, strict=True) if a in axes]
     voxel_size = tuple(size or 1.0 for size in stated)
     used = " x ".join(f"{size:g}" for size in voxel_size)
     silent = f"{path} doesn't say how large its voxels are; {used} mm is taken. Give voxel_size to set it."
@@ -179,12 +126,16 @@ def _scan(path: Path, stack: _Stack, sizes: tuple[float | None, ...], number: in
         plane=plane_in([name]),
         region=region_in([name]),
         source=str(path),
-    ).with_warnings([] if all(stated) else [silent])
+        time_step=said.time_step if "t" in axes else None,
+    ).with_warnings([*said.notes, *([] if all(stated) else [silent])])
+    plain = said.scale == (1.0, 0.0)
 
     def read_slice(index: tuple[int, ...]) -> NDArray[Any]:
-        return _read_page(path, stack, int(np.ravel_multi_index(index, stack.shape[:-2])) if index else 0)
+        pixels = _read_page(path, stack, int(np.ravel_multi_index(index, stack.shape[:-2])) if index else 0)
+        return pixels if plain else scale_slice(pixels, *said.scale)
 
-    data = lazy_slices(read_slice, stack.shape, stack.dtype.newbyteorder("="))
+    dtype = stack.dtype.newbyteorder("=") if plain else np.dtype(np.float32)
+    data = lazy_slices(read_slice, stack.shape, dtype)
     return Scan(reordered(data, [letters.index(a) for a in axes]), info)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_micromri.errors import ReadError
-from napari_micromri.io.ome_metadata import MILLIMETRES
+from napari_micromri.io.units import millimetres
 from napari_micromri.io.zarr_chunks import strange_piece
 from napari_micromri.scan import AXES
 
@@ -63,7 +63,7 @@ def axes_of(array: zarr.Array[Any]) -> str | None:
 
 def read_coordinate(array: zarr.Array[Any]) -> Coordinate | None:
     """Read the places along a dimension; None when they are not evenly spaced lengths."""
-    factor = MILLIMETRES.get(str(array.attrs.get("units", array.attrs.get("unit", ""))).lower())
+    factor = millimetres(array.attrs.get("units", array.attrs.get("unit")))
     if array.size < 2 or array.size > _LONGEST or np.dtype(array.dtype).kind not in "iuf" or factor is None:
         return None
     if strange_piece(array, (slice(None),)) is not None:

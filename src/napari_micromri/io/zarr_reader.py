@@ -14,9 +14,10 @@ from napari_micromri.io.describe import KEY, info_from_json
 from napari_micromri.io.formats import is_zarr
 from napari_micromri.io.lazy import reordered
 from napari_micromri.io.naming import plane_in, region_in
-from napari_micromri.io.ome_metadata import MILLIMETRES, read_multiscales
+from napari_micromri.io.ome_metadata import read_multiscales
 from napari_micromri.io.small_files import check_zarr_metadata
 from napari_micromri.io.telling import with_warnings
+from napari_micromri.io.units import millimetres_or_one
 from napari_micromri.io.zarr_array import lazy_array
 from napari_micromri.io.zarr_coordinates import (
     Coordinate,
@@ -290,7 +291,8 @@ def _plain_scan(array: zarr.Array[Any], place: _Place, coordinates: Mapping[str,
     if named is None and stated:
         notes.append(f"{place} names its dimensions {', '.join(stated)}; they are taken for {', '.join(letters)}.")
     spatial = [k for k, a in enumerate(letters) if a in SPATIAL_AXES]
-    sizes, origin = _voxel_size(attributes, len(spatial)), (0.0,) * len(spatial)
+    (sizes, unknown), origin = _voxel_size(attributes, len(spatial), place), (0.0,) * len(spatial)
+    notes += unknown
     known = [coordinates.get(stated[k]) for k in spatial] if stated and named else []
     if sizes is None and known and None not in known:
         data, sizes, origin = along(data, spatial, [c for c in known if c is not None])
@@ -327,19 +329,19 @@ def _stack_scan(slices: Mapping[str, zarr.Array[Any]], place: _Place) -> Scan:
     return Scan(data, info.with_warnings([*notes, silent]))
 
 
-def _voxel_size(attributes: Mapping[str, Any], count: int) -> tuple[float, ...] | None:
-    """Voxel size in mm of the last ``count`` axes; None when the attributes give none that makes sense."""
+def _voxel_size(attributes: Mapping[str, Any], count: int, place: _Place) -> tuple[tuple[float, ...] | None, list[str]]:
+    """Voxel size in mm of the last ``count`` axes, None when no attribute makes sense; and what to tell."""
     for key in _SIZE_KEYS:
         values = attributes.get(key)
         values = [values] * count if isinstance(values, (int, float)) else values
         if isinstance(values, list) and len(values) >= count and all(isinstance(v, (int, float)) for v in values):
             unit = attributes.get("unit", attributes.get("units", "mm"))
             unit = unit[-1] if isinstance(unit, list) and unit else unit
-            factor = 1.0 if key.endswith("_mm") else MILLIMETRES.get(str(unit).lower(), 1.0)
+            factor, unknown = (1.0, []) if key.endswith("_mm") else millimetres_or_one(unit, place)
             sizes = tuple(float(v) * factor for v in values[-count:])
             if all(0 < size < math.inf for size in sizes):
-                return sizes
-    return None
+                return sizes, unknown
+    return None, []
 
 
 def _is_whole(attributes: Mapping[str, Any]) -> bool:

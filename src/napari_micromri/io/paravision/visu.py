@@ -11,6 +11,7 @@ import numpy as np
 from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import MAX_SLICES
 from napari_micromri.io.quantity import quantity_in
+from napari_micromri.io.units import millimetres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _WORD_TYPES = {"_8BIT_UNSGN_INT": "u1", "_16BIT_SGN_INT": "i2", "_32BIT_SGN_INT": "i4", "_32BIT_FLOAT": "f4"}
 _MAPS = ("FG_DTI", "FG_ISA")  # results of a fit, each with a meaning and a unit of its own
 _TIME = ("FG_CYCLE", "FG_MOVIE", "FG_ECHO", "FG_IRMODE", "FG_CARDIAC_MOVIE")
-_MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "um": 0.001}
 _MOVED = 1e-3
 
 
@@ -247,8 +247,8 @@ def _step(visu: Parameters, size: tuple[int, ...]) -> tuple[float, ...]:
     if extent.size != len(size) or not (np.isfinite(extent).all() and (extent > 0).all()):
         raise ValueError("VisuCoreExtent is missing or not positive")
     units = visu.texts("VisuCoreUnits") or ["mm"]
-    if not set(units[: len(size)]) <= set(_MILLIMETRES):
+    lengths = [length for unit in units[: len(size)] if (length := millimetres(unit)) is not None]
+    if len(lengths) < len(units[: len(size)]):
         raise ValueError(f"VisuCoreUnits is {' '.join(units)}, which are no lengths")
-    lengths = [_MILLIMETRES[unit] for unit in units[: len(size)]]
     lengths += lengths[-1:] * (len(size) - len(lengths))
     return tuple(float(e) * mm / n for e, mm, n in zip(extent, lengths, size, strict=True))
