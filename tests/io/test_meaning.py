@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import struct
@@ -117,6 +118,25 @@ class TestDeclaredType:
         zarr.create_array(tmp_path / "a.zarr", data=stored, zarr_format=zarr_format).attrs.update(attributes)
         (scan,) = open_scan(tmp_path / "a.zarr")
         assert_array_equal(scan.read(), np.array([[[100, 105], [np.nan, 110]]], "f4"))
+
+    @pytest.mark.parametrize(("zarr_format", "kind"), [(2, "fill value"), (3, "number"), (3, "base64")])
+    def test_marks_of_xarray_for_no_value(self, tmp_path: Path, zarr_format: Any, kind: str) -> None:
+        stored = np.array([[[0, 10], [-1, 20]]], "f4" if kind == "base64" else "i2")
+        written = base64.b64encode(struct.pack("<d", -1.0)).decode() if kind == "base64" else -1
+        more = {"fill_value": -1} if kind == "fill value" else {"dimension_names": ["z", "y", "x"]}
+        array = zarr.create_array(tmp_path / "a.zarr", data=stored, zarr_format=zarr_format, **more)
+        array.attrs.update({"_ARRAY_DIMENSIONS": ["z", "y", "x"]} if zarr_format == 2 else {"_FillValue": written})
+        assert_array_equal(open_scan(tmp_path / "a.zarr")[0].read(), np.array([[[0, 10], [np.nan, 20]]], "f4"))
+
+    def test_a_fill_value_of_zero_is_no_mark(self, tmp_path: Path) -> None:
+        array = zarr.create_array(tmp_path / "a.zarr", data=VOXELS, zarr_format=2, fill_value=0)
+        array.attrs["_ARRAY_DIMENSIONS"] = ["z", "y", "x"]
+        assert_array_equal(open_scan(tmp_path / "a.zarr")[0].read(), VOXELS)
+
+    def test_signed_numbers_that_are_meant_unsigned(self, tmp_path: Path) -> None:
+        array = zarr.create_array(tmp_path / "a.zarr", data=np.array([[[-1, 1, -2]]], "i1"))
+        array.attrs.update({"_Unsigned": "true", "_FillValue": -2})
+        assert_array_equal(open_scan(tmp_path / "a.zarr")[0].read(), [[[255, 1, np.nan]]])
 
 
 class TestMissingIsNotZero:
@@ -543,6 +563,17 @@ class TestCoordinatesOfXarray:
         assert_array_equal(scan.read(), np.arange(24).reshape(3, 2, 4)[:, :, ::-1])
         assert "labels" in told(tmp_path / "a.zarr")
 
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+    def test_b_values_and_times(self, tmp_path: Path, zarr_format: Any) -> None:
+        places = {"time": [0, 1500, 3000], "b_value": [0, 10, 800], "y": [0, 1], "x": [0, 1]}
+        path = self.store(tmp_path / "a.zarr", zarr_format, places)
+        group = zarr.open_group(path, mode="a")
+        for name, unit in (("time", "ms"), ("b_value", "s/mm^2")):
+            group[name].attrs["units"] = unit
+        info = open_scan(path)[0].info
+        assert (info.axes, info.time_step, info.b_values) == ("tbyx", 1.5, (0, 10, 800))
+
     @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
     @pytest.mark.parametrize(("places", "unit"), [([0, 1, 5], "mm"), ([0, 0, 0], "mm"), ([0, 1, 2], "furlong")])
     def test_places_that_say_nothing_are_told(self, tmp_path: Path, places: list[float], unit: str) -> None:
@@ -766,6 +797,14 @@ class TestContradictions:
     def test_values_in_the_upper_bits_of_dicom_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ReadError, match="upper bits"):
             open_scan(write(tmp_path / "a.dcm", (VOXELS[0] % 4096) << 4, BitsStored=12, HighBit=15))
+
+    def test_a_second_image_of_ome_zarr_is_told(self, tmp_path: Path) -> None:
+        group = zarr.open_group(tmp_path / "a.ome.zarr", mode="w", zarr_format=3)
+        group.create_array("0", data=VOXELS)
+        axes = [{"name": name, "type": "space", "unit": "millimeter"} for name in "zyx"]
+        level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1, 1, 1]}]}
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [level]}] * 2}
+        assert "left out" in told(tmp_path / "a.ome.zarr")
 
     def test_lengths_in_british_spelling(self, tmp_path: Path) -> None:
         group = zarr.open_group(tmp_path / "a.ome.zarr", mode="w", zarr_format=3)

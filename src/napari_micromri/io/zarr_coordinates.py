@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_micromri.errors import ReadError
-from napari_micromri.io.units import millimetres
+from napari_micromri.io.units import millimetres, seconds
 from napari_micromri.io.zarr_chunks import strange_piece
 from napari_micromri.scan import AXES
 
@@ -32,12 +34,23 @@ _LETTERS = {
     "col": "x",
 }
 
+_B_UNITS = dict.fromkeys(("", "s/mm^2", "s/mm2", "s/mm²", "s mm-2", "s mm^-2"), 1.0)
+
 
 class Coordinate(NamedTuple):
-    """Where the first voxel along an axis is and how far the next one, in mm; a negative step runs backwards."""
+    """The places along a dimension: mm in space, s in time, s/mm^2 along b."""
 
-    start: float
-    step: float
+    places: tuple[float, ...]
+
+    @property
+    def step(self) -> float:
+        """From one place to the next, negative where they run backwards."""
+        return (self.places[-1] - self.places[0]) / max(1, len(self.places) - 1)
+
+    @property
+    def even(self) -> bool:
+        """Whether the places are evenly spaced."""
+        return self.step != 0 and bool(np.abs(np.diff(self.places) - self.step).max() < 0.01 * abs(self.step))
 
 
 def is_coordinate(array: zarr.Array[Any]) -> bool:
@@ -55,23 +68,29 @@ def axes_of(array: zarr.Array[Any]) -> str | None:
     """Axes that the array names, as our letters, when all of them are ours."""
     stated = array.attrs.get("axes")
     for names in (dimension_names(array), list(stated) if isinstance(stated, (str, list)) else None):
-        letters = [_LETTERS.get(str(name).lower(), str(name).lower()) for name in names or ()]
+        letters = [_letter(name) for name in names or ()]
         if len(letters) == array.ndim == len(set(letters)) and {"y", "x"} <= set(letters) <= set(AXES):
             return "".join(letters)
     return None
 
 
+def _letter(name: object) -> str:
+    return _LETTERS.get(str(name).lower(), str(name).lower())
+
+
 def read_coordinate(array: zarr.Array[Any]) -> Coordinate | None:
-    """Read the places along a dimension; None when they are not evenly spaced lengths."""
-    factor = millimetres(array.attrs.get("units", array.attrs.get("unit")))
+    """Read the places along a dimension; None when they are no finite numbers, or in a unit that nobody knows."""
+    unit = array.attrs.get("units", array.attrs.get("unit"))
+    kind = _letter(array.basename)
+    factor = (
+        seconds(unit) if kind == "t" else _B_UNITS.get(str(unit or "").lower()) if kind == "b" else millimetres(unit)
+    )
     if array.size < 2 or array.size > _LONGEST or np.dtype(array.dtype).kind not in "iuf" or factor is None:
         return None
     if strange_piece(array, (slice(None),)) is not None:
         return None
-    places = np.asarray(array[:], dtype=float)
-    step = (places[-1] - places[0]) / (len(places) - 1)
-    even = step != 0 and np.isfinite(places).all() and np.abs(np.diff(places) - step).max() < 0.01 * abs(step)
-    return Coordinate(float(places[0] * factor), float(step * factor)) if even else None
+    places = np.asarray(array[:], dtype=float) * factor
+    return Coordinate(tuple(float(place) for place in places)) if np.isfinite(places).all() else None
 
 
 def along(
@@ -82,32 +101,59 @@ def along(
     for axis, place in zip(axes, places, strict=True):
         if place.step < 0:
             data = data[(slice(None),) * axis + (slice(None, None, -1),)]
-        origin.append(place.start + min(place.step, 0) * (data.shape[axis] - 1))
+        origin.append(place.places[0] + min(place.step, 0) * (data.shape[axis] - 1))
     return data, tuple(abs(place.step) for place in places), tuple(origin)
 
 
-def decoded(data: da.Array, attributes: Mapping[str, Any], where: str) -> da.Array:
-    """Turn stored numbers into values by the conventions of CF that xarray follows: packed, with a mark for none.
+def marks_of(array: zarr.Array[Any]) -> list[float]:
+    """List the stored numbers that stand for no value: CF's marks, and what xarray keeps as fill value in Zarr 2.
+
+    There a fill value of 0 is what other programs write without a thought, so that it is none.
+    """
+    stated = [array.attrs.get(name) for name in ("_FillValue", "missing_value")]
+    if array.metadata.zarr_format == 2 and "_ARRAY_DIMENSIONS" in array.attrs:
+        stated.append(np.asarray(array.metadata.fill_value or 0).item() or None)
+    return [mark for one in stated if (mark := _number(one)) is not None and np.isfinite(mark)]
+
+
+def _number(mark: Any) -> float | None:
+    """Read a mark, which xarray writes as eight bytes in base64 where it is a float in Zarr 3."""
+    if isinstance(mark, str):
+        try:
+            return float(struct.unpack("<d", base64.b64decode(mark, validate=True))[0])
+        except (struct.error, ValueError):
+            return None
+    return float(mark) if isinstance(mark, (int, float)) else None
+
+
+def decoded(data: da.Array, attributes: Mapping[str, Any], marks: Sequence[float], where: str) -> da.Array:
+    """Turn stored numbers into values by the conventions of CF that xarray follows: packed, with marks for none.
 
     Raises
     ------
     ReadError
         Slope or offset are no finite numbers.
     """
+    import dask.array as da
+
     scale, offset = attributes.get("scale_factor", 1), attributes.get("add_offset", 0)
-    stated = [attributes.get(name) for name in ("_FillValue", "missing_value")]
-    marks = [float(mark) for mark in stated if isinstance(mark, (int, float)) and np.isfinite(mark)]
-    if (scale, offset) == (1, 0) and not marks:
-        return data
     if not all(isinstance(v, (int, float)) and np.isfinite(v) for v in (scale, offset)) or scale == 0:
         raise ReadError(f"{where} states the slope {scale} and the offset {offset}: its values can't be known.")
-    wide = np.dtype("f8" if data.dtype.itemsize == 8 else "f4")
+    stored = data.dtype
+    if str(attributes.get("_Unsigned")).lower() == "true" and stored.kind == "i":
+        # Marks are stated as they are stored, so that they lose their sign as well.
+        stored = np.dtype(f"u{stored.itemsize}")
+        marks = [mark % 256**stored.itemsize for mark in marks]
+    plain = (scale, offset) == (1, 0) and not marks
+    if plain and stored == data.dtype:
+        return data
+    wide = stored if plain else np.dtype("f8" if stored.itemsize == 8 else "f4")
 
     def values(block: Any) -> Any:
-        found = (block * np.float64(scale) + np.float64(offset)).astype(wide)
-        found[np.isin(block, marks)] = np.nan
+        block = block.astype(stored, copy=False)
+        found = block if plain else (block * np.float64(scale) + np.float64(offset)).astype(wide)
+        if marks:
+            found[np.isin(block, marks)] = np.nan
         return found
-
-    import dask.array as da
 
     return da.map_blocks(values, data, dtype=wide)  # type: ignore[no-any-return, no-untyped-call]
