@@ -11,17 +11,23 @@ cropped scan, several coils combined) second differences stand alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from scipy import ndimage, special
 
 from napari_micromri.errors import InputError
 from napari_micromri.measure.image_quality import foreground
+from napari_micromri.measure.quantiles import quantile
+from napari_micromri.threads import map_in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike, NDArray
+
+    SliceNoise: TypeAlias = "tuple[NoiseEstimate, float]"
 
 Method = Literal["background", "detail", "none"]
 
@@ -87,8 +93,12 @@ def estimate_noise(image: ArrayLike) -> NoiseEstimate:
         raise InputError(
             "The noise is measured on magnitude images, but this one is complex; take its magnitude first."
         )
-    slices = array.reshape(-1, *array.shape[-2:])
-    found = [e for e in (noise_of_slice(s)[0] for s in slices) if e.method != "none"]
+    return noise_of_several(noise_of_slice(image) for image in array.reshape(-1, *array.shape[-2:]))
+
+
+def noise_of_several(slices: Iterable[SliceNoise]) -> NoiseEstimate:
+    """Give one figure for several slices: the median of those that were measured in the more exact way."""
+    found = [estimate for estimate, _ in slices if estimate.method != "none"]
     if not found:
         return _NOTHING
     backgrounds = [e for e in found if e.method == "background"]
@@ -99,7 +109,7 @@ def estimate_noise(image: ArrayLike) -> NoiseEstimate:
     return NoiseEstimate(sigma, signal / sigma if sigma > 0 else float("inf"), chosen[0].method)
 
 
-def noise_of_slice(image: ArrayLike) -> tuple[NoiseEstimate, float]:
+def noise_of_slice(image: ArrayLike) -> SliceNoise:
     """Estimate the noise of a 2-D magnitude slice, and its sigma from second differences alone.
 
     The estimate is the better of two ways for each slice. Where noise is coloured (interpolated or filtered scans) the
@@ -124,6 +134,11 @@ def noise_of_slice(image: ArrayLike) -> tuple[NoiseEstimate, float]:
         return _NOTHING, 0.0
     snr = _signal(values, valid, sigma) / sigma if sigma > 0 else float("inf")
     return NoiseEstimate(sigma, snr, "detail" if background is None else "background"), detail or 0.0
+
+
+def noise_of_each(slices: Iterable[ArrayLike]) -> list[SliceNoise]:
+    """Give `noise_of_slice` of each slice, several at once."""
+    return map_in_threads(noise_of_slice, slices)
 
 
 def debias(image: ArrayLike, sigma: float) -> NDArray[np.float64]:
@@ -152,7 +167,7 @@ def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> f
     # Chance alone moves a window's mean by 0.52 / 9 of the expected mean: by four times that, a quarter, at most.
     chance = 1 / (RAYLEIGH_RATIO * WINDOW)
     below = 1 + float(special.ndtri(DARKEST)) * chance
-    level = float(np.quantile(local[usable], 0.005))
+    level = quantile(local[usable], 0.005)
     chosen = usable
     for _ in range(20):
         chosen = usable & (local < 1.25 * level)
@@ -165,7 +180,7 @@ def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> f
     values = image[chosen]
     if values.size < max(MIN_BACKGROUND, MIN_FRACTION * valid.sum()) or not _is_rayleigh(values):
         return None
-    darkest = float(np.quantile(local[chosen], DARKEST)) / below
+    darkest = quantile(local[chosen], DARKEST) / below
     return min(level, darkest) / RAYLEIGH_MEAN
 
 
@@ -190,27 +205,20 @@ def _detail_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> float
     detail, local = np.abs(detail[chosen]), local[chosen]
     order = np.argsort(local)  # a table is looked up six times faster in its own order
     detail, local = detail[order], local[order]
-    sigma = MAD_TO_SIGMA * _median(detail)
+    sigma = MAD_TO_SIGMA * quantile(detail, 0.5)
     for _ in range(50):
         if sigma == 0:
             break
-        previous, sigma = sigma, MAD_TO_SIGMA * _median(detail / _rician_spread(local / sigma))
+        previous, sigma = sigma, MAD_TO_SIGMA * quantile(detail / _rician_spread(local / sigma), 0.5)
         if abs(sigma - previous) < 1e-4 * sigma:
             break
     return sigma
 
 
-def _median(values: NDArray[np.float64]) -> float:
-    """Give the median of finite values; NumPy's takes six times as long, since it selects two values at once."""
-    half = values.size // 2
-    parted = np.partition(values, half)
-    return float(parted[half] if values.size % 2 else (parted[:half].max() + parted[half]) / 2)
-
-
 def _flat_part(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark the half of the pixels with the least edge around them: second differences still feel sharp corners."""
     gradient = ndimage.gaussian_gradient_magnitude(image, 1.5)
-    flat: NDArray[np.bool_] = gradient <= np.median(gradient[valid])
+    flat: NDArray[np.bool_] = gradient <= quantile(gradient[valid], 0.5)
     return flat
 
 
@@ -225,10 +233,20 @@ def _local_mean(
     image: NDArray[np.float64], valid: NDArray[np.bool_], size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean over the valid pixels of a square around each pixel, and which part of the square is valid."""
-    coverage = ndimage.uniform_filter(valid.astype(np.float64), size, mode="constant")
+    coverage = _coverage(valid, size) if not valid.all() else _coverage_of_all(valid.shape, size)
     total = ndimage.uniform_filter(image, size, mode="constant")
     mean = np.divide(total, coverage, out=np.zeros_like(total), where=coverage > 0.5 / size**2)
     return mean, coverage
+
+
+def _coverage(valid: NDArray[np.bool_], size: int) -> NDArray[np.float64]:
+    coverage: NDArray[np.float64] = ndimage.uniform_filter(valid.astype(np.float64), size, mode="constant")
+    return coverage
+
+
+@lru_cache(maxsize=16)
+def _coverage_of_all(shape: tuple[int, ...], size: int) -> NDArray[np.float64]:
+    return _coverage(np.ones(shape, dtype=bool), size)
 
 
 def _rician_spread(mean_over_sigma: NDArray[np.float64]) -> NDArray[np.float64]:

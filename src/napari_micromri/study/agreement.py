@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import StudyError
+from napari_micromri.measure.noise import noise_of_each, noise_of_several
 from napari_micromri.study import likeness
 from napari_micromri.study.matching import direction_mismatch, edges_in, slice_mismatch
 from napari_micromri.study.model import Finding, PairReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_micromri.measure.noise import SliceNoise
     from napari_micromri.scan import Scan
 
     Volume = NDArray[np.float32]
@@ -45,7 +47,7 @@ _NOISE_SLICES = 9
 _NAN_PAIR = (math.nan, math.nan)
 
 
-def compare(lr: Scan, hr: Scan) -> PairReport:
+def compare(lr: Scan, hr: Scan, noise: tuple[Sequence[SliceNoise], Sequence[SliceNoise]] | None = None) -> PairReport:
     """Measure how well two scans belong together.
 
     Both are laid on the LR grid as if they covered exactly the same extent, as they are in training: HR by cropping its
@@ -55,6 +57,8 @@ def compare(lr: Scan, hr: Scan) -> PairReport:
     ----------
     lr, hr
         Axes ``zyx``, with the same number of slices; LR has no more rows and columns than HR.
+    noise
+        Of LR and HR, where it is measured for something else, too.
 
     Raises
     ------
@@ -81,7 +85,8 @@ def compare(lr: Scan, hr: Scan) -> PairReport:
         if not any(finding.error for finding in findings):
             findings.append(Finding(True, "LR and HR can't be compared: one of them shows nothing but a flat field."))
         return _with(nothing, [*header, *findings])
-    report, sigma = _measure(lr, hr, coarse, reduced, used, off)
+    noise = noise or (noise_of_each(lr.data), noise_of_each(hr.data))
+    report, sigma = _measure(lr, coarse, reduced, used, off, noise)
     seen = _seen(report, lr, coarse, reduced, used, sigma)
     return _with(report, [*header, *findings, *seen])
 
@@ -210,11 +215,15 @@ def _header_findings(lr: Scan, hr: Scan, off: float) -> Iterator[Finding]:
 
 
 def _measure(
-    lr: Scan, hr: Scan, coarse: Volume, reduced: Volume, used: NDArray[np.intp], off: float
+    lr: Scan,
+    coarse: Volume,
+    reduced: Volume,
+    used: NDArray[np.intp],
+    off: float,
+    noise: tuple[Sequence[SliceNoise], Sequence[SliceNoise]],
 ) -> tuple[PairReport, float]:
     """Measure the pixels; gives the report without findings, and the noise of LR."""
     from napari_micromri.measure.image_quality import foreground
-    from napari_micromri.measure.noise import estimate_noise
 
     shifts = likeness.shifts_between(reduced[used], coarse[used])
     median = np.median(shifts, axis=0)
@@ -222,18 +231,17 @@ def _measure(
     masks = [foreground(reduced[k]) for k in used]
     signal = [(reduced[k][mask].mean(), coarse[k][mask].mean()) for k, mask in zip(used, masks, strict=True)]
     some = used[np.unique(np.linspace(0, len(used) - 1, _NOISE_SLICES).round().astype(int))]
-    fine = np.stack([np.asarray(hr.data[k], dtype=np.float32) for k in some])
-    noise = estimate_noise(coarse[some])
+    low, high = (noise_of_several(scan[k] for k in some) for scan in noise)
     report = PairReport(
         extent_difference=off,
         shift=(float(median[0] * voxel[0]), float(median[1] * voxel[1])),
         shift_spread=float((np.median(np.abs(shifts - median), axis=0) * voxel).max()),
         correlation=float(np.median(likeness.correlations(reduced[used], coarse[used], (median[0], median[1])))),
         intensity_ratio=float(np.median([high / low if low > 0 else math.nan for high, low in signal])),
-        lr_snr=noise.snr,
-        hr_snr=estimate_noise(fine).snr,
+        lr_snr=low.snr,
+        hr_snr=high.snr,
     )
-    return report, noise.sigma
+    return report, low.sigma
 
 
 def _seen(

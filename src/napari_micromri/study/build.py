@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_micromri.errors import CancelledError, MicroMRIError, StudyError, describe_os_error
+from napari_micromri.measure.noise import noise_of_each
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
 from napari_micromri.study.agreement import alignment, check_comparable, compare, stated_shift
@@ -205,7 +206,8 @@ def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _R
         lr, hr = on_one_view(planned.lr.open(), hr)
         check_comparable(lr, hr)
         lr, hr = _magnitudes(reader.read(lr), "LR"), _magnitudes(reader.read(hr), "HR")
-    report = compare(lr, hr)
+    noise = noise_of_each(lr.data), noise_of_each(hr.data)
+    report = compare(lr, hr, noise)
     lr, hr = (Scan(scan.data, _told(scan.info, planned)) for scan in (lr, hr))
     pair = Pair(
         key=key,
@@ -217,7 +219,7 @@ def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _R
         hr=_image(hr),
         shift=alignment(report, lr.info.voxel_size, stated_shift(lr, hr)),
         report=report,
-        quality=measure_slices(lr.data, hr.data),
+        quality=measure_slices(lr.data, hr.data, noise),
         sources=sources,
         digest="",
     )

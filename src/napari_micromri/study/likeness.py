@@ -70,13 +70,14 @@ def better_fit(reference: Volume, moved: Volume, used: NDArray[np.intp]) -> tupl
     """
     chosen = used[np.unique(np.linspace(0, len(used) - 1, _COMPARED).round().astype(int))]
     fixed, moving = reference[chosen], moved[chosen]
-    plain = _likeness(fixed, moving)
+    likeness = _likeness_to(fixed)
+    plain = likeness(moving)
     turned = {name: turn(moving) for name, turn in _TURNS.items()}
-    found = {name: (_likeness(fixed, v), plain) for name, v in turned.items() if v.shape == fixed.shape}
+    found = {name: (likeness(v), plain) for name, v in turned.items() if v.shape == fixed.shape}
     found |= _reordered(reference, moved, chosen)
     best = max(found, key=lambda name: found[name][0] - found[name][1])
-    likeness, plain = found[best]
-    return (best, likeness) if likeness > plain + MARGIN else None
+    reached, plain = found[best]
+    return (best, reached) if reached > plain + MARGIN else None
 
 
 def _reordered(reference: Volume, moved: Volume, chosen: NDArray[np.intp]) -> dict[str, tuple[float, float]]:
@@ -86,17 +87,22 @@ def _reordered(reference: Volume, moved: Volume, chosen: NDArray[np.intp]) -> di
     for name, places in orders.items():
         inside = (places >= 0) & (places < len(moved))
         if inside.any() and len(moved) > 1:
-            fixed = reference[chosen[inside]]
-            likeness = _likeness(fixed, moved[places[inside]])
-            found[f"as if its slices came {name}"] = likeness, _likeness(fixed, moved[chosen[inside]])
+            likeness = _likeness_to(reference[chosen[inside]])
+            found[f"as if its slices came {name}"] = likeness(moved[places[inside]]), likeness(moved[chosen[inside]])
     return found
 
 
-def _likeness(one: Volume, other: Volume) -> float:
-    """Give the median over slices of the highest correlation that any shift reaches."""
-    a, b = _centred(one), _centred(other)
-    across = np.fft.irfft2(np.fft.rfft2(a) * np.conj(np.fft.rfft2(b)), a.shape[-2:])
-    return float(np.median(_quotient(across.max((-2, -1)), a, b)))
+def _likeness_to(fixed: Volume) -> Callable[[Volume], float]:
+    """Make the function that gives the median over slices of the highest correlation that any shift reaches."""
+    a = _centred(fixed)
+    spectrum = np.fft.rfft2(a)
+
+    def likeness(moving: Volume) -> float:
+        b = _centred(moving)
+        across = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(b)), a.shape[-2:])
+        return float(np.median(_quotient(across.max((-2, -1)), a, b)))
+
+    return likeness
 
 
 def _pearson(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:

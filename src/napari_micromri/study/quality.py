@@ -25,12 +25,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError
+from napari_micromri.measure.noise import noise_of_each
 from napari_micromri.study import slice_faults, slice_match
 from napari_micromri.study.cropping import animal_masks
 from napari_micromri.study.suspicion import Suspicion, rank
+from napari_micromri.threads import map_in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from napari_micromri.measure.noise import SliceNoise
 
     Volume = NDArray[np.float32]
     Mask = NDArray[np.bool_]
@@ -42,28 +48,38 @@ LARGEST = 1e6
 """What stands for an infinite SNR: figures are stored as JSON."""
 
 
-def measure_slices(lr: Any, hr: Any) -> tuple[dict[str, float], ...]:
+def measure_slices(
+    lr: Any, hr: Any, noise: tuple[Sequence[SliceNoise], Sequence[SliceNoise]] | None = None
+) -> tuple[dict[str, float], ...]:
     """Measure every slice of a pair; all figures are finite. See the module's text for their names.
 
     Parameters
     ----------
     lr, hr
         (z, h, w) and (z, H, W), magnitudes; NaN and infinite values count as zero.
+    noise
+        Of LR and HR, where it was measured before.
 
     Raises
     ------
     InputError
         The arrays aren't volumes, are complex, or differ in the number of slices.
     """
+    given = lr, hr
     (lr, lr_unit), (hr, hr_unit) = _volume(lr, "LR"), _volume(hr, "HR")
     if len(lr) != len(hr):
         raise InputError(f"LR and HR of a pair have the same slices, not {len(lr)} and {len(hr)}.")
+    noise = noise or (noise_of_each(given[0]), noise_of_each(given[1]))
     coarse, fine = slice_match.common_grid(lr, hr)
     masks = animal_masks(coarse), animal_masks(fine)
     background = slice_faults.backgrounds(*masks)
     columns: Columns = {}
-    for name, volume, mask in (("lr", lr, masks[0]), ("hr", hr, masks[1])):
-        columns |= {f"{name}_{key}": values for key, values in _one_scan(volume, mask, background).items()}
+    for name, volume, unit, mask, of_slice in (
+        ("lr", lr, lr_unit, masks[0], noise[0]),
+        ("hr", hr, hr_unit, masks[1], noise[1]),
+    ):
+        found = _one_scan(volume, unit, mask, background, of_slice)
+        columns |= {f"{name}_{key}": values for key, values in found.items()}
     columns |= _both(coarse, fine, ~background, hr.shape[1:], float(np.median(columns["lr_noise"])) or 1.0)
     for name, values in columns.items():
         bounded = np.clip(np.nan_to_num(values, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)
@@ -73,39 +89,43 @@ def measure_slices(lr: Any, hr: Any) -> tuple[dict[str, float], ...]:
     return tuple(dict(zip(columns, row, strict=True)) for row in rows)
 
 
-def _one_scan(volume: Volume, mask: Mask, background: Mask) -> Columns:
-    from napari_micromri.measure.noise import noise_of_slice
-
-    beside = slice_faults.to_grid(background, volume.shape[1:])
-    noise = [noise_of_slice(image) for image in volume]
-    entries = [
-        {
+def _one_scan(volume: Volume, unit: float, mask: Mask, background: Mask, noise: Sequence[SliceNoise]) -> Columns:
+    def measure(image: Volume, found: Mask, dark: Mask, noise: SliceNoise) -> dict[str, float]:
+        estimate, detail = noise
+        return {
             "snr": estimate.snr,
-            "noise": detail,
+            "noise": detail / unit,
             "signal": slice_faults.bright_level(image),
             "foreground": float(found.mean()),
             "ghost": slice_faults.ghost_over_noise(image, dark),
             "lines": slice_faults.line_contrast(image),
             "spike": slice_faults.spike_over_ring(image),
         }
-        for image, found, dark, (estimate, detail) in zip(volume, mask, beside, noise, strict=True)
-    ]
-    return {key: np.array([entry[key] for entry in entries]) for key in entries[0]}
+
+    return _columns(map_in_threads(measure, volume, mask, slice_faults.to_grid(background, volume.shape[1:]), noise))
+
+
+def _columns(rows: Sequence[dict[str, float]]) -> Columns:
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
 def _both(lr: Volume, hr: Volume, animal: Mask, hr_shape: tuple[int, ...], noise: float) -> Columns:
     """Compare the slices at the same place, on one grid."""
     pixel = np.array(hr_shape) / np.array(lr.shape[1:])
-    columns: Columns = {key: np.zeros(len(lr)) for key in ("correlation", "residual", "offset_y", "offset_x")}
-    columns["offset_gain"] = np.zeros(len(lr))
-    for k, (a, b, mask) in enumerate(zip(lr, hr, animal, strict=True)):
+
+    def compare(a: Volume, b: Volume, mask: Mask) -> dict[str, float]:
         inside = mask if mask.sum() >= 16 else np.ones_like(mask)
-        columns["correlation"][k] = slice_match.correlation(a[inside], b[inside])
-        columns["residual"][k] = slice_match.residual(a[inside], b[inside]) / noise
         by = slice_match.offset(b, a)
-        columns["offset_y"][k], columns["offset_x"][k] = np.multiply(by, pixel)
-        columns["offset_gain"][k] = _gain_of_shift(a, b, by, inside)
-    return columns | _partners(lr, hr)
+        y, x = np.multiply(by, pixel)
+        return {
+            "correlation": slice_match.correlation(a[inside], b[inside]),
+            "residual": slice_match.residual(a[inside], b[inside]) / noise,
+            "offset_y": y,
+            "offset_x": x,
+            "offset_gain": _gain_of_shift(a, b, by, inside),
+        }
+
+    return _columns(map_in_threads(compare, lr, hr, animal)) | _partners(lr, hr)
 
 
 def _gain_of_shift(a: Volume, b: Volume, by: tuple[float, float], inside: Mask) -> float:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_micromri.measure.quantiles import quantile
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -42,9 +44,8 @@ def ghost_over_noise(image: Image, background: Mask) -> float:
     width = max(GHOST_SMOOTHING * max(image.shape), 1.5)
     weight = gaussian_filter(background.astype(np.float32), width)
     power = gaussian_filter(np.where(background, image, 0) ** 2, width)[background] / weight[background]
-    low, high = np.quantile(power, (0.1, 0.98))
-    floor = max(float(low), TINY + 1e-6 * float(image.max()) ** 2)
-    return float(np.sqrt(2 * max(float(high) / floor - 1, 0.0)))
+    floor = max(quantile(power, 0.1), TINY + 1e-6 * float(image.max()) ** 2)
+    return float(np.sqrt(2 * max(quantile(power, 0.98) / floor - 1, 0.0)))
 
 
 def line_contrast(image: Image) -> float:
@@ -73,20 +74,20 @@ def spike_over_ring(image: Image) -> float:
     """
     if min(image.shape) < 8:
         return 0.0
-    amplitude = np.abs(np.fft.fft2(image - image.mean())).ravel()
+    amplitude = np.abs(np.fft.rfft2(image - image.mean())).ravel()  # the other half holds the same once more
     least = TINY * float(amplitude.max()) + TINY
     rings = [amplitude[ring] for ring in _rings(image.shape)]
-    return max(float(values.max()) / (float(np.median(values)) + least) for values in rings)
+    return max(float(values.max()) / (quantile(values, 0.5) + least) for values in rings)
 
 
 @lru_cache(maxsize=8)
 def _rings(shape: tuple[int, int]) -> list[NDArray[np.intp]]:
     """Sort the samples of k-space that `spike_over_ring` looks at by their distance from the centre, in 20 rings."""
-    rows, columns = (np.fft.fftfreq(n) for n in shape)
+    rows, columns = np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])
     radius = np.hypot(rows[:, None], columns[None, :])
     outer = (radius > 0.04) & (radius <= 0.5)
-    outer[np.abs(rows) < 1.5 / len(rows), :] = False
-    outer[:, np.abs(columns) < 1.5 / len(columns)] = False
+    outer[np.abs(rows) < 1.5 / shape[0], :] = False
+    outer[:, columns < 1.5 / shape[1]] = False
     ring = np.where(outer, np.round(radius * 40), 0).ravel()
     return [np.flatnonzero(ring == k) for k in np.unique(ring[ring > 0])]
 
@@ -95,7 +96,7 @@ def bright_level(image: Image) -> float:
     """Signal energy: the 99th percentile after smoothing by 2 pixels."""
     from scipy.ndimage import gaussian_filter
 
-    return float(np.quantile(gaussian_filter(image, 2.0), 0.99))
+    return quantile(gaussian_filter(image, 2.0).ravel(), 0.99)
 
 
 def backgrounds(lr: Mask, hr: Mask) -> Mask:
