@@ -19,7 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 from test_dicom import VOXELS, header, write, write_series
 
 from bruker_files import Reconstruction
@@ -90,6 +96,36 @@ class TestDeclaredType:
         mapping = [item(RealWorldValueSlope=1e-6, RealWorldValueIntercept=0.5)]
         (scan,) = open_scan(write(tmp_path / "a.dcm", VOXELS[0], RealWorldValueMappingSequence=mapping))
         assert_allclose(scan.read()[0], VOXELS[0] * 1e-6 + 0.5, rtol=1e-6)
+
+    def test_real_world_values_in_a_table_are_refused(self, tmp_path: Path) -> None:
+        mapping = [item(RealWorldValueLUTData=[1.0, 2.0])]
+        with pytest.raises(ReadError, match="table"):
+            open_scan(write(tmp_path / "a.dcm", VOXELS[0], RealWorldValueMappingSequence=mapping))
+
+    @pytest.mark.parametrize("real", [1e-6, 2.0])
+    def test_two_scales_are_told_where_they_differ(self, tmp_path: Path, real: float) -> None:
+        mapping = [item(RealWorldValueSlope=real, RealWorldValueIntercept=0.0)]
+        said = {"RescaleSlope": 2, "RescaleIntercept": 0, "RealWorldValueMappingSequence": mapping}
+        (scan,) = open_scan(write(tmp_path / "a.dcm", VOXELS[0], **said))
+        assert_array_equal(scan.read()[0], VOXELS[0] * 2)
+        assert ("two ways" in told(tmp_path / "a.dcm")) == (real != 2)
+
+    @pytest.mark.parametrize(("sign", "smallest", "largest", "doubted"), [(0, -5, 9, True), (1, -5, 9, False)])
+    def test_extremes_that_the_type_cannot_hold_are_told(
+        self, tmp_path: Path, sign: int, smallest: int, largest: int, doubted: bool
+    ) -> None:
+        dataset = header(PixelRepresentation=sign)
+        dataset.add_new("SmallestImagePixelValue", "SS", smallest)
+        dataset.add_new("LargestImagePixelValue", "SS", largest)
+        dataset.PixelData = VOXELS[0].tobytes()
+        dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        assert ("-5 to 9" in told(tmp_path / "a.dcm")) == doubted
+
+    @pytest.mark.parametrize(
+        ("said", "word"), [({"PixelPaddingValue": 63536}, "63536"), ({"LossyImageCompression": "01"}, "loss")]
+    )
+    def test_pixels_that_are_no_measurement_are_told(self, tmp_path: Path, said: dict[str, Any], word: str) -> None:
+        assert word in told(write(tmp_path / "a.dcm", VOXELS[0], **said))
 
     def test_a_slope_per_frame(self, tmp_path: Path) -> None:
         frames = [
@@ -260,6 +296,47 @@ class TestMissingIdentifiersAreNotEqual:
         assert "pixels" in told(tmp_path / "a.dcm") and "thick" in told(tmp_path / "a.dcm")
         zarr.create_array(tmp_path / "a.zarr", data=VOXELS)
         assert "1 mm" in told(tmp_path / "a.zarr")
+
+
+class TestWeightingsOfTheMakers:
+    """Classic images have no element for b-values, so that each maker has its own."""
+
+    @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    @pytest.mark.parametrize("maker", ["Siemens", "Philips", "GE"])
+    def test_b_values_and_directions(self, tmp_path: Path, maker: str, syntax: str) -> None:
+        b_values, gradient = (0, 50, 800), (0.6, 0.0, -0.8)
+        for t, b in enumerate(b_values):
+            for z in range(2):
+                dataset = header(ImagePositionPatient=[0, z, 0], InstanceNumber=t)
+                if maker == "Siemens":
+                    block = dataset.private_block(0x19, "SIEMENS MR HEADER", create=True)
+                    block.add_new(0x0C, "IS", b)
+                    block.add_new(0x0E, "FD", list(gradient))
+                elif maker == "Philips":
+                    dataset.private_block(0x2001, "Philips Imaging DD 001", create=True).add_new(0x03, "FL", b)
+                    block = dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+                    for k, part in enumerate(gradient):
+                        block.add_new(0xB0 + k, "FL", part)
+                else:
+                    dataset.private_block(0x43, "GEMS_PARM_01", create=True).add_new(0x39, "IS", [10**9 + b, 8, 0, 0])
+                dataset.file_meta.TransferSyntaxUID = syntax
+                dataset.PixelData = (VOXELS[z] + t).tobytes()
+                dataset.save_as(tmp_path / f"{t}{z}.dcm", enforce_file_format=True)
+        (scan,) = open_scan(tmp_path)
+        assert (scan.info.axes, scan.info.b_values) == ("bzyx", b_values)
+        assert_array_equal(scan.read(), np.stack([VOXELS[:2] + t for t in range(3)]))
+        if maker != "GE":
+            assert scan.info.b_directions is not None
+            assert_allclose(scan.info.b_directions[2], np.array(gradient) * [-1, -1, 1], rtol=1e-6)
+
+    @pytest.mark.parametrize(("name", "word"), [("EchoTime", "echo"), ("InversionTime", "inversion")])
+    def test_an_axis_that_is_no_mere_time_is_told(self, tmp_path: Path, name: str, word: str) -> None:
+        for t, value in enumerate((300, 20)):
+            for z in range(2):
+                said = {"ImagePositionPatient": [0, z, 0], "InstanceNumber": t, name: value}
+                write(tmp_path / f"{t}{z}.dcm", VOXELS[z] + t, **said)
+        assert_array_equal(open_scan(tmp_path)[0].read()[:, 0], [VOXELS[0] + 1, VOXELS[0]])
+        assert f"2 {word} times (20, 300 ms)" in told(tmp_path)
 
 
 class TestTheSameImageTwice:

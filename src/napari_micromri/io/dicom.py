@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
-from napari_micromri.io.dicom_headers import DicomImage, date_in, images_in
+from napari_micromri.io.dicom_headers import ORDER, DicomImage, date_in, images_in
 from napari_micromri.io.dicom_pixels import read_pixels
 from napari_micromri.io.dicom_series import Series, series_in, stacks_of
 from napari_micromri.io.formats import DEEPEST
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 100_000
 _MOST_NOTES = 20
+_SETTINGS = {"EffectiveEchoTime": "echo times", "EchoTime": "echo times", "InversionTime": "inversion times"}
 
 
 def read_dicom(path: Path) -> list[Scan]:
@@ -104,8 +105,16 @@ def _scan(series: Series, path: Path) -> Scan:
         info = replace(info, name=f"{info.name} {series.part}")
     if weightings:
         info = replace(info, b_values=weightings[0], b_directions=weightings[1])
-    told = [*dict.fromkeys([*notes, *guesses]), *_notes_of_files(series.images)]
+    told = [*dict.fromkeys([*notes, *guesses]), *_settings_along(stacks[0], where), *_notes_of_files(series.images)]
     return Scan(lazy_slices(read_slice, shape, dtype), info.with_warnings(told[:_MOST_NOTES], where))
+
+
+def _settings_along(images: Sequence[DicomImage], where: Path) -> Iterator[str]:
+    """Say what differs between the images at one place, so that their axis is no mere time."""
+    for name, setting in zip(ORDER, zip(*(image.order for image in images), strict=True), strict=False):
+        if name in _SETTINGS and len(found := dict.fromkeys(setting)) > 1:
+            values = ", ".join(f"{value:g}" for value in found)
+            yield f"The series in {where} has {len(found)} {_SETTINGS[name]} ({values} ms), one after the other."
 
 
 def _notes_of_files(images: Sequence[DicomImage]) -> Iterator[str]:

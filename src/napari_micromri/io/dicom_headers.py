@@ -13,9 +13,10 @@ import numpy as np
 from napari_micromri.errors import ReadError
 from napari_micromri.io.dates import iso_date
 from napari_micromri.io.dicom_pixels import check_pixels, read_header, scaling
+from napari_micromri.io.dicom_private import private_b_value, private_component, private_gradient
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.siemens_mosaic import tiles_of
-from napari_micromri.io.telling import complaints, inverted
+from napari_micromri.io.telling import complaints
 from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ def images_in(file: Path, *, sure: bool) -> list[DicomImage]:
         with quiet(), complaints("pydicom"):  # pydicom warns of every value that breaks a rule, and logs it
             header, stored = read_header(file)
             if "Rows" in header:
-                dtype, note = check_pixels(header, stored, file)
-                notes = [note, inverted(file) if header.get("PhotometricInterpretation") == "MONOCHROME1" else None]
-                pixels = _Pixels(file, dtype, stored.keyword if stored else "", tuple(text for text in notes if text))
+                dtype, doubts = check_pixels(header, stored, file)
+                pixels = _Pixels(file, dtype, stored.keyword if stored else "", tuple(doubts))
                 return list(_frames(header, pixels))
         if sure:
             raise ReadError(f"{file} is a DICOM file without an image.")
@@ -143,6 +143,7 @@ def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Dicom
     spacing = _numbers(scopes, "PixelSpacing", 2)
     spacing = spacing if spacing is not None and (spacing > 0).all() else None
     thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness")
+    b_value, own = _number(scopes, "DiffusionBValue"), {"DiffusionGradientOrientation": private_gradient(header)}
     slope, offset, notes = scaling(scopes, pixels.keyword, pixels.file)
     return DicomImage(
         file=pixels.file,
@@ -160,8 +161,8 @@ def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Dicom
         locations=tuple(_number(scopes, name) for name in _LOCATIONS),
         spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         thickness=abs(thickness) if thickness else None,
-        b_value=_number(scopes, "DiffusionBValue"),
-        gradient=_numbers(scopes, "DiffusionGradientOrientation", 3),
+        b_value=private_b_value(header) if b_value is None else b_value,
+        gradient=_numbers([*scopes, own], "DiffusionGradientOrientation", 3),
         order=_order(scopes, frame),
         texts={name: _text(header, name) for name in _TEXTS},
         repetition_time=_number(scopes, "RepetitionTime"),
@@ -191,14 +192,15 @@ def _series(header: Any, scopes: list[Any], file: Path) -> tuple[Any, ...]:
 
 def _order(scopes: list[Any], frame: int) -> tuple[float, ...]:
     """Place among the images at one position."""
-    return (*(_number(scopes, name) or 0.0 for name in _ORDER), float(frame))
+    return (*(_number(scopes, name) or 0.0 for name in ORDER), float(frame))
 
 
-_ORDER = (
+ORDER = (
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
     "EffectiveEchoTime",
     "EchoTime",
+    "InversionTime",
     "AcquisitionNumber",
     "InstanceNumber",
 )
@@ -252,20 +254,11 @@ def _number(scopes: Iterable[Any], name: str) -> float | None:
     return None
 
 
-def _kind_of_ge(header: Any) -> str | None:
-    """Name the component as GE does in an element of its own, since its image types are the same for all."""
-    element = header.get((0x0043, 0x102F))
-    value = None if element is None else element.value
-    if isinstance(value, bytes):  # the kind of the element is not told in all transfer syntaxes
-        value = int.from_bytes(value[:2], "little")
-    return dict(enumerate(("MAGNITUDE", "PHASE", "REAL", "IMAGINARY"))).get(value) if isinstance(value, int) else None
-
-
 def _kind_of_image(scopes: Iterable[Any]) -> tuple[str, ...]:
     """Magnitude, phase, a map and the like, in the words of the file; images of several kinds are no one stack."""
     scopes = list(scopes)
     component = next((str(s.get("ComplexImageComponent")) for s in scopes if s.get("ComplexImageComponent")), None)
-    component = component or _kind_of_ge(scopes[-1])
+    component = component or private_component(scopes[-1])
     words = next((w for s in scopes for name in ("FrameType", "ImageType") if (w := s.get(name))), ())
     words = [words] if isinstance(words, str) else list(words)
     return tuple(str(word).upper() for word in [*words, component] if word)

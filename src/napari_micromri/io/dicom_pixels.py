@@ -13,11 +13,11 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.lazy import check_sizes
-from napari_micromri.io.telling import complaints
+from napari_micromri.io.telling import complaints, inverted
 from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -99,12 +99,12 @@ def _ahead(stream: mmap.mmap, syntax: Any) -> Stored | None:
     return Stored(keyword, None if length == _UNDEFINED else length, len(stream) - start - head)
 
 
-def check_pixels(header: Any, stored: Stored | None, file: Path) -> tuple[np.dtype[Any], str | None]:
+def check_pixels(header: Any, stored: Stored | None, file: Path) -> tuple[np.dtype[Any], list[str]]:
     """Make sure that the pixels are there and can be decoded, without reading them.
 
     Returns
     -------
-    The type of a value as it is stored, and what a person should know of the pixels, if anything.
+    The type of a value as it is stored, and what a person should know of the pixels.
 
     Raises
     ------
@@ -118,24 +118,41 @@ def check_pixels(header: Any, stored: Stored | None, file: Path) -> tuple[np.dty
         raise ReadError(f"{file} is cut off or has no pixels. Copy or export it again.")
     dtype, bits = _type(header, stored.keyword, file)
     check_sizes((count, rows, columns), file, itemsize=dtype.itemsize)
-    syntax = header.file_meta.TransferSyntaxUID
+    syntax, doubts = header.file_meta.TransferSyntaxUID, list(_doubts(header, dtype, file))
     if syntax.is_encapsulated:
-        return dtype, _check_decoder(header, syntax, file)
+        _check_decoder(syntax, file)
+        return dtype, doubts
     expected = (count * rows * columns * bits + 7) // 8
     if (lacking := expected - min(stored.present, stored.length or 0)) > 0:
         raise ReadError(f"{file} is cut off: it lacks {lacking} bytes of its image. Copy it again.")
     # The length of an element is even, so that one byte more is no surprise.
-    more = (stored.length or 0) > expected + 1
-    return dtype, f"{file} holds more pixels than its header says; the rest is left out." if more else None
+    if (stored.length or 0) > expected + 1:
+        doubts.append(f"{file} holds more pixels than its header says; the rest is left out.")
+    return dtype, doubts
 
 
-def _check_decoder(header: Any, syntax: Any, file: Path) -> str | None:
+def _check_decoder(syntax: Any, file: Path) -> None:
     from pydicom.pixels.decoders.base import get_decoder
 
     if not get_decoder(syntax).is_available:
         raise ReadError(f"{file} is compressed as {syntax.name}: 'pip install pylibjpeg[all]' to open it.")
-    lossy = str(header.get("LossyImageCompression") or "") == "01"
-    return f"{file} was compressed with loss, so its values are not quite those of the scanner." if lossy else None
+
+
+def _doubts(header: Any, dtype: np.dtype[Any], file: Path) -> Iterator[str]:
+    """Say where pixels may not be what they look like."""
+    if header.get("PhotometricInterpretation") == "MONOCHROME1":
+        yield inverted(file)
+    if str(header.get("LossyImageCompression") or "") == "01":
+        yield f"{file} was compressed with loss, so its values are not quite those of the scanner."
+    if padding := header.get("PixelPaddingValue"):
+        yield f"{file} marks pixels outside of the image with the value {padding}, which is kept. Don't measure there."
+    names = ("SmallestImagePixelValue", "LargestImagePixelValue")
+    said = [value for name in names if isinstance(value := header.get(name), int)]
+    if dtype.kind in "iu" and not all(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max for value in said):
+        yield (
+            f"{file} says that its pixels hold values of {' to '.join(map(str, said))}, and that they are stored as "
+            f"{dtype}, which can't hold them; the latter is taken."
+        )
 
 
 def _type(header: Any, keyword: str, file: Path) -> tuple[np.dtype[Any], int]:
@@ -161,18 +178,28 @@ def scaling(scopes: Iterable[Any], keyword: str, file: Path) -> tuple[float, flo
     scopes = list(scopes)
     if any("ModalityLUTSequence" in scope for scope in scopes):
         raise ReadError(f"{file} turns its pixels into values by a table, which is not supported. Export it without.")
-    for prefix, intercept in (("Rescale", "RescaleIntercept"), ("RealWorldValue", "RealWorldValueIntercept")):
-        found = next((s for s in scopes if s.get(f"{prefix}Slope") is not None), None)
-        if found is None:
-            continue
-        slope, offset = float(found.get(f"{prefix}Slope")), float(found.get(intercept) or 0)
-        if not (math.isfinite(slope) and math.isfinite(offset)) or slope == 0:
-            raise ReadError(f"{file} states the slope {slope:g} and the offset {offset:g}: its values can't be known.")
-        if keyword in _FLOATS and (slope, offset) != (1, 0):
-            # DICOM allows none beside floating point pixels (PS3.3, C.7.6.24): they are the values.
-            return 1.0, 0.0, (f"{file} holds values as they are; a slope of {slope:g} beside them is left out.",)
-        return slope, offset, ()
-    return 1.0, 0.0, ()
+    stated = [line for name in ("Rescale", "RealWorldValue") if (line := _line(scopes, name)) is not None]
+    if not stated:
+        if any("RealWorldValueLUTData" in scope for scope in scopes):
+            raise ReadError(f"{file} turns its pixels into values by a table, which is not supported.")
+        return 1.0, 0.0, ()
+    (slope, offset), *others = stated
+    if not (math.isfinite(slope) and math.isfinite(offset)) or slope == 0:
+        raise ReadError(f"{file} states the slope {slope:g} and the offset {offset:g}: its values can't be known.")
+    if keyword in _FLOATS and (slope, offset) != (1, 0):
+        # DICOM allows none beside floating point pixels (PS3.3, C.7.6.24): they are the values.
+        return 1.0, 0.0, (f"{file} holds values as they are; a slope of {slope:g} beside them is left out.",)
+    real = [line for line in others if line != (slope, offset)]
+    text = (
+        f"{file} states values in two ways: rescaled with a slope of {slope:g}, which is taken, and real-world values"
+    )
+    return slope, offset, tuple(f"{text} with a slope of {line[0]:g} and an offset of {line[1]:g}." for line in real)
+
+
+def _line(scopes: Iterable[Any], name: str) -> tuple[float, float] | None:
+    """Give slope and intercept of the first scope that states them."""
+    found = next((scope for scope in scopes if scope.get(f"{name}Slope") is not None), None)
+    return None if found is None else (float(found.get(f"{name}Slope")), float(found.get(f"{name}Intercept") or 0))
 
 
 def read_pixels(file: Path, frame: int) -> NDArray[Any]:

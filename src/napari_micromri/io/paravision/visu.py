@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WORD_TYPES = {"_8BIT_UNSGN_INT": "u1", "_16BIT_SGN_INT": "i2", "_32BIT_SGN_INT": "i4", "_32BIT_FLOAT": "f4"}
 _MAPS = ("FG_DTI", "FG_ISA")  # results of a fit, each with a meaning and a unit of its own
-_TIME = ("FG_CYCLE", "FG_MOVIE", "FG_ECHO", "FG_IRMODE", "FG_CARDIAC_MOVIE")
+_TIME = ("FG_CYCLE", "FG_MOVIE", "FG_CARDIAC_MOVIE")
 _MOVED = 1e-3
 
 
