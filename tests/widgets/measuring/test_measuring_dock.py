@@ -90,6 +90,17 @@ def test_an_empty_viewer_says_what_to_do_first(dock):
         assert not button.isEnabled()
 
 
+def test_the_background_follows_the_first_roi_without_a_click(dock, three, qtbot):
+    dock.draw("roi")
+    drag(qtbot, dock, (2.5, 2.5), (3.5, 3.5))
+    drag(qtbot, dock, (0.0, 0.0), (1.0, 1.0))
+    assert [roi.kind for roi in dock.reading.rois] == ["roi", "background"]
+    assert dock.rois.layer.mode == "select"
+    dock.draw("roi")
+    drag(qtbot, dock, (1.5, 2.5), (2.0, 3.5))
+    assert dock.rois.layer.mode == "select"
+
+
 def test_two_rectangles_give_the_table(viewer, dock, three, qtbot):
     assert dock.layers.roles == {"fast": "LR", "good": "HR", "fast [unet]": "DL"}
     assert "Click Draw ROI" in dock.form.hint.text()

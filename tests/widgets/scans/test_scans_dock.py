@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.plugins.utils import get_preferred_reader
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
@@ -231,6 +233,47 @@ def test_a_folder_of_broken_scans_says_why(opened, study, monkeypatch):
     assert "aborted" in told[0]
 
 
+def test_denoise_opens_the_selected_scan_once_and_begins(dock, qtbot, study, monkeypatch):
+    fill(dock, qtbot, study)
+    begun: list[str] = []
+    tabs = SimpleNamespace(setCurrentIndex=lambda _: None)
+    other = SimpleNamespace(tabs=tabs, start_denoising=lambda: begun.append(dock.viewer.layers.selection.active.name))
+    monkeypatch.setattr("napari_micromri.widgets.scans.handing.open_dock", lambda _viewer, _name: other)
+    assert not dock.form.denoise.isEnabled()
+    dock.form.table.select(dock.finding.found[0])
+    dock.form.table.select(dock.finding.found[1])  # something is selected already
+    assert dock.form.table.picked() == [dock.finding.found[0]]
+    with qtbot.waitSignal(dock.opener.ended, timeout=60_000):
+        dock.form.denoise.click()
+    dock.viewer.add_image(np.zeros((3, 4)))
+    dock.form.denoise.click()
+    assert begun == [dock.viewer.layers[0].name] * 2
+    assert len(dock.viewer.layers) == 2
+
+
+def test_where_nothing_is_ticked_all_shown_scans_are_taken(dock, qtbot, study):
+    fill(dock, qtbot, study)
+    table = dock.form.table
+    assert table.picked() == [] and table.picked_or_all() == dock.finding.found
+    table.selectRow(0)
+    assert len(table.picked_or_all()) == 2  # one selected row is what one looks at
+    dock.form.search.setText("flash")
+    assert [one.subject for one in table.picked_or_all()] == ["mouse_08"]
+    assert dock.form.many.text() == "Denoise 1"
+
+
+def test_napari_asks_for_folders_until_it_is_told_not_to(dock, monkeypatch, tmp_path):
+    plugins = SimpleNamespace(extension2reader={"*.tif": "other"})
+    monkeypatch.setattr("napari.settings.get_settings", lambda: SimpleNamespace(plugins=plugins))
+    dock.offer_folders()
+    assert dock.form.asking.isVisibleTo(dock.form)
+    dock.form.always.click()
+    assert not dock.form.asking.isVisibleTo(dock.form)
+    assert plugins.extension2reader == {"*.tif": "other", "*/": "napari-micromri"}
+    monkeypatch.setattr("napari.plugins.utils.get_settings", lambda: SimpleNamespace(plugins=plugins))
+    assert get_preferred_reader(tmp_path) == "napari-micromri"
+
+
 def test_ticked_scans_go_to_the_other_docks(dock, qtbot, study, monkeypatch):
     stored = np.arange(6 * 4 * 5, dtype="i2").reshape(6, 4, 5)
     series = Reconstruction(stored, protocol="DTI", groups=((3, "FG_SLICE"), (2, "FG_DIFFUSION"))).write(study, 13)
@@ -239,8 +282,9 @@ def test_ticked_scans_go_to_the_other_docks(dock, qtbot, study, monkeypatch):
     asked: list[tuple[str, tuple[Path, ...]]] = []
 
     class Other:
-        def ask_new_study(self, *sources: Path) -> None:
+        def ask_new_study(self, *sources: Path, target: Path) -> None:
             asked.append((opened[-1], sources))
+            assert target == study.parent / "mouse_07.mri.zarr"
 
     opened: list[str] = []
     monkeypatch.setattr(
@@ -251,10 +295,10 @@ def test_ticked_scans_go_to_the_other_docks(dock, qtbot, study, monkeypatch):
     [(name, sources)] = asked
     assert name == "Study and slice curation"
     assert {str(path.relative_to(study)) for path in sources} == {f"{k}/pdata/1" for k in (3, 12, 13)}
-    many: list[list[str]] = []
-    monkeypatch.setattr("napari_micromri.widgets.many.tab.many_scans", lambda viewer, paths: many.append(paths))
-    dock.form.denoise.click()
-    assert many == [[str(path) for path in sources]]
+    many: list[tuple[list[str], Path]] = []
+    monkeypatch.setattr("napari_micromri.widgets.many.tab.many_scans", lambda _, *given: many.append(given))
+    dock.form.many.click()
+    assert many == [([str(path) for path in sources], study.parent / "mouse_07_denoised")]
     with qtbot.waitSignal(dock.opener.ended, timeout=60_000):
         dock.form.ivim.click()
     assert opened[-1] == "IVIM maps"

@@ -35,12 +35,14 @@ FOLDER = f"{GROUP}/folder"
 LOOK_MS = 500
 
 
-def many_scans(viewer: ViewerModel, paths: Iterable[str | os.PathLike[str]]) -> None:
+def many_scans(viewer: ViewerModel, paths: Iterable[str | os.PathLike[str]], results: Path | None = None) -> None:
     """Open the tab with these scans in its list: folders, files, studies, tables, or what `Source` writes."""
     dock = open_dock(viewer, DOCK)
     if dock is not None:
         dock.tabs.setCurrentWidget(dock.many_page)
         dock.many.show_inputs(os.fspath(path) for path in paths)
+        if results is not None:
+            dock.many.use_folder(results)
 
 
 class ManyTab(QWidget):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-PLUGIN, DOCK = "napari-micromri", "Measure CNR"
+from typing import TYPE_CHECKING
+
+from napari_micromri.widgets.shared.docks import open_dock
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+DOCK = "Measure CNR"
 
 
 def measure_layers() -> None:
@@ -14,6 +21,11 @@ def measure_layers() -> None:
     if viewer is None:
         show_warning("Open napari's window first.")
         return
-    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
-    if not dock.reading.usable:
+    begin_measuring(viewer)
+
+
+def begin_measuring(viewer: ViewerModel) -> None:
+    """Open the dock and let the person draw the first region."""
+    dock = open_dock(viewer, DOCK)
+    if dock is not None and not dock.reading.usable:
         dock.draw("roi")

@@ -58,6 +58,7 @@ class MeasureWidget(Dock):
         self._problem: str | None = None
         self._selecting = False
         self._awaited = 0  # shapes there will be when the one that is to be drawn is there
+        self._kind: Kind = "roi"
         self.hold(self.form)
         names = ("shown", "quantity", "rule", "backgrounds")
         remember_fields(
@@ -144,8 +145,17 @@ class MeasureWidget(Dock):
         scan = self.layers.finest()
         if scan is not None:
             self.rois.draw(kind, scan)
-            self._awaited = self.rois.count + 1
+            self._awaited, self._kind = self.rois.count + 1, kind
             self._say()
+
+    def _drawn(self) -> None:
+        """After the first ROI comes its background; after that, shapes are selected and moved."""
+        if self._awaited and not self.rois.drawing:
+            self._awaited = 0
+            if {roi.kind for roi in self.reading.usable} == {"roi"}:
+                self.draw("background")
+            elif self.rois.layer is not None:
+                self.rois.layer.mode = "select"
 
     def delete(self) -> None:
         """Delete the regions that are selected, which are the same in the list and on the canvas."""
@@ -198,7 +208,7 @@ class MeasureWidget(Dock):
         images, rois = self.layers.compared, self.reading.usable
         crop = self.crop.box(self.layers.pairs)
         if self.rois.count >= self._awaited:
-            self._awaited = 0
+            self._drawn()
         self.quality.show_images(images, self.layers.roles, self.layers.reference)
         self.quality.show_areas(crop, rois)
         self._selecting = True  # a list of another length begins without a selection
@@ -284,7 +294,7 @@ class MeasureWidget(Dock):
             here=len(self._rows(here=True)),
             volume=self.viewer.dims.ndisplay == 3,
             has_images=self.layers.topLevelItemCount() > 0,
-            drawing=self._awaited > 0,
+            drawing=self._kind if self._awaited else None,
             busy=self.live.busy,
             problem=self._problem,
         )

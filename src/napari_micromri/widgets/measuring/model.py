@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.image_comparison import SliceQuality
     from napari_micromri.measure.metrics import ImageQuality
-    from napari_micromri.measure.roi import Roi
+    from napari_micromri.measure.roi import Kind, Roi
     from napari_micromri.measure.roles import Role
     from napari_micromri.scan import Scan
     from napari_micromri.widgets.measuring.place import Place
@@ -41,7 +41,7 @@ class MeasureState:
     volume
         The viewer shows a 3-D view.
     drawing, busy
-        A region is about to be drawn; a thread measures.
+        A region of this kind is about to be drawn; a thread measures.
     """
 
     images: int
@@ -50,7 +50,7 @@ class MeasureState:
     here: int = 0
     volume: bool = False
     has_images: bool = True
-    drawing: bool = False
+    drawing: Kind | None = None
     busy: bool = False
     problem: str | None = None
 
@@ -75,7 +75,9 @@ class MeasureState:
             return "Switch to the 2-D view (the cube below the layer list) to draw and to see ROIs."
         if self.problem is not None:
             return self.problem
-        if self.drawing:
+        if self.drawing == "background":
+            return "Now Draw background: press the mouse on the tissue or air to compare with, and drag."
+        if self.drawing is not None:
             return "Press the mouse on the image and drag: a rectangle appears."
         if self.busy:
             return "Measuring…"

@@ -73,6 +73,11 @@ class RoiLayer(QObject):
         return len(self.layer.data) if self.layer is not None else 0
 
     @property
+    def drawing(self) -> bool:
+        """A shape is being drawn or dragged; napari tells of the former by no public way (0.9.2)."""
+        return self.watch.dragging or bool(getattr(self.layer, "_is_creating", False))
+
+    @property
     def selection(self) -> set[int]:
         """Shapes that are selected, here and on the canvas."""
         return {int(k) for k in self.layer.selected_data} if self.layer is not None else set()

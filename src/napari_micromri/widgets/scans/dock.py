@@ -11,17 +11,18 @@ from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QFileDialog
 
 from napari_micromri.plugin.letters import show_letters
+from napari_micromri.widgets.scans.asking import napari_asks, open_all_folders
 from napari_micromri.widgets.scans.columns import protocol, summary
 from napari_micromri.widgets.scans.finding import Finding
 from napari_micromri.widgets.scans.form import ScansForm
-from napari_micromri.widgets.scans.handing import denoise_many, fit_ivim, make_study
+from napari_micromri.widgets.scans.handing import denoise, denoise_many, fit_ivim, make_study, measure
 from napari_micromri.widgets.scans.opening import LayerOpener
 from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.shared.recent import recent_folders, remember_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from napari.components import ViewerModel
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
@@ -43,6 +44,7 @@ class ScansWidget(Dock):
         self.hold(form)
         form.open_folder.clicked.connect(self._ask_folder)
         form.recent.aboutToShow.connect(self._fill_recent)
+        form.always.clicked.connect(self._always_open)
         form.stop.clicked.connect(self._stop)
         form.search.textChanged.connect(self._search)
         for chooser in (form.kind, form.protocol):
@@ -52,9 +54,11 @@ class ScansWidget(Dock):
         form.table.chosen.connect(self._update)
         form.table.scans_model.ticks_changed.connect(self._update)
         form.open_layers.clicked.connect(lambda: self._open(form.table.picked()))
-        form.denoise.clicked.connect(lambda: self._hand(denoise_many))
-        form.study.clicked.connect(lambda: self._hand(make_study))
-        form.ivim.clicked.connect(lambda: self._hand(fit_ivim))
+        form.denoise.clicked.connect(lambda: denoise(self, form.table.picked()))
+        form.measure.clicked.connect(lambda: measure(self, form.table.picked()))
+        form.many.clicked.connect(lambda: denoise_many(self, form.table.picked_or_all()))
+        form.study.clicked.connect(lambda: make_study(self, form.table.picked_or_all()))
+        form.ivim.clicked.connect(lambda: fit_ivim(self, form.table.picked()))
         self._update()
         Looking(partial(import_module, "dask.array"), self).look()  # the first scan would wait for it
 
@@ -129,6 +133,14 @@ class ScansWidget(Dock):
         if self.finding is not None:
             self.finding.stop()
 
+    def offer_folders(self) -> None:
+        """Offer to be asked no more, where napari asks which plugin opens a folder."""
+        self.form.asking.setVisible(napari_asks())
+
+    def _always_open(self) -> None:
+        open_all_folders()
+        self.form.asking.hide()
+
     def _search(self, words: str) -> None:
         self.form.table.search(words)
         self._update()
@@ -140,9 +152,6 @@ class ScansWidget(Dock):
     def _open(self, scans: Sequence[Found]) -> None:
         if self.finding is not None:
             self.opener.open(scans, self.finding.found)
-
-    def _hand(self, take: Callable[[ScansWidget, list[Found]], None]) -> None:
-        take(self, self.form.table.picked())
 
     def _ask_folder(self) -> None:
         last = next(iter(recent_folders()), None)
@@ -164,8 +173,13 @@ class ScansWidget(Dock):
         form.stop.setVisible(busy)
         form.tick_all.setEnabled(bool(finding and finding.found))
         form.tick_all.setChecked(bool(form.table.scans_model.ticked))
-        for one in (form.open_layers, form.denoise, form.study):
+        for one in (form.open_layers, form.measure):
             one.setEnabled(bool(picked))
+        form.denoise.setEnabled(len(picked) == 1)
+        many = form.table.picked_or_all()
+        form.many.setText(f"Denoise {len(many)}" if many else "Denoise all")
+        for one in (form.many, form.study):
+            one.setEnabled(bool(many) and not busy)
         form.ivim.setEnabled(any("b" in one.scan.info.axes for one in picked))
         if finding is None:
             form.status.setText("Double-click a scan to open it; tick several to work with them.")

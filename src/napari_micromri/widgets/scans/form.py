@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
+    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -50,6 +51,12 @@ class ScansForm(QWidget):
         self.open_recent = button("Recent", "List the scans of a folder that was open before.")
         self.recent = QMenu(self.open_recent)
         self.open_recent.setMenu(self.recent)
+        self.always = small_button(
+            "Don't ask again",
+            "Let napari-micromri open every folder from now on. File > Preferences > Plugins takes it back.",
+        )
+        self.asking = row(QLabel("napari asked which plugin opens folders."), self.always, stretch=(1, 0))
+        self.asking.hide()
         self.stop = small_button("Stop", "Look for no more scans; those that are listed stay.")
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search: rare coronal mouse07")
@@ -71,8 +78,12 @@ class ScansForm(QWidget):
         self.left_out.setMaximumHeight(140)
         self.status = text_line()
         self.open_layers = button("Open", "Add the ticked scans, or else the selected ones, as layers.")
-        self.denoise = button("Denoise many", "Denoise the ticked scans, one after the other.")
-        self.study = button("New study", "Make a study of the ticked scans: pairs of fast and good ones.")
+        self.denoise = button("Denoise", "Open the scan that is selected or ticked, and denoise it.")
+        self.measure = button("Measure", "Open the ticked scans, or else the selected ones, and draw ROIs on them.")
+        self.many = button("Denoise all", "Denoise the ticked scans, or else all that are listed, one after the other.")
+        self.study = button(
+            "New study", "Make a study of the ticked scans, or else of all: pairs of fast and good ones."
+        )
         self.ivim = button("IVIM maps", "Open the ticked diffusion series and fit IVIM maps.")
         self._lay_out()
         self.more.toggled.connect(self._unfold)
@@ -110,10 +121,11 @@ class ScansForm(QWidget):
         layout.setSpacing(4)
         layout.addWidget(row(self.open_folder, self.open_recent, self.stop, stretch=(2, 1, 0)))
         layout.addWidget(self.folder)
+        layout.addWidget(self.asking)
         layout.addWidget(row(self.search, self.tick_all, stretch=(1, 0)))
         layout.addWidget(row(self.kind, self.protocol, stretch=(1, 1)))
         layout.addWidget(self.table, 1)
         layout.addWidget(row(self.status, self.more, stretch=(1, 0)))
         layout.addWidget(self.left_out)
-        layout.addWidget(row(self.open_layers, self.denoise))
-        layout.addWidget(row(self.study, self.ivim))
+        layout.addWidget(row(self.open_layers, self.denoise, self.measure))
+        layout.addWidget(row(self.many, self.study, self.ivim))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
 
-from napari_micromri.plugin.layers import scan_to_layer
+from napari_micromri.plugin.layers import METADATA_KEY, scan_to_layer
 from napari_micromri.plugin.letters import show_letters
 from napari_micromri.plugin.reader import show_warnings
 from napari_micromri.widgets.scans.columns import layer_name
@@ -16,15 +16,21 @@ from napari_micromri.widgets.shared.docks import open_dock
 from napari_micromri.widgets.shared.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
     from napari_micromri.plugin.layers import LayerData
     from napari_micromri.progress import ShouldStop
     from napari_micromri.study.discovery import Found
 
 DOCK = "Scans"
+
+
+def layer_of(viewer: ViewerModel, found: Found) -> Layer | None:
+    """Give the layer that was opened of a scan, if it is still there."""
+    return next((one for one in viewer.layers if one.metadata.get(METADATA_KEY) is found.scan.info), None)
 
 
 class LayerOpener(QObject):
@@ -41,7 +47,21 @@ class LayerOpener(QObject):
         self._viewer = viewer
         self._streams: list[Stream] = []
 
-    def open(self, scans: Sequence[Found], among: Sequence[Found]) -> None:
+    def show(self, scans: Sequence[Found], among: Sequence[Found], then: Callable[[list[Layer]], object]) -> None:
+        """Call ``then`` with the layers of these scans; those that are in the viewer already are not opened again."""
+
+        def tell(problem: str = "") -> None:
+            layers = [layer for one in scans if (layer := layer_of(self._viewer, one)) is not None]
+            if layers and not problem:
+                then(layers)
+
+        missing = [one for one in scans if layer_of(self._viewer, one) is None]
+        if missing:
+            self.open(missing, among).ended.connect(tell)
+        else:
+            tell()
+
+    def open(self, scans: Sequence[Found], among: Sequence[Found]) -> Stream:
         """Open scans that were found among others, whose names tell them apart."""
         named = [(one, layer_name(one, among)) for one in scans]
         show_warnings([one.scan for one in scans])
@@ -56,6 +76,7 @@ class LayerOpener(QObject):
         stream.came.connect(self._add)
         stream.ended.connect(self._end)
         stream.start()
+        return stream
 
     def stop(self) -> None:
         """Add nothing more."""
@@ -98,16 +119,22 @@ class FolderOpening(QObject):
             self.dock = open_dock(self._viewer, DOCK)
             if self.dock is not None:
                 self.dock.show_finding(self.finding)
+                self.dock.offer_folders()
 
     def _open_layer(self) -> None:
         from napari_micromri.study.choosing import most_anatomical
 
         best = most_anatomical(self.finding.found)
         if best is not None:
-            self._opener.open([best], self.finding.found)
+            self._opener.show([best], self.finding.found, lambda _: self._select(best))
         else:
             show_error(self.finding.problem or " ".join(entry.reason for entry in self.finding.left_out[:1]))
             self._end()
+
+    def _select(self, opened: Found) -> None:
+        """Let the buttons of the dock begin with the scan that is shown."""
+        if self.dock is not None and self.dock.finding is self.finding:
+            self.dock.form.table.select(opened)
 
     def _end(self, problem: str = "") -> None:
         if self.dock is None:

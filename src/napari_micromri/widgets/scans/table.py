@@ -157,8 +157,19 @@ class ScansTable(RowsView):
 
     def picked(self) -> list[Found]:
         """Give the ticked scans, or else the selected ones, in the order in which they were found."""
-        selected = {self._sorted.mapToSource(index).row() for index in self.selectionModel().selectedRows()}
-        return [self.scans_model.rows[row] for row in sorted(self.scans_model.ticked or selected)]
+        return [self.scans_model.rows[row] for row in sorted(self.scans_model.ticked or self._selected())]
+
+    def picked_or_all(self) -> list[Found]:
+        """Give the ticked scans, or else several selected ones, or else all that are shown."""
+        selected = self._selected()
+        rows = self.scans_model.ticked or (selected if len(selected) > 1 else self._shown())
+        return [self.scans_model.rows[row] for row in sorted(rows)]
+
+    def select(self, scan: Found) -> None:
+        """Select the row of a scan, unless something is selected already."""
+        row = next((k for k, one in enumerate(self.scans_model.rows) if one is scan), None)
+        if row is not None and not self._selected():
+            self.selectRow(self._sorted.mapFromSource(self.scans_model.index(row, 0)).row())
 
     def search(self, words: str) -> None:
         """Show only the rows in which each word stands."""
@@ -170,8 +181,14 @@ class ScansTable(RowsView):
 
     def tick_visible(self, wanted: bool) -> None:
         """Tick all rows that are shown, or take all ticks away."""
-        rows = [self._sorted.mapToSource(self._sorted.index(row, 0)).row() for row in range(self._sorted.rowCount())]
-        self.scans_model.tick(rows if wanted else self.scans_model.ticked, wanted)
+        self.scans_model.tick(self._shown() if wanted else self.scans_model.ticked, wanted)
+
+    def _selected(self) -> set[int]:
+        return {self._sorted.mapToSource(index).row() for index in self.selectionModel().selectedRows()}
+
+    def _shown(self) -> set[int]:
+        count = self._sorted.rowCount()
+        return {self._sorted.mapToSource(self._sorted.index(row, 0)).row() for row in range(count)}
 
     def _scan_at(self, index: Index) -> Found:
         return self.scans_model.rows[self._sorted.mapToSource(index).row()]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_micromri.study.plan import Source
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Name what is made of a folder or file: it lies next to it, or at home where nothing can be written there."""
+    whole = path.absolute()
+    parent = whole.parent if os.access(whole.parent, os.W_OK) else Path.home()
+    return parent / f"{whole.name.split('.')[0] or 'mice'}{ending}"
 
 
 def place(source: Source, *, folder: bool = False) -> str:

@@ -140,14 +140,16 @@ class StudyWidget(Dock):
         self.status.setText("Opening the study…")
         job.start()
 
-    def ask_new_study(self, *sources: Path) -> None:
-        """Open the window that makes a study, from these scans and folders if there are any."""
+    def ask_new_study(self, *sources: Path, target: Path | None = None) -> None:
+        """Open the window that makes a study; it looks for pairs at once where scans or folders are given."""
         from napari_micromri.widgets.study.new_study import NewStudyDialog
 
         dialog = NewStudyDialog(self)
-        dialog.add_sources(*sources)
+        dialog.add_sources(*sources, target=target)
         dialog.built.connect(self.open_study)
         dialog.show()
+        if sources:
+            dialog.find_pairs()
 
     def shut_down(self) -> None:
         """Give keys and canvas back, stop what runs in threads, and listen to the viewer no more."""

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QDialog, QFileDialog, QWidget
 from napari_micromri.study.plan import Plan, Source
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.pace import Pace
-from napari_micromri.widgets.shared.places import place
+from napari_micromri.widgets.shared.places import beside, place
 from napari_micromri.widgets.study.new_study_form import NewStudyForm
 from napari_micromri.widgets.study.planning import (
     ENDING,
@@ -68,13 +68,13 @@ class NewStudyDialog(QDialog):
         form.status.setText("Add the folders or files of your scans, then Find pairs.")
         self._update()
 
-    def add_sources(self, *paths: Path) -> None:
-        """Add folders, files or tables."""
+    def add_sources(self, *paths: Path, target: Path | None = None) -> None:
+        """Add folders, files or tables; the study is to be ``target``, or lies beside the first of them."""
         for path in paths:
             if path not in self.form.sources():
                 self.form.source_list.addItem(str(path))
         if not self.form.target.text() and paths:
-            self.form.target.setText(str(paths[0].parent / f"{paths[0].name.split('.')[0] or 'mice'}{ENDING}"))
+            self.form.target.setText(str(target or beside(paths[0], ENDING)))
         self._update()
 
     def find_pairs(self) -> None:
