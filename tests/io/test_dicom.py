@@ -15,6 +15,7 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageS
 from napari_micromri.errors import ReadError
 from napari_micromri.io import can_read, open_scan
 from napari_micromri.io.geometry import affine_of
+from napari_micromri.study.discovery import glimpse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,19 @@ def write_series(folder: Path, voxels: np.ndarray = VOXELS, **values: Any) -> Pa
         where = {"ImagePositionPatient": [-10.0, 0.6 * k, 5.0], "InstanceNumber": 10 - k}
         write(folder / f"{values.get('SeriesNumber', 7)}_{(k * 3) % 7}.dcm", pixels, **(where | values))
     return folder
+
+
+def test_a_few_files_tell_what_series_a_large_folder_holds(tmp_path: Path) -> None:
+    many = np.zeros((20, 6, 5), np.uint16)
+    for number, protocol in ((1, "localizer"), (2, "T2_RARE")):
+        write_series(tmp_path, many[:4], SeriesNumber=number, ProtocolName=protocol, SeriesInstanceUID=generate_uid())
+    assert list(glimpse(tmp_path)) == []  # all are read as soon
+    for k in range(12):
+        write(tmp_path / f"3_{k}.dcm", many[k], SeriesNumber=3, ProtocolName="DTI", SeriesInstanceUID=generate_uid())
+    (tmp_path / "0_notes.txt").write_text("no scan")
+    found = list(glimpse(tmp_path))
+    assert [one.scan.info.protocol for one in found] == ["localizer", "T2_RARE", "DTI"]
+    assert not any(one.whole for one in found)
 
 
 class TestSeries:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from napari_micromri.scan import Scan
 
 _SAID = ("subject", "region", "plane")
+_GLIMPSED = 16
+"""Files that are looked at before all are read."""
+
 _REMOTE = ("http://", "https://", "s3://")
 _BIDS_SUBJECT, _BIDS_SESSION = re.compile(r"(?:^|_)sub-([^_/]+)"), re.compile(r"(?:^|_)ses-([^_/]+)")
 _ENDINGS = sorted(
@@ -51,7 +54,7 @@ class Found:
 
     ``notes`` name what is from the name. ``place`` holds the words of its path but those for its grade, sorted: the two
     scans of a pair in trees that mirror each other (``HIGH RES/mouse 1/coronal``) have the same. ``inside`` is that
-    path.
+    path. ``whole`` is False where only one of several files was read.
     """
 
     scan: Scan
@@ -63,6 +66,7 @@ class Found:
     notes: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
     inside: str = ""
+    whole: bool = True
 
     def reject(self, reason: str) -> Rejected:
         """Leave the scan out."""
@@ -139,6 +143,31 @@ def each_scan(
                 if (key := (os.path.realpath(place), mark)) not in seen:
                     seen.add(key)
                     yield _told(entry, said) if isinstance(entry, Found) else entry
+
+
+def glimpse(folder: str | os.PathLike[str]) -> Iterator[Found]:
+    """Foretell what series a large folder of DICOM files holds, from a few of them: reading all headers takes a while.
+
+    The scans aren't ``whole``: they have one slice. Nothing is given of other folders, nor of what can't be read.
+    """
+    if not os.path.isdir(folder):
+        return
+    try:
+        files = sorted(entry.path for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith("."))
+    except OSError:
+        return  # told by `each_scan`
+    seen: set[tuple[str | None, ...]] = set()
+    for file in files[:: max(1, len(files) // _GLIMPSED)] if len(files) > _GLIMPSED else ():
+        if not _is_dicom(Path(file)):
+            continue
+        try:
+            scan = open_scan(file)[0]
+        except MicroMRIError:
+            continue
+        series = (scan.info.name, scan.info.subject, scan.info.protocol, scan.info.plane)
+        if series not in seen:
+            seen.add(series)
+            yield replace(_identify(scan, Source(file), os.fspath(folder)), whole=False)
 
 
 def _entries(place: str, asked: Source) -> Iterator[tuple[str, Found | Rejected]]:

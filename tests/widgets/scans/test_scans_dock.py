@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from napari_micromri.io import save_scan
 from napari_micromri.study.discovery import find_scans
 from napari_micromri.widgets.scans.columns import COLUMNS, layer_name
 from napari_micromri.widgets.scans.dock import ScansWidget
-from napari_micromri.widgets.scans.finding import picture_of
+from napari_micromri.widgets.scans.finding import Finding, Kind, picture_of
 from napari_micromri.widgets.scans.opening import FolderOpening
 
 if TYPE_CHECKING:
@@ -249,6 +250,21 @@ def test_denoise_opens_the_selected_scan_once_and_begins(dock, qtbot, study, mon
     dock.form.denoise.click()
     assert begun == [dock.viewer.layers[0].name] * 2
     assert len(dock.viewer.layers) == 2
+
+
+def test_what_is_foreseen_is_shown_until_it_is_read_and_can_not_be_taken(dock, qtbot, study):
+    found, _ = find_scans([study])
+    finding = Finding([str(study)])
+    dock.show_finding(finding)
+    finding._take([(Kind.GLIMPSED, replace(one, whole=False)) for one in found])
+    assert [row[0] for row in texts(dock)] == ["T2_TurboRARE coronal", "T1_FLASH"]
+    assert {row[2] for row in texts(dock)} == {"5 × 4"}  # how many slices there are isn't known
+    dock.form.table.selectAll()
+    assert dock.form.table.picked_or_all() == []
+    assert dock.form.status.text().startswith("0 scans")
+    finding._take([(Kind.FOUND, found[1])])
+    assert [row[2] for row in texts(dock)] == ["5 × 4 × 3"]
+    assert dock.form.table.picked_or_all() == [found[1]]
 
 
 def test_where_nothing_is_ticked_all_shown_scans_are_taken(dock, qtbot, study):

@@ -39,7 +39,7 @@ def protocol(found: Found) -> str:
 def matrix(found: Found) -> str:
     """Write the matrix as a lab does: columns × rows × slices, then weightings and repetitions."""
     sizes = dict(zip(found.scan.info.axes, found.scan.shape, strict=True))
-    grid = " × ".join(str(sizes[axis]) for axis in "xyz" if axis in sizes)
+    grid = " × ".join(str(sizes[axis]) for axis in "xyz" if axis in sizes and (found.whole or axis != "z"))
     return grid + "".join(f", {sizes[axis]} {axis}" for axis in "bt" if axis in sizes)
 
 

@@ -74,12 +74,13 @@ class ScansWidget(Dock):
         self.finding = finding
         form = self.form
         form.folder.setText(", ".join(finding.paths))
-        form.table.scans_model.add_rows(finding.found)
+        form.table.scans_model.add_rows(finding.found or finding.foreseen)
         self._offer()
         form.table.scans_model.add_pictures(finding.pictures)
+        finding.glimpsed.connect(form.table.scans_model.add_rows)
         finding.came.connect(self._add)
         finding.pictured.connect(form.table.scans_model.add_pictures)
-        finding.listed.connect(self._update)
+        finding.listed.connect(self._listed)
         finding.ended.connect(self._ended)
         for path in map(Path, finding.paths):
             if path.is_dir():
@@ -104,9 +105,10 @@ class ScansWidget(Dock):
     def _let_go(self) -> None:
         before, self.finding = self.finding, None
         if before is not None:
+            before.glimpsed.disconnect(self.form.table.scans_model.add_rows)
             before.came.disconnect(self._add)
             before.pictured.disconnect(self.form.table.scans_model.add_pictures)
-            before.listed.disconnect(self._update)
+            before.listed.disconnect(self._listed)
             before.ended.disconnect(self._ended)
             before.stop()
             before.deleteLater()
@@ -115,6 +117,7 @@ class ScansWidget(Dock):
         self._offer()
 
     def _add(self, scans: list[Found]) -> None:
+        self.form.table.scans_model.forget_glimpsed()
         self.form.table.scans_model.add_rows(scans)
         self._offer()
         self._update()
@@ -123,6 +126,10 @@ class ScansWidget(Dock):
         """Offer the protocols that are there; one that went with its scans is chosen no more."""
         self.form.show_protocols(protocol(one) for one in self.form.table.scans_model.rows)
         self.form.table.choose(*self.form.chosen)
+
+    def _listed(self) -> None:
+        self.form.table.scans_model.forget_glimpsed()
+        self._update()
 
     def _ended(self) -> None:
         if self.finding is not None and self.finding.problem:
@@ -185,5 +192,5 @@ class ScansWidget(Dock):
             form.status.setText("Double-click a scan to open it; tick several to work with them.")
         else:
             form.show_left_out(finding.left_out)
-            shown = form.table.model().rowCount()
+            shown = form.table.shown
             form.status.setText(summary(finding.found, len(finding.left_out), shown, busy=busy))

@@ -40,6 +40,7 @@ class Picture:
 class Kind(Enum):
     """What the thread brings; LISTED when all headers were read."""
 
+    GLIMPSED = auto()
     FOUND = auto()
     LEFT_OUT = auto()
     LISTED = auto()
@@ -49,9 +50,11 @@ class Kind(Enum):
 class Finding(QObject):
     """What was found so far. ``came`` brings the new scans, ``pictured`` pictures; ``listed`` and ``ended`` come once.
 
+    ``glimpsed`` brings scans of which more is to be read, before the first ``came`` or ``listed``.
     ``problem`` is the sentence of what ended it early.
     """
 
+    glimpsed = Signal(list)
     came = Signal(list)
     pictured = Signal(list)
     listed = Signal()
@@ -60,6 +63,7 @@ class Finding(QObject):
     def __init__(self, paths: Sequence[str], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.paths = list(paths)
+        self.foreseen: list[Found] = []
         self.found: list[Found] = []
         self.left_out: list[Rejected] = []
         self.pictures: list[Picture] = []
@@ -85,9 +89,11 @@ class Finding(QObject):
             self._end("")
 
     def _take(self, things: list[tuple[Kind, Any]]) -> None:
-        new, left_out, pictures = (
-            [thing for kind, thing in things if kind is wanted] for wanted in (Kind.FOUND, Kind.LEFT_OUT, Kind.PICTURE)
-        )
+        wanted = (Kind.GLIMPSED, Kind.FOUND, Kind.LEFT_OUT, Kind.PICTURE)
+        glimpsed, new, left_out, pictures = ([thing for kind, thing in things if kind is one] for one in wanted)
+        if glimpsed and not new and not self.is_listed:
+            self.foreseen += glimpsed
+            self.glimpsed.emit(glimpsed)
         self.found += new
         self.left_out += left_out
         self.pictures += pictures
@@ -111,9 +117,11 @@ class Finding(QObject):
 
 def _look(paths: list[str], should_stop: ShouldStop) -> Iterator[tuple[Kind, object]]:
     """Give scans and what is left out, and then pictures."""
-    from napari_micromri.study.discovery import Found, each_scan
+    from napari_micromri.study.discovery import Found, each_scan, glimpse
 
     found: list[Found] = []
+    for path in paths:
+        yield from ((Kind.GLIMPSED, entry) for entry in glimpse(path))
     for entry in each_scan(paths, should_stop=should_stop):
         if isinstance(entry, Found):
             found.append(entry)

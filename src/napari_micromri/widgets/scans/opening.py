@@ -107,7 +107,8 @@ class FolderOpening(QObject):
         self.finding = Finding([path], parent)
         self._opener = LayerOpener(viewer, self)
         self._opener.ended.connect(self._end)
-        self.finding.came.connect(self._open_dock)
+        for came in (self.finding.glimpsed, self.finding.came):
+            came.connect(self._open_dock)
         self.finding.listed.connect(self._open_layer)
 
     def start(self) -> None:
@@ -115,7 +116,8 @@ class FolderOpening(QObject):
         self.finding.start()
 
     def _open_dock(self) -> None:
-        if self.dock is None and len(self.finding.found) + len(self.finding.left_out) > 1:
+        count = len(self.finding.found or self.finding.foreseen) + len(self.finding.left_out)
+        if self.dock is None and count > 1:
             self.dock = open_dock(self._viewer, DOCK)
             if self.dock is not None:
                 self.dock.show_finding(self.finding)

@@ -47,6 +47,11 @@ class ScansModel(RowsModel["Found"]):
         self.show_rows([])
         self.ticks_changed.emit()
 
+    def forget_glimpsed(self) -> None:
+        """Take away rows of scans of which only one file was read."""
+        if not all(one.whole for one in self.rows):
+            self.show_rows([one for one in self.rows if one.whole])
+
     def add_pictures(self, pictures: Iterable[Picture]) -> None:
         """Show thumbnails."""
         for picture in pictures:
@@ -82,8 +87,10 @@ class ScansModel(RowsModel["Found"]):
         return True
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Rows can be chosen, and ticked in their first column."""
+        """Rows can be chosen, and ticked in their first column; not those that are still being read."""
         base = super().flags(index)
+        if not self.rows[index.row()].whole:
+            return Qt.ItemFlag.NoItemFlags
         return base | Qt.ItemFlag.ItemIsUserCheckable if index.column() == 0 else base
 
 
@@ -155,6 +162,11 @@ class ScansTable(RowsView):
         """Ask for room for the first columns."""
         return QSize(sum(_WIDTHS[:3]) + self.verticalScrollBar().sizeHint().width(), 6 * ROW_HEIGHT)
 
+    @property
+    def shown(self) -> int:
+        """Number of the scans that are shown."""
+        return len(self._shown())
+
     def picked(self) -> list[Found]:
         """Give the ticked scans, or else the selected ones, in the order in which they were found."""
         return [self.scans_model.rows[row] for row in sorted(self.scans_model.ticked or self._selected())]
@@ -188,7 +200,8 @@ class ScansTable(RowsView):
 
     def _shown(self) -> set[int]:
         count = self._sorted.rowCount()
-        return {self._sorted.mapToSource(self._sorted.index(row, 0)).row() for row in range(count)}
+        rows = {self._sorted.mapToSource(self._sorted.index(row, 0)).row() for row in range(count)}
+        return {row for row in rows if self.scans_model.rows[row].whole}
 
     def _scan_at(self, index: Index) -> Found:
         return self.scans_model.rows[self._sorted.mapToSource(index).row()]
