@@ -60,6 +60,7 @@ def test_a_slice_says_whose_it_is(study: Study) -> None:
         "coronal",
         3,
     )
+    assert found.where == study.pairs_by_key[OTHER].hr.info.slice_words(3) and found.where.endswith(" mm")
     assert found.hr_voxel_size == (0.1, 0.1) and found.lr_voxel_size == (0.2, 0.2)
 
 

@@ -28,7 +28,8 @@ ROLES = ("LR", "DL", "HR")
 class RunSlice:
     """The validation slice before and after the network of one epoch, and as it should be.
 
-    ``key`` and ``index`` say which slice of the study it is; sizes are those of a pixel, (y, x) in mm.
+    ``key`` and ``where`` say which slice of the study it is, with its place in mm; sizes are those of a pixel, (y, x)
+    in mm.
     """
 
     run: Path
@@ -39,7 +40,7 @@ class RunSlice:
     lr_size: tuple[float, float]
     hr_size: tuple[float, float]
     key: str
-    index: int
+    where: str
 
     def layers(self) -> dict[str, LayerData]:
         """Make the layers by role; LR overlays the others exactly, DL has the contrast of HR."""
@@ -63,7 +64,7 @@ class RunSlice:
     @property
     def title(self) -> str:
         """Say which slice it is."""
-        return f"{self.key}, slice {self.index}"
+        return f"{self.key}, slice {self.where}"
 
 
 def load_run_slice(run: Path, epoch: int, image: Path) -> RunSlice:
@@ -80,7 +81,8 @@ def load_run_slice(run: Path, epoch: int, image: Path) -> RunSlice:
     factor = hr.shape[0] / max(1, lr.shape[0])
     hr_size = _size(about.get("hr_voxel_size"), (1.0, 1.0))
     lr_size = _size(about.get("lr_voxel_size"), (hr_size[0] * factor, hr_size[1] * factor))
-    return RunSlice(run, epoch, lr, dl, hr, lr_size, hr_size, str(about.get("key", "")), int(about.get("index", 0)))
+    where = str(about.get("where", about.get("index", 0)))  # runs of before tell the number alone
+    return RunSlice(run, epoch, lr, dl, hr, lr_size, hr_size, str(about.get("key", "")), where)
 
 
 def _read(path: Path) -> NDArray[np.float32]:

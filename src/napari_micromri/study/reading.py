@@ -48,6 +48,8 @@ class PairedSlice:
         Row and column of the whole HR slice at which the crop begins.
     index
         Of the slice in the pair, from 0.
+    where
+        The same for a person, with the place in mm.
     lr_voxel_size, hr_voxel_size
         (y, x) in mm.
     """
@@ -61,6 +63,7 @@ class PairedSlice:
     region: str
     plane: str
     index: int
+    where: str
     lr_voxel_size: tuple[float, float]
     hr_voxel_size: tuple[float, float]
 
@@ -148,6 +151,7 @@ def read_slice(study: Path, pair: Pair, index: int, *, crop: bool = True, align:
         region=pair.region,
         plane=pair.plane,
         index=index,
+        where=pair.hr.info.slice_words(index),
         lr_voxel_size=_pixel(pair.lr),
         hr_voxel_size=_pixel(pair.hr),
     )

@@ -86,7 +86,8 @@ class Recorded:
         """Leave the validation slice as it is after an epoch."""
         images = self.folder.images
         images.mkdir(exist_ok=True)
-        about = {"key": "mouse 1/head/coronal", "index": 3, "lr_voxel_size": [0.2, 0.2], "hr_voxel_size": [0.1, 0.1]}
+        about = {"key": "mouse 1/head/coronal", "index": 3, "where": "3 · z 1.5 mm"}
+        about |= {"lr_voxel_size": [0.2, 0.2], "hr_voxel_size": [0.1, 0.1]}
         (images / "about.json").write_text(json.dumps(about))
         rng = np.random.default_rng(0)
         np.save(images / "lr.npy", rng.random((8, 6), np.float32) * 100)

@@ -321,6 +321,7 @@ def test_a_run_with_a_history_is_shown_as_it_is_now(dock, qtbot, record, viewer)
     form = opened(qtbot, dock, recorded).form
     qtbot.waitUntil(lambda: len(viewer.layers) == 3)
     assert viewer.layers[1].name == "first DL epoch 3"
+    assert "slice 3 · z 1.5 mm" in form.show_slice.toolTip()
     form.history.setValue(0)
     opened(qtbot, dock, record("next").start().learn(1, 0.2).learn(2, 0.1))
     qtbot.waitUntil(lambda: viewer.layers[1].name == "next DL epoch 2")

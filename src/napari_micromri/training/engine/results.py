@@ -101,7 +101,7 @@ class ShownSlice:
         self._folder = folder
         self._batch = collate([whole_sample(pair, config)], 1)
         folder.images.mkdir(exist_ok=True)
-        about: dict[str, Any] = {"key": pair.key, "index": pair.index}
+        about: dict[str, Any] = {"key": pair.key, "index": pair.index, "where": getattr(pair, "where", str(pair.index))}
         for size in ("lr_voxel_size", "hr_voxel_size"):
             if hasattr(pair, size):
                 about[size] = [float(value) for value in getattr(pair, size)]
