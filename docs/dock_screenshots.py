@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 PLUGIN = "napari-micromri"
 WIDTH, SLICE = 320, 14
 SIZES = ((1280, 800), (1600, 1000))
-THEMES = ("dark", "light")
+THEMES = ("light", "dark")
+"""napari keeps the theme that is set last."""
 
 
 def main() -> None:
@@ -112,7 +113,7 @@ def take(viewer: napari.Viewer, docks: Docks, output: Path, theme: str, size: tu
 
 def take_for_docs(viewer: napari.Viewer, docks: Docks) -> None:
     """Take the pictures of `DOCS`, dark, in a window of a laptop's size."""
-    get_settings().appearance.theme = THEMES[0]
+    get_settings().appearance.theme = THEMES[-1]
     for name, (around, dock) in docks.items():
         around.raise_()
         tabs = dock.findChild(QTabWidget)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
+from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication, QToolButton
 
 from napari_micromri.io import open_scan
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--only", choices=docks, help="only these pictures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
+    get_settings().appearance.theme = "dark"
     if options.only in (None, "scans"):
         import scans_screenshots
 

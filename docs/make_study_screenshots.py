@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 from make_screenshots import DATA, ROOT, SIZE, save, wait
+from napari.settings import get_settings
 
 from napari_micromri.io import save_scan
 from napari_micromri.scan import Scan
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
+    get_settings().appearance.theme = "dark"
     with tempfile.TemporaryDirectory() as folder:
         study = make_study(Path(folder))
         viewer = napari.Viewer(title="napari")
