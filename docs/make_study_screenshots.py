@@ -50,6 +50,7 @@ def take_dock(viewer: napari.Viewer, study: Path, output: Path) -> None:
     _, dock = viewer.window.add_plugin_dock_widget("napari-micromri", "Study and slice curation")
     dock.open_study(study)
     wait(lambda: dock.curator.session is not None)
+    dock.header.path.setText("~/mice.mri.zarr")
     session = dock.curator.session
     first = session.pairs[0]
     dock.pairs.tree.select(first.key)
@@ -93,6 +94,7 @@ def take_new_study(viewer: napari.Viewer, folder: Path, output: Path) -> None:
     dialog.find_pairs()
     wait(lambda: dialog.form.pairs.rows_model.rowCount() > 0)
     wait(lambda: dialog._job is None)
+    dialog.form.source_list.item(0).setText("~/scans")
     dialog.form.target.setText("~/mice.mri.zarr")
     save(viewer, output / "unused.png", settle=0.3)
     dialog.grab().save(str(output / "study_new.png"))

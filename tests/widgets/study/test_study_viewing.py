@@ -106,7 +106,9 @@ def test_side_by_side_is_napari_grid_and_is_given_back(viewer, view, pixels):
     view.show(pixels())
     view.show_crop(Crop(2, 12, 4, 10))
     view.side_by_side(True)
-    assert (viewer.canvas.grid.enabled, viewer.canvas.grid.stride) == (True, 1)
+    assert viewer.canvas.grid.enabled
+    cells = [viewer.canvas.grid.position(k, viewer.layers) for k in range(2)]
+    assert [layer.name[-2:] for layer in viewer.layers[:2]] == ["HR", "LR"] and cells == [(0, 1), (0, 0)]
     assert not view.outline.visible
     view.side_by_side(False)
     assert (viewer.canvas.grid.enabled, viewer.canvas.grid.stride) == (False, 2)

@@ -51,7 +51,7 @@ class ScansForm(QWidget):
         self.open_recent = button("Recent", "List the scans of a folder that was open before.")
         self.recent = QMenu(self.open_recent)
         self.open_recent.setMenu(self.recent)
-        self.always = small_button(
+        self.always = button(
             "Don't ask again",
             "Let napari-micromri open every folder from now on. File > Preferences > Plugins takes it back.",
         )

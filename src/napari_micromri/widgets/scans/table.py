@@ -181,7 +181,9 @@ class ScansTable(RowsView):
         """Select the row of a scan, unless something is selected already."""
         row = next((k for k, one in enumerate(self.scans_model.rows) if one is scan), None)
         if row is not None and not self._selected():
-            self.selectRow(self._sorted.mapFromSource(self.scans_model.index(row, 0)).row())
+            index = self._sorted.mapFromSource(self.scans_model.index(row, 0))
+            self.selectRow(index.row())
+            self.scrollTo(index)
 
     def search(self, words: str) -> None:
         """Show only the rows in which each word stands."""

@@ -245,7 +245,7 @@ class PairView(QObject):
         grid = self.viewer.canvas.grid
         if wanted and self._grid_before is None:
             self._grid_before = (grid.enabled, grid.stride)
-            grid.stride = 1
+            grid.stride = -1  # from the top layer on: LR to the left of HR, as where three are compared
             grid.enabled = True
         elif not wanted and self._grid_before is not None:
             grid.enabled, grid.stride = self._grid_before
