@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel, QTabWidget, QT
 from superqt import QElidingLabel
 
 from napari_micromri.plugin.layers import scan_to_layer
+from napari_micromri.widgets.scans.dock import ScansWidget
 
 WIDTH, HEIGHT = 320, 560
 """Of the dock area; an 800 pixels high window has 640 for it, less the dock's title and its tab."""
@@ -40,6 +41,9 @@ def unfold(dock: QWidget) -> None:
     for fold in dock.findChildren(QToolButton):
         if fold.isCheckable() and fold.isVisible():
             fold.setChecked(True)
+    if isinstance(dock, ScansWidget):
+        dock.offer_folders()
+        dock.form.many.setText("Denoise 200")
 
 
 def cut(dock: QWidget) -> list[str]:

@@ -8,7 +8,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -55,7 +54,9 @@ class ScansForm(QWidget):
             "Don't ask again",
             "Let napari-micromri open every folder from now on. File > Preferences > Plugins takes it back.",
         )
-        self.asking = row(QLabel("napari asked which plugin opens folders."), self.always, stretch=(1, 0))
+        question = text_line()
+        question.setText("napari asked which plugin opens folders.")
+        self.asking = row(question, self.always, stretch=(1, 0))
         self.asking.hide()
         self.stop = small_button("Stop", "Look for no more scans; those that are listed stay.")
         self.search = QLineEdit()
