@@ -73,6 +73,14 @@ def test_any_offset_is_found_and_nothing_else_is(offset: int, scale: float, seed
         assert found.offset == pytest.approx(offset, abs=0.02 * scale * 20)
 
 
+@pytest.mark.parametrize("part", [0.45, 0.5, 0.55])
+def test_an_offset_by_half_of_the_values_is_no_sign(magnitude: np.ndarray, part: float) -> None:
+    magnitude = magnitude - magnitude.min()
+    domain = domain_of(scan_of(magnitude - part * magnitude.max()))
+    assert domain.problem is None
+    assert domain.offset == pytest.approx(-part * magnitude.max(), abs=0.02 * 20)
+
+
 def test_noise_that_never_reaches_zero_changes_next_to_nothing(magnitude: np.ndarray, restorer: PlainRestorer) -> None:
     plain = denoise(scan_of(magnitude), restorer, options()).read()
     moved = denoise(scan_of(magnitude - 1000), restorer, options()).read() + 1000
@@ -111,6 +119,10 @@ NOT_FOR_MODELS = {
     "noisy B1 map": lambda: np.where(
         np.abs(signal(0)) > 200, 100 + FIELD + np.random.default_rng(2).normal(0, 2, SHAPE), 0
     ),
+    "masked phase of few turns around its seam": lambda: np.where(
+        np.abs(signal(0)) > 200, np.round(((PHASE * 0.3 + np.pi) % (2 * np.pi)) * 652), 0
+    ),
+    "masked phase with its air at the lowest value": lambda: np.where(np.abs(signal(0)) > 200, PHASE, -np.pi),
     "labels": lambda: (1 * (np.abs(signal(0)) > 200) + 2 * (np.abs(signal(0)) > 600)).astype(np.uint8),
     "a mask": lambda: (np.abs(signal(0)) > 200).astype(np.int16),
 }

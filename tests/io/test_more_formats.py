@@ -131,6 +131,14 @@ class TestAnalyze:
         with pytest.raises(ReadError, match=r"a\.img is cut off"):
             open_scan(tmp_path / "a.hdr")
 
+    def test_voxels_that_begin_before_their_file(self, tmp_path: Path) -> None:
+        nib.save(nib.AnalyzeImage(VOXELS, np.eye(4)), tmp_path / "a.img")
+        content = bytearray((tmp_path / "a.hdr").read_bytes())
+        content[108:112] = np.array([-8], "<f4").tobytes()  # vox_offset
+        (tmp_path / "a.hdr").write_bytes(content)
+        with pytest.raises(ReadError, match="before"):
+            open_scan(tmp_path / "a.hdr")
+
     def test_other_files_of_such_names_are_not_claimed(self, tmp_path: Path) -> None:
         (tmp_path / "envi.hdr").write_text("ENVI\nsamples = 5\n")
         (tmp_path / "disk.img").write_bytes(bytes(1000))

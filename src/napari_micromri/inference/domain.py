@@ -211,9 +211,8 @@ def _zero_of(sample: Values, finite: Values, name: str) -> tuple[float, str | No
     depth = _depth(sample[air], low)
     if below <= SOME_BELOW:
         return (low if low >= CLEAR_OFFSET * contrast and depth <= CLEAR_FLOOR else 0.0), None
-    symmetric = abs(finite.min() + finite.max()) < 0.01 * np.ptp(finite)
     at_lowest = float(np.mean(finite < low + 0.15 * (high - low)))
-    if not symmetric and at_lowest > 0.1 and depth <= FLOOR:
+    if at_lowest > 0.1 and depth <= FLOOR:
         return low, None
     if float(np.mean(finite < -SIGNED * np.percentile(np.abs(finite), 99))) > MANY_BELOW:
         return 0.0, f"'{name}' has values on both sides of zero, as a phase image, a real part or a field map has."

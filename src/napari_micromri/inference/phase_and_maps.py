@@ -1,7 +1,9 @@
 """What values alone tell of images that are no magnitudes: phase, real parts, field maps.
 
-Real magnitude images have edges and noise in what is not constant; limits lie well outside of what was found in 65 of
-them (heads, mice, rats, phantoms, 0.055 to 7 T; also when masked, or interpolated four times).
+Real magnitude images have edges and noise in what is not constant. `benchmarks/domain.py` counts what is refused by
+these limits and what is not, on all scans of the data folder and on what is made of them. What values can't tell: the
+inside of a phantom full of one liquid is as smooth as a field map; maps of T2 or ADC with noise and edges look like
+magnitudes.
 """
 
 from __future__ import annotations
@@ -26,13 +28,17 @@ CONSTANT = 0.05
 STEP = 24
 """Curvature is measured over this part of the object's diameter."""
 
-SMOOTH = 0.05
-"""A map bends by less than this part of its range, in all but one place of twenty; magnitudes by 0.08 or more."""
+SMOOTH = 0.075
+"""A map bends by less than this part of its range, in all but one place of a hundred."""
 
-WRAPS, HALF_WRAPS, SPREAD_OUT = 0.003, 0.2, 0.25
-"""An angle jumps by more than 0.8 of a turn in so many places, seldom by half a turn (this part of those jumps), and
-takes values between a quarter and three quarters of a turn in more than the third part of the pixels. Edges are of any
-size."""
+WRAPS, HALF_WRAPS, SPREAD_OUT, ROUND = 0.003, 0.3, 0.05, 0.2
+"""An angle jumps by more than 0.8 of a turn in so many places, seldom by half a turn (this part of those jumps), takes
+values between a quarter and three quarters of a turn in more than the third part of the pixels, and bends, on a circle,
+by less than the fourth part of its diameter in four places of five. Edges are of any size, an image of two values has
+none between, and what is no angle is not smooth on a circle."""
+
+LEAPS = 0.007
+"""In noise over a whole turn one pixel in 25 differs from the next by more than 0.8 of a turn; so many must, in all."""
 
 _LAPLACE = np.array([[0, -0.25, 0], [-0.25, 1, -0.25], [0, -0.25, 0]])
 
@@ -42,6 +48,9 @@ AS_NOISY, CENTRED, NEGATIVE = 0.6, 0.2, 0.1
 
 def scatters_over_all_values(sample: Values, low: float, high: float) -> bool:
     """Tell whether much of an image (n, h, w) scatters over the whole range of values, as the phase of air does."""
+    leaps = [np.mean(np.abs(np.diff(sample.astype(np.float64), axis=axis)) > 0.8 * (high - low)) for axis in (-2, -1)]
+    if float(np.mean(leaps)) < LEAPS:
+        return False
     uniform = (high - low) / np.sqrt(12)
     parts = [_spread(image) / uniform for image in sample]
     return float(np.mean([np.mean((part > 0.75) & (part < 1.25)) for part in parts])) > 0.2
@@ -84,17 +93,20 @@ def _masked(sample: Values) -> Iterator[tuple[NDArray[np.float64], NDArray[np.bo
             yield np.where(inside, image, 0).astype(np.float64), inside
 
 
-def _bend(image: NDArray[np.float64], inside: NDArray[np.bool_]) -> float | None:
-    """Give the 95th percentile of second differences in parts of the range, of means over a small window."""
+def _bends(image: Values, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give the second differences, over a part of the object, of means over a small window."""
     from scipy.ndimage import uniform_filter
 
     step = max(1, round(float(np.sqrt(inside.sum())) / STEP))
-    weight = uniform_filter(inside.astype(np.float64), step)
-    mean = uniform_filter(image, step) / np.maximum(weight, 1e-9)
+    mean = uniform_filter(image, step) / np.maximum(uniform_filter(inside.astype(np.float64), step), 1e-9)
+    return np.concatenate([np.abs(a - 2 * b + c)[valid] for a, b, c, valid in _triples(mean, inside, step)])
+
+
+def _bend(image: Values, inside: NDArray[np.bool_]) -> float | None:
+    """Give the 99th percentile of the bends in parts of the range; None where there is nothing to measure."""
     low, high = np.percentile(image[inside], (1, 99))
-    bends = [np.abs(a - 2 * b + c)[valid] for a, b, c, valid in _triples(mean, inside, step)]
-    found = np.concatenate(bends)
-    return float(np.percentile(found, 95) / (high - low)) if found.size and high > low else None
+    found = _bends(image, inside)
+    return float(np.percentile(found, 99) / (high - low)) if found.size and high > low else None
 
 
 def _is_angle(image: NDArray[np.float64], inside: NDArray[np.bool_]) -> bool:
@@ -103,7 +115,10 @@ def _is_angle(image: NDArray[np.float64], inside: NDArray[np.bool_]) -> bool:
     jumps = np.concatenate([np.abs(a - b)[valid] for a, b, _, valid in _triples(turns, inside, 1)])
     wraps, halves = (jumps > 0.8).sum(), (np.abs(jumps - 0.5) < 0.15).sum()
     middle = np.abs(turns[inside] - 0.5) < 0.25
-    return bool(wraps > WRAPS * jumps.size and halves < HALF_WRAPS * wraps and middle.mean() > SPREAD_OUT)
+    if not (wraps > WRAPS * jumps.size and halves < HALF_WRAPS * wraps and middle.mean() > SPREAD_OUT):
+        return False
+    bends = np.hypot(*(_bends(np.where(inside, part(2 * np.pi * turns), 0), inside) for part in (np.cos, np.sin)))
+    return bool(bends.size) and float(np.percentile(bends, 80)) < 2 * ROUND
 
 
 def _triples(image: Values, inside: NDArray[np.bool_], step: int) -> Iterator[tuple[Values, Values, Values, Values]]:

@@ -256,6 +256,8 @@ def _raw_scan(
     outer = {"t": 3} if len(shape) == 4 else {}
     info, axes = describe_grid(path, path.name.rsplit(".", 1)[0], geometry, spatial, known=known, outer=outer, **said)
     voxels, offset = where
+    if offset < 0:
+        raise ReadError(f"{path} is damaged: its voxels begin before their file. Copy or export it again.")
     stored = np.dtype(header.get_data_dtype())
     volume = Volume(voxels, shape, stored, offset)
 
