@@ -48,6 +48,7 @@ def stacked(slices: Mapping[str, Any], where: str) -> tuple[da.Array, list[str]]
     if len({one.data.shape for one in found}) > 1:
         size = " x ".join(map(str, largest))
         notes.append(
-            f"{where} has slices of several sizes; they are filled up with zeros to {size}, from the top left."
+            f"{where} has slices of several sizes; they are filled up with zeros to {size}, from the top left. "
+            "Zeros are no measurement: keep regions inside the slices."
         )
     return data, notes
