@@ -16,7 +16,7 @@ def add_to(commands: Commands) -> None:
     """Add the command to the program."""
     parser = commands.add_parser(
         "calibrate",
-        help="measure how large the errors of a trained model are",
+        help="measure the errors of a trained model",
         description="Denoise the validation slices of a run, measure how far the results are from the good scans, and "
         "write that into the run's model. 'micromri denoise --uncertainty' then says, pixel by pixel, within which "
         "width 90 % of the errors lie.",

@@ -57,7 +57,7 @@ def _millimetres(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no voxel size such as 0.6,0.1,0.1") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not a voxel size such as 0.6,0.1,0.1") from None
 
 
 def open_one(options: argparse.Namespace) -> Scan:

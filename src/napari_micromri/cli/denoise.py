@@ -72,7 +72,7 @@ def add_to(commands: Commands) -> None:
         "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"
     )
     parser.add_argument(
-        "--anyway", action="store_true", help="also denoise what is no magnitude image, such as a phase image"
+        "--anyway", action="store_true", help="also denoise scans that are not magnitude images, such as phase images"
     )
     parser.add_argument(
         "--uncertainty",
@@ -82,7 +82,7 @@ def add_to(commands: Commands) -> None:
     )
     _add_sampling(parser)
     denoise_many.add_options(parser)
-    parser.add_argument("--json", action="store_true", help="print what was done as one object")
+    parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
     parser.set_defaults(run=run)
 
 
@@ -91,7 +91,7 @@ def add_quality(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quality",
         choices=("fast", "best"),
-        help="best: the mean over 8 flips and turns of each slice, in 8 times the time (default fast)",
+        help="best: the mean over 8 flips and turns of each slice, which takes 8 times as long (default fast)",
     )
 
 

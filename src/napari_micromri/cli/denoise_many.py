@@ -36,7 +36,9 @@ OPTIONS = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what is only for many scans."""
     group = parser.add_argument_group("many scans")
-    group.add_argument("--out", metavar="FOLDER", help="folder for the results; what is done there already is skipped")
+    group.add_argument(
+        "--out", metavar="FOLDER", help="folder for the results; scans that are finished there are skipped"
+    )
     group.add_argument("--only", metavar="PATTERN", default="*", help="names or protocols to take, e.g. '*RARE*'")
     group.add_argument(
         "--name",
@@ -49,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--workers", type=int, default=1, metavar="N", help="scans at once (default %(default)s)")
     group.add_argument("--scheduler", metavar="ADDRESS", help="of dask.distributed, e.g. tcp://node01:8786")
-    group.add_argument("--detach", action="store_true", help="work in the background, and return at once")
+    group.add_argument("--detach", action="store_true", help="run in the background and return at once")
 
 
 def run_many(options: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--edges", nargs="+", type=float, help="limits of the bins of the fitting error")
     parser.add_argument("--report", metavar="FOLDER", help="new folder for plots.png and tables as CSV")
     parser.add_argument("--overwrite", action="store_true", help="replace FOLDER")
-    parser.add_argument("--json", action="store_true", help="print the figures as one object")
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     parser.set_defaults(run=run)
     simulate = commands.add_parser(
         "dsq-simulate",

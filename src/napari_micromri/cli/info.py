@@ -34,7 +34,7 @@ def add_to(commands: Commands) -> None:
         epilog="Example:\n  micromri info 20240514_mouse07/ --json",
     )
     add_source(parser)
-    parser.add_argument("--json", action="store_true", help="print a list with one object per scan")
+    parser.add_argument("--json", action="store_true", help="print a JSON list with one object per scan")
     parser.set_defaults(run=run)
 
 

@@ -58,14 +58,14 @@ def add_to(commands: Commands) -> None:
         "--high-b", type=float, default=200, metavar="B", help="'segmented' finds D from here on (default %(default)s)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, auto (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print what was done as one object")
+    parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
     parser.set_defaults(run=run)
 
 
 def add_b_values(parser: argparse.ArgumentParser) -> None:
     """Add the choice of b-values."""
     parser.add_argument(
-        "--bvals", metavar="FILE|LIST", help="b-values in s/mm², one per volume, where the scan doesn't know them"
+        "--bvals", metavar="FILE|LIST", help="b-values in s/mm², one per volume, if the scan doesn't state them"
     )
 
 

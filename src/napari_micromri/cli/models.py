@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
         description="List the models that ship with the package and those in the folders named by MICROMRI_MODELS.",
         epilog="Example:\n  micromri models --json",
     )
-    parser.add_argument("--json", action="store_true", help="print a list with one object per model")
+    parser.add_argument("--json", action="store_true", help="print a JSON list with one object per model")
     parser.set_defaults(run=run)
 
 

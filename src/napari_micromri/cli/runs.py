@@ -25,11 +25,11 @@ def add_to(commands: Commands) -> None:
     runs = commands.add_parser(
         "runs",
         help="list the training runs of a folder",
-        description="List the training runs of a folder: their state, best epoch and last sign of life.",
+        description="List the training runs of a folder: their state, best epoch and last update.",
         epilog="Example:\n  micromri runs runs/",
     )
     runs.add_argument("folder", metavar="DIR", help="folder that holds runs")
-    runs.add_argument("--json", action="store_true", help="print a list with one object per run")
+    runs.add_argument("--json", action="store_true", help="print a JSON list with one object per run")
     runs.set_defaults(run=run_runs)
     watch = commands.add_parser(
         "watch",
@@ -47,7 +47,7 @@ def add_to(commands: Commands) -> None:
         epilog="Example:\n  micromri stop runs/first",
     )
     stop.add_argument("run_folder", metavar="RUN", help="folder of the run")
-    stop.add_argument("--kill", action="store_true", help="end its process at once; its last checkpoint stays")
+    stop.add_argument("--kill", action="store_true", help="end its process at once and keep its last checkpoint")
     stop.set_defaults(run=run_stop)
 
 
@@ -146,7 +146,7 @@ def run_stop(options: argparse.Namespace) -> int:
     while (job := reader.read()).live and time.monotonic() < until:
         time.sleep(0.1)
     if job.live:
-        print("It was asked to stop, and will do so after its present step.")
+        print("It will stop after its current step.")
     else:
         print(job.message)
     return 0

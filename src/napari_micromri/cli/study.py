@@ -51,7 +51,7 @@ def _add_list(commands: Commands) -> None:
         epilog="Example:\n  micromri study list mice.mri.zarr --json",
     )
     parser.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
-    parser.add_argument("--json", action="store_true", help="print a list with one object per pair")
+    parser.add_argument("--json", action="store_true", help="print a JSON list with one object per pair")
     parser.set_defaults(run=run_list)
 
 
@@ -122,7 +122,7 @@ def _add_split(commands: Commands) -> None:
         "--test", type=float, default=0.2, help="fraction of subjects with --random (default %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="with --random (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print the subjects of each set as one object")
+    parser.add_argument("--json", action="store_true", help="print the subjects of each set as one JSON object")
     parser.set_defaults(run=run_split)
 
 
@@ -192,15 +192,15 @@ def _add_marks(commands: Commands) -> None:
     out.set_defaults(run=run_export)
     back = commands.add_parser(
         "import-marks",
-        help="take the marks of a text file",
+        help="apply the marks in a text file",
         description="Take excluded slices, crops and sets from a file of export-marks, or excluded slices from a "
         "BLACKLIST.json with ids such as 01HC03. Where the study says otherwise, it keeps its own unless --replace is "
         "given.",
         epilog="Example:\n  micromri study import-marks mice.mri.zarr marks.json",
     )
     back.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
-    back.add_argument("file", metavar="FILE", help="file of export-marks")
-    back.add_argument("--replace", action="store_true", help="prefer the file where both have a mark")
+    back.add_argument("file", metavar="FILE", help="file written by export-marks")
+    back.add_argument("--replace", action="store_true", help="replace the study's own marks where the file differs")
     back.set_defaults(run=run_import)
 
 

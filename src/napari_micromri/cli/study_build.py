@@ -44,7 +44,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--plan-only", metavar="CSV", help="only write the pairs that were found to a table, to be edited"
     )
-    parser.add_argument("--subject", help="of all scans, whatever they say")
+    parser.add_argument("--subject", help="subject of all scans, whatever their headers say")
     parser.add_argument("--region", help="of all scans, e.g. head-thorax")
     parser.add_argument("--plane", help="of all scans: transaxial, coronal, sagittal")
     parser.add_argument("--simulate", action="store_true", help="make the LR scan of each pair from the HR scan")
@@ -54,7 +54,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--averages", type=int, default=1, help="of simulated scans (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the simulated noise (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print what was done as one object")
+    parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
     parser.set_defaults(run=run)
 
 

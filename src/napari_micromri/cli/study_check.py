@@ -22,12 +22,12 @@ def add_to(commands: Commands) -> None:
         "check",
         help="report on every pair and on what is missing",
         description="Report how well the scans of each pair agree, which planned pairs are missing, and whether all "
-        "pixels are there. Exits with 1 when there are errors; warnings are let through.",
+        "pixels are there. Exits with 1 if there are errors; warnings don't count.",
         epilog="Examples:\n  micromri study check mice.mri.zarr\n  micromri study check mice.mri.zarr --pixels --json",
     )
     parser.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
     parser.add_argument("--pixels", action="store_true", help="also read all pixels and compare them with their digest")
-    parser.add_argument("--json", action="store_true", help="print everything as one object")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
     parser.set_defaults(run=run)
 
 

@@ -29,7 +29,7 @@ def add_to(commands: Commands) -> None:
     train = commands.add_parser(
         "train",
         help="train a model on a study",
-        description="Train a model on the pairs of a study. RUN is a new folder for all that the run leaves; its "
+        description="Train a model on the pairs of a study. RUN is a new folder for all that the run writes; its "
         "best.safetensors is a finished model for 'micromri denoise --model'.",
         epilog="Examples:\n"
         "  micromri train mice.mri.zarr runs/first\n"
@@ -38,7 +38,7 @@ def add_to(commands: Commands) -> None:
         "  torchrun --nproc-per-node 4 -m napari_micromri.cli train mice.mri.zarr runs/four --preset first-run",
     )
     train.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
-    train.add_argument("run_folder", metavar="RUN", help="folder of the run, new")
+    train.add_argument("run_folder", metavar="RUN", help="new folder for the run")
     train.add_argument(
         "--preset",
         help=f"settings to start from, e.g. quick, fine-tune, apddm; --preset list names all (default "

@@ -47,13 +47,13 @@ def add_to(commands: Commands) -> None:
         "  micromri tune mice.mri.zarr tunings/lab --storage postgresql://tuner@server/tuning --detach",
     )
     tune.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
-    tune.add_argument("tuning", metavar="DIR", help="folder of the tuning, new or to continue")
+    tune.add_argument("tuning", metavar="DIR", help="folder of a new tuning, or of one to continue")
     _add_what(tune)
     _add_how(tune)
     tune.set_defaults(run=run_tune)
     worker = commands.add_parser(
         "tune-worker",
-        help="work on a tuning, also one of another machine",
+        help="run trials of a tuning, also of one on another machine",
         description="Take trials of a tuning until it is complete. Ctrl-C ends the worker; another one continues "
         "its trial.",
         epilog="Examples:\n"
@@ -63,20 +63,22 @@ def add_to(commands: Commands) -> None:
     worker.add_argument(
         "where", metavar="DIR|URL", nargs="?", help="folder of the tuning or URL of its storage (or MICROMRI_STORAGE)"
     )
-    worker.add_argument("--name", help="which tuning, where the storage holds several")
-    worker.add_argument("--study", help="where the study is on this machine, if elsewhere")
-    worker.add_argument("--runs", metavar="DIR", help="where runs go, if this machine doesn't see the tuning's folder")
+    worker.add_argument("--name", help="name of the tuning, if the storage holds several")
+    worker.add_argument("--study", help="path of the study on this machine, if it differs")
+    worker.add_argument(
+        "--runs", metavar="DIR", help="folder for runs, if this machine can't reach the tuning's folder"
+    )
     worker.add_argument("--threads", type=int, help="CPU threads (default: what torch chooses)")
     worker.add_argument("--timeout", type=float, metavar="MINUTES", help="start no new trial after this time")
     worker.set_defaults(run=run_tune_worker)
 
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", help=f"settings of what is not searched (default {DEFAULT_PRESET}, or --config)")
+    parser.add_argument("--preset", help=f"settings that are not searched (default {DEFAULT_PRESET}, or --config)")
     parser.add_argument("--config", metavar="FILE", help="file with such settings, .json or .toml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change such a setting")
-    parser.add_argument("--space", metavar="FILE", help="what to search, as TOML (default: the report's search space)")
-    parser.add_argument("--print-space", action="store_true", help="print the search space as TOML, and end")
+    parser.add_argument("--space", metavar="FILE", help="search space as TOML (default: the report's)")
+    parser.add_argument("--print-space", action="store_true", help="print the search space as TOML, and exit")
     parser.add_argument(
         "--objective",
         action="append",

@@ -19,7 +19,7 @@ def add_to(commands: Commands) -> None:
     """Add the command to the program."""
     parser = commands.add_parser(
         "tune-report",
-        help="report what a tuning has found",
+        help="report the results of a tuning",
         description="Tell which trial of a tuning is best, which settings matter, and how far the tuning is, also "
         "while it runs. Options write a page with plots, a table of all trials, and the best settings.",
         epilog="Examples:\n"
@@ -29,8 +29,8 @@ def add_to(commands: Commands) -> None:
         "  micromri train mice.mri.zarr runs/best --config best.json",
     )
     parser.add_argument("tuning", metavar="DIR|URL", help="folder of the tuning, or URL of its storage")
-    parser.add_argument("--name", help="which tuning, where a storage holds several")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots, which needs no network")
+    parser.add_argument("--name", help="name of the tuning, if the storage holds several")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots that works offline")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table with a row per trial")
     parser.add_argument(
         "--config", type=Path, metavar="FILE.json", help="write the best settings for 'micromri train --config'"
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(files: list[Path], options: argparse.Namespace) -> None:
     """Refuse what can't be meant before anything is written."""
     if options.config is not None and options.config.suffix.lower() != ".json":
-        raise InputError(f"{options.config} is to hold JSON. Let its name end in .json.")
+        raise InputError(f"{options.config} will hold JSON. Let its name end in .json.")
     if options.trial is not None and options.config is None:
         raise InputError("--trial says whose settings --config writes. Give --config FILE.json, too.")
     if len(set(files)) < len(files):

@@ -170,7 +170,7 @@ class _Values:
         elif self.highest <= 0:
             yield Finding(True, f"{self.name} is empty: no value is above 0.")
         elif self.finite < self.total:
-            yield Finding(False, f"{self.name} has {self.total - self.finite} values that are no finite numbers.")
+            yield Finding(False, f"{self.name} has {self.total - self.finite} values that are not finite numbers.")
         if self.highest > 0 and self.at_highest > max(SATURATED * self.total, 10):
             part = 100 * self.at_highest / self.total
             yield Finding(False, f"{self.name} is saturated: {part:.1f} % of its pixels are exactly {self.highest:g}.")

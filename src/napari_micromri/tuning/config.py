@@ -43,13 +43,13 @@ class TuneConfig(BaseModel):
         default=("mse",), min_length=1, description="objectives to optimise; several give a Pareto front"
     )
     sampler: Sampler = Field(default="tpe", description="how settings are chosen")
-    pruner: Pruner = Field(default="median", description="how trials are given up early; only with one objective")
+    pruner: Pruner = Field(default="median", description="method that stops poor trials early; only with one objective")
     sampler_options: dict[str, Option] = Field(default={}, description="options of Optuna's sampler")
     pruner_options: dict[str, Option] = Field(default={}, description="options of Optuna's pruner")
     seed: int = Field(default=0, ge=0, lt=2**31, description="of the search; training has its own")
     trials: int = Field(default=50, ge=1, le=100_000, description="finished trials, pruned ones included")
     timeout_minutes: float | None = Field(
-        default=None, gt=0, description="a worker begins no trial later than this after its own start"
+        default=None, gt=0, description="time after its start at which a worker starts no more trials"
     )
 
     @model_validator(mode="after")

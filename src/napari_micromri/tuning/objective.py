@@ -181,7 +181,7 @@ class TrialRun:
             raise TrainingError(ending.message)
         if isinstance(ending, Done):
             return self._judge(run)
-        reason = self._pruned or "Its worker was asked to stop; the trial will be continued."
+        reason = self._pruned or "Its worker was asked to stop; the trial will resume later."
         self._trial.set_user_attr(REASON, reason)
         raise TrialPruned(reason) if self._pruned else InterruptedTrial(reason)
 
@@ -204,7 +204,7 @@ class TrialRun:
         from napari_micromri.tuning.latency import seconds_per_slice
 
         if run.model is None:
-            raise TrainingError("The run left no model whose latency could be measured.")
+            raise TrainingError("The run wrote no model whose latency could be measured.")
         data = open_data(RunFolder(run.path))
         slice_ = data.validation[len(data.validation) // 2].lr
         return seconds_per_slice(run.model, slice_, run.settings["config"]["device"])

@@ -171,7 +171,7 @@ class Worker:
         if self._failures >= MOST_FAILURES:
             raise TrainingError(
                 f"{MOST_FAILURES} trials in a row failed, the last one (trial {trial.number}) for this reason: "
-                f"{reason} Mend that and start workers again."
+                f"{reason} Fix that, then start the workers again."
             )
         MaxTrialsCallback(self._wanted(), (TrialState.COMPLETE, TrialState.PRUNED))(study, trial)
         if self._should_stop() or self._ask() == "pause" or self._is_enough():

@@ -68,7 +68,8 @@ def run_worker(
     with open_tuning(where, tuning_name) as tuning, stop_on_signals() as should_stop:
         if runs is None and not tuning.shares_folder:
             raise TrainingError(
-                f"This machine doesn't see the tuning's folder {tuning.folder.path}. Say with --runs where its runs go."
+                f"This machine doesn't see the tuning's folder {tuning.folder.path}. "
+                "Choose a folder for its runs with --runs."
             )
         workplace = Workplace(Path(study or tuning.config.study), Path(runs or tuning.folder.runs), threads)
         check_data(workplace.study)

@@ -192,7 +192,7 @@ def _cautions(facts: Facts) -> Iterator[str]:
     counts = state.counts
     if (counts["running"] or counts["waiting"]) and state.finished < state.planned:
         yield (
-            f"This isn't the end: {state.finished} of {state.planned} trials have finished, {counts['running']} "
+            f"The tuning isn't finished: {state.finished} of {state.planned} trials have finished, {counts['running']} "
             f"{'is' if counts['running'] == 1 else 'are'} running."
         )
     if state.finished < FEW:
