@@ -5,6 +5,7 @@ and warm-up are each one's own. So many minutes of one thread tell which one get
 in the end.
 
     python benchmarks/networks.py --minutes 4 --every 12 --update docs/training.md
+    python benchmarks/networks.py --minutes 0 --every 12 --also MODEL...    # judge models that never saw the sources
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from quality import fast_slice, load, put_between
+from quality import denoised, fast_slice, load, put_between
 
-from napari_micromri.inference import DenoiseOptions, denoise
 from napari_micromri.measure.metrics import assess
 from napari_micromri.nn.checkpoint import read_spec
 from napari_micromri.runs.events import Failed
-from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.simulation.resampling import upsample
 from napari_micromri.training.config import make_config
 from napari_micromri.training.events import BatchDone
@@ -41,16 +40,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--every", type=int, default=6, help="judge on each so manieth slice (default %(default)s)")
+    parser.add_argument("--sources", nargs="+", default=LEFT_OUT, help="left-out sources to judge on")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="models to judge along")
     parser.add_argument("--update", type=Path, nargs="*", default=[], help="documents to put the table into")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    columns = [f"{source.replace('_', ' ')}, SNR {snr}" for source in LEFT_OUT for snr in LEVELS]
+    columns = [f"{source.replace('_', ' ')}, SNR {snr}" for source in options.sources for snr in LEVELS]
     lines = [f"| network | weights | steps | {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) + 2)}"]
-    lines.append(f"| sinc | | | {' | '.join(judge(None, options.every))} |")
+    lines.append(f"| sinc | | | {' | '.join(judge(None, options))} |")
+    lines += [line(file.stem, file, "", options) for file in options.also]
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "good.mri.zarr"
-        subprocess.run([sys.executable, str(BUILD), str(study), "--without", *UNSEEN], check=True)
-        for name, preset in NETWORKS.items():
+        if options.minutes:
+            subprocess.run([sys.executable, str(BUILD), str(study), "--without", *UNSEEN], check=True)
+        for name, preset in NETWORKS.items() if options.minutes else ():
             settings = [f"minutes={options.minutes:g}", "epochs=10000", "seed=1"]
             run = create_run(make_config(preset, settings=settings), study, Path(folder) / name)
             steps = 0
@@ -58,27 +61,30 @@ def main() -> None:
                 if isinstance(event, Failed):
                     raise SystemExit(event.message)
                 steps += isinstance(event, BatchDone)
-            _, weights = read_spec(run.best)
-            figures = judge(run.best, options.every)
-            lines.append(f"| {name} | {weights / 1e6:.2f} M | {steps} | {' | '.join(figures)} |")
+            lines.append(line(name, run.best, str(steps), options))
             print(lines[-1], flush=True)
     print("\n".join(lines))
     for document in options.update:
         put_between(document, "networks", "\n".join(lines))
 
 
-def judge(model: Path | None, every: int) -> list[str]:
+def line(name: str, model: Path, steps: str, options: argparse.Namespace) -> str:
+    """Write what a model reaches."""
+    _, weights = read_spec(model)
+    return f"| {name} | {weights / 1e6:.2f} M | {steps} | {' | '.join(judge(model, options))} |"
+
+
+def judge(model: Path | None, options: argparse.Namespace) -> list[str]:
     """Give PSNR and, of the object alone, object PSNR on each source and level; sinc interpolation without a model."""
     cells = []
-    for source in LEFT_OUT:
-        good = load(source)[::every]
+    for source in options.sources:
+        good = load(source)[:: options.every]
         for snr in LEVELS:
             fast = np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)])
             if model is None:
                 found = upsample(fast, good.shape[-2:], "sinc")
             else:
-                scan = Scan(fast, ScanInfo(name=source, axes="zyx", voxel_size=(1, 1, 1)))
-                found = denoise(scan, model, DenoiseOptions(device="cpu")).read()
+                found = denoised(fast, model)
             figures = [assess(*pair) for pair in zip(found, good, strict=True)]
             psnr, inner = (np.mean([getattr(one, name) for one in figures]) for name in ("psnr", "foreground_psnr"))
             cells.append(f"{psnr:.2f} / {inner:.2f}")
