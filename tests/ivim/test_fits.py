@@ -146,6 +146,18 @@ def test_one_voxel_is_fitted_but_its_noise_must_be_given() -> None:
     assert abs(fit.maps["D"][0] - 1e-3) < 2 * fit.sd["D"][0]
 
 
+def test_noise_from_curves_is_that_of_calm_voxels_where_others_pulsate() -> None:
+    rng, still = np.random.default_rng(0), 600
+    clean = np.repeat(biexponential(VOXEL_B, 1e-3, 0.2, 0.05, 300)[:, None], 1000, axis=1)
+    spread = np.where(np.arange(1000) < still, 4.0, 40.0)
+    model = make_model("bayes", FitOptions(noise="gaussian"))
+    even = model.learn(clean + rng.normal(0, 4, clean.shape), VOXEL_B)
+    pulsating = model.learn(clean + spread * rng.normal(0, 1, clean.shape), VOXEL_B)
+    assert even.prior is not None and pulsating.prior is not None
+    assert even.prior.sigma == pytest.approx(4, rel=0.1)
+    assert pulsating.prior.sigma == pytest.approx(4, rel=0.3)
+
+
 @pytest.mark.parametrize("mask", [np.zeros((4, 4)), np.ones((4, 5))])
 def test_a_mask_that_is_empty_or_of_another_grid_is_refused(mask: np.ndarray) -> None:
     with pytest.raises(InputError, match="mask"):

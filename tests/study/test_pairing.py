@@ -320,6 +320,17 @@ def test_dicom_folders_are_read_as_a_whole_beside_others(tmp_path: Path) -> None
     assert sources == {str(folder), str(folder / "b.nii.gz")}
 
 
+def test_planes_of_folders_go_before_what_a_reader_made_of_the_geometry(tmp_path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    (tmp_path / "Mouse01" / "Coronal").mkdir(parents=True)
+    for k in range(2):  # a transaxial orientation, which stands in the name of the scan, too
+        write_dicom(pydicom, tmp_path / "Mouse01" / "Coronal" / f"{k}.dcm", k)
+    [found], _ = find_scans([tmp_path])
+    assert "transaxial" in found.scan.info.name
+    assert found.plane == "coronal"
+    assert any("coronal" in note and "transaxial" in note for note in found.notes)
+
+
 def write_dicom(pydicom: Any, path: Path, number: int) -> None:
     """Write one slice of 12 × 10 pixels."""
     header = pydicom.Dataset()

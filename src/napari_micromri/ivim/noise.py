@@ -19,6 +19,9 @@ SMALLEST_SLICE = 16
 
 FEWEST_VOXELS, PARAMETERS_FITTED = 20, 4
 
+CALM = 0.25
+"""The quantile of the voxels' scatter that is taken for noise: in others, pulsation and motion come on top of it."""
+
 
 def image_noise(signals: NDArray[Any]) -> float | None:
     """Estimate sigma of one image from slices; None when they show none.
@@ -37,11 +40,15 @@ def image_noise(signals: NDArray[Any]) -> float | None:
 def residual_noise(fit: Fit, counts: NDArray[Any], b_count: int) -> float:
     """Estimate sigma of one image from what the least-squares curves of many voxels leave over.
 
+    With equal noise everywhere the squared residuals of voxels follow a chi-square distribution.
+
     Raises
     ------
     InputError
         Too few voxels or b-values for that.
     """
+    from scipy.stats import chi2
+
     residual = (fit.residual * fit.maps["S0"]).ravel()
     residual = residual[np.isfinite(residual)]
     freedom = b_count - PARAMETERS_FITTED
@@ -50,11 +57,5 @@ def residual_noise(fit: Fit, counts: NDArray[Any], b_count: int) -> float:
             f"The noise can't be estimated from {len(residual)} voxels and {b_count} b-values. Give its sigma, for "
             "example from 'micromri info'."
         )
-    variance = np.median(residual.astype(np.float64) ** 2) * b_count / _chi_square_median(freedom)
+    variance = np.quantile(residual.astype(np.float64) ** 2, CALM) * b_count / float(chi2.ppf(CALM, freedom))
     return float(np.sqrt(variance * counts.mean()))
-
-
-def _chi_square_median(freedom: int) -> float:
-    from scipy.stats import chi2
-
-    return float(chi2.median(freedom))

@@ -265,9 +265,9 @@ def _identify(scan: Scan, source: Source, start: str) -> Found:
         left = [left for word in words if (left := _without_roles(word))]
         subject = said or next(filter(_ANIMAL.search, left), (left or words)[0])
         notes.append(f"subject '{subject}' is from the name {source.path}, the header has none")
-    # The names of scans come from protocols and files, so what they say goes before what the geometry suggests.
-    plane = plane_in([info.protocol, info.name, *words]) or info.plane or UNKNOWN
-    if info.plane and info.plane != plane and plane_in([info.protocol, info.name]) is None:
+    # What protocols and folders say goes before what the geometry suggests, from which readers may make names, too.
+    plane = plane_in([info.protocol, *words, info.name]) or info.plane or UNKNOWN
+    if info.plane and info.plane != plane and plane_in([info.protocol]) is None:
         notes.append(f"plane '{plane}' is from the name {source.path}, by its geometry it is {info.plane}")
     region = info.region or region_in(words) or UNKNOWN
     place = tuple(sorted(filter(None, (_without(_GRADES, word).lower() for word in words[:-1]))))
