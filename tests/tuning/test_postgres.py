@@ -135,7 +135,8 @@ def test_another_machine_joins_by_the_url_alone(
     monkeypatch.setenv(VARIABLE, server.url)
     command = ["tune-worker", "--name", "joined", "--study", str(elsewhere)]
     assert main(command) == 2
-    assert "Say with --runs" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--runs" in told and str(folder.path) in told
     assert main([*command, "--runs", str(tmp_path / "scratch"), "--threads", "1"]) == 0
     said = capsys.readouterr()
     assert said.out == "The tuning is complete: 2 trials.\n"
