@@ -236,6 +236,10 @@ VARIANTS: dict[str, Result] = {
     "one seed: warm-up ends at 1 % (tol)": {"tol": 0.01, "seeds": 1},
     "one seed: warm-up ends at 20 % (tol)": {"tol": 0.2, "seeds": 1},
     "one seed: at most 80 rounds": {"rounds": 80, "seeds": 1},
+    "one seed: at most 200 rounds, 300 epochs": {"rounds": 200, "total": 300, "seeds": 1},
+    "one seed: `cnn`, 300 epochs": {"method": "cnn", "total": 300, "seeds": 1},
+    "one seed: batches of 25, 50 phantoms": {"batch": 25, "count": 50, "seeds": 1},
+    "one seed: `cnn`, batches of 25, 50 phantoms": {"method": "cnn", "batch": 25, "count": 50, "seeds": 1},
 }
 VARIANT_SEEDS = 3
 
@@ -245,10 +249,12 @@ def part_variants(known: Result, seeds: int = SEEDS, epochs: int = 150) -> Resul
 
     What is known already is kept.
     """
-    made = [phantoms(8, 15, size=32, seed=10 + seed) for seed in range(min(seeds, VARIANT_SEEDS))]
 
-    def last(total: int = epochs, seeds: int = VARIANT_SEEDS, **changes: Any) -> list[float]:
-        found = [_train("si_cnn", m, k, total, **changes)["last"] for k, m in enumerate(made[:seeds])]
+    def last(
+        total: int = epochs, seeds: int = seeds, count: int = 8, method: str = "si_cnn", **changes: Any
+    ) -> list[float]:
+        made = [phantoms(count, 15, size=32, seed=10 + seed) for seed in range(min(seeds, VARIANT_SEEDS))]
+        found = [_train(method, m, k, total, **changes)["last"] for k, m in enumerate(made)]
         mean: list[float] = np.mean(found, axis=0).tolist()
         return mean
 

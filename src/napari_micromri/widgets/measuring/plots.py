@@ -47,7 +47,7 @@ class Plot(QWidget):
         """Draw a group of bars for each region, a bar for each image."""
         from pyqtgraph import BarGraphItem
 
-        plot = self._fresh(title, "", legend_columns=3)
+        plot = self._fresh(title, "")
         width = 0.8 / max(len(images), 1)
         for number, image in enumerate(images):
             places = [k + (number - (len(images) - 1) / 2) * width for k in range(len(values))]
@@ -67,19 +67,19 @@ class Plot(QWidget):
         from pyqtgraph import mkPen
         from qtpy.QtCore import Qt
 
-        plot = self._fresh("relative to the reference", "cycles per pixel of the reference")
+        plot = self._fresh("power —, FRC - -", "cycles per pixel of the reference")
         for number, (image, (power, ring)) in enumerate(curves.items()):
             colour = colour_of(image, number)
-            plot.plot(*power, pen=mkPen(colour, width=2), name=f"{image}: power")
-            plot.plot(*ring, pen=mkPen(colour, width=2, style=Qt.PenStyle.DashLine), name=f"{image}: FRC")
+            plot.plot(*power, pen=mkPen(colour, width=2), name=image)
+            plot.plot(*ring, pen=mkPen(colour, width=2, style=Qt.PenStyle.DashLine))
         plot.setXRange(0, 0.5)
-        plot.setYRange(0, 1.5)
+        plot.setYRange(0, 1.5 * (1 + 2 * ROOM_FOR_LEGEND), padding=0)
 
     def show_lines(self, curves: Mapping[str, Curve], left: str, bottom: str) -> None:
         """Draw one curve for each image."""
         from pyqtgraph import mkPen
 
-        plot = self._fresh(left, bottom, legend_columns=3)
+        plot = self._fresh(left, bottom)
         for number, (image, curve) in enumerate(curves.items()):
             plot.plot(*curve, pen=mkPen(colour_of(image, number), width=2), name=image, connect="finite")
         plot.autoRange()
@@ -91,11 +91,10 @@ class Plot(QWidget):
         if self._plot is not None:
             self._plot.clear()
 
-    def _fresh(self, left: str, bottom: str, *, legend_columns: int = 2) -> Any:
+    def _fresh(self, left: str, bottom: str) -> Any:
         if self._plot is None:
             self._plot = self._make()
         self._plot.clear()
-        self._plot.getPlotItem().legend.setColumnCount(legend_columns)
         self._plot.setLabel("left", left)
         self._plot.setLabel("bottom", bottom)
         return self._plot
@@ -109,7 +108,7 @@ class Plot(QWidget):
         plot.setMenuEnabled(False)
         # pyqtgraph lets the label below reach out of the plot, where it would be cut off.
         plot.getPlotItem().layout.setContentsMargins(1, 1, 1, 6)
-        plot.addLegend(offset=(-5, 5), labelTextSize="8pt")
+        plot.addLegend(offset=(-5, 5), labelTextSize="8pt", colCount=3)
         plot.showGrid(y=True, alpha=0.2)
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)
