@@ -1,4 +1,4 @@
-"""How long the window's thread computes at a stretch, in all and without what napari takes to add and draw layers."""
+"""How long the window's thread computes at a stretch, in all and without what napari takes to make and draw layers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vispy.scene import SceneCanvas
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAPARIS = ((ViewerModel, "add_layer"), (SceneCanvas, "on_draw"))
+NAPARIS = ((ViewerModel, "add_image"), (ViewerModel, "add_layer"), (SceneCanvas, "on_draw"))
 
 
 class Beats:
