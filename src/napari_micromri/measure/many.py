@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_micromri.measure.comparison_rows import Row
     from napari_micromri.measure.roi import Roi
+    from napari_micromri.scan import Scan
 
 
 def compare_each(
@@ -63,16 +64,11 @@ def compare_each(
         progress(done, len(found))
         name = str(one.source)
         try:
-            scan = one.source.open()
-            loaded = load_rois(rois, scan=scan)
-            measured = compare([ComparedImage(name, scan)], loaded.rois, settings)
+            measured, doubt = _measure(name, one.source.open(), rois, settings)
         except MicroMRIError as error:
             left_out[name] = str(error)
             continue
-        if not measured.rows:
-            left_out[name] = "No ROI is on one of its slices."
-            continue
-        if loaded.drawn_on is not None and (doubt := loaded.drawn_on.mismatch(scan)):
+        if doubt:
             doubts[name] = doubt
         rows += measured.rows
         images += measured.images
@@ -80,3 +76,12 @@ def compare_each(
     if not found and not rejected:
         raise InputError("There is no scan at or below these paths.")
     return Comparison(tuple(rows), tuple(images), regions, settings), doubts, left_out
+
+
+def _measure(name: str, scan: Scan, rois: str | os.PathLike[str], settings: Settings) -> tuple[Comparison, str | None]:
+    """Measure the regions on one scan, and say why they may not fit it."""
+    loaded = load_rois(rois, scan=scan)
+    measured = compare([ComparedImage(name, scan)], loaded.rois, settings)
+    if not measured.rows:
+        raise InputError("No ROI is on one of its slices.")
+    return measured, loaded.drawn_on.mismatch(scan) if loaded.drawn_on is not None else None
