@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LEVELS = (8, 30)
 BRIGHT, AROUND = 0.15, 4
-"""What is brighter than this part of the peak, and so many pixels around it, is no air."""
+"""What is brighter than this part of the peak, and so many pixels around it, isn't air."""
 
 
 def main() -> None:

@@ -109,7 +109,7 @@ def inside(folder: Path) -> None:
                 start = time.process_time()
                 found = fit(b, signals)
                 one = score(found, truth, time.process_time() - start)
-            except Exception as error:  # a peer of another version: told, and the others go on
+            except Exception as error:  # a peer of another version: told, and the others continue
                 one = {"error": f"{type(error).__name__}: {error}"}
             result.setdefault(name, {})[str(snr)] = one
             print(snr, name, one, file=sys.stderr, flush=True)

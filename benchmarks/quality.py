@@ -12,7 +12,7 @@ several strengths, and the best of these counts, for each figure apart: more tha
     python benchmarks/quality.py                # every fourth slice: some minutes, most of them BM3D's
     python benchmarks/quality.py --every 1      # all slices
     python benchmarks/quality.py --results benchmarks/quality.json --update README.md docs/training.md
-    python benchmarks/quality.py --methods unet --results benchmarks/quality.json    # one method anew
+    python benchmarks/quality.py --methods unet --results benchmarks/quality.json    # one method again
 
 With ``--results`` figures of other methods, sources and SNR that stand in the file are kept and judged along.
 """

@@ -1,7 +1,7 @@
 """How much longer an epoch takes than its forward and backward passes alone, and how soon a run answers a stop.
 
 Both ways see the same batches of a study on the disk, in turn, several times over. With ``--kills N`` it also kills a
-run at N random moments, goes on each time, and compares the weights with those of a run that was left in peace.
+run at N random moments, continues each time, and compares the weights with those of a run that was left in peace.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A timer that should beat every 5 ms notes when it does, and how much the window's own thread has computed since the beat
 before: the second figure is the dock's and napari's own work, the first also holds the drawing of the canvas by the
 driver's threads and the waiting for a busy processor. Given are both, first while nothing runs, then when a real
-training is started and its layers and plots appear, and then while it goes on. Needs a display, which ``make bench``
+training is started and its layers and plots appear, and then while it runs. Needs a display, which ``make bench``
 brings.
 """
 

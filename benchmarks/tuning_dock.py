@@ -1,7 +1,7 @@
 """How long the training dock holds the window's event loop while a network is tuned.
 
 Measured as in ``training_dock.py``: while nothing runs, when the workers start and the first trials and plots appear,
-while trials go on, and while a person looks through the trials. Needs a display, which ``make bench`` brings.
+while trials run, and while a person looks through the trials. Needs a display, which ``make bench`` brings.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FIRST = 3
 
 
 def main() -> int:
-    """Measure and print; 1 when the window's thread computes for too long at a stretch while trials go on."""
+    """Measure and print; 1 when the window's thread computes for too long at a stretch while trials run."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CONFIG_HOME"] = folder  # nothing is remembered from before, nor for later
         gaps, state = measure(make_study(Path(folder)))
@@ -39,7 +39,7 @@ def main() -> int:
         busy = np.percentile(computed, 99)
         print(f"{name:20} {middle:7.1f} {late:7.1f} {wall.max():8.0f}   {busy:15.1f} {computed.max():8.0f}")
     print(f"{TRIALS} trials, {WORKERS} workers: {state}")
-    held = max(np.percentile(gaps[name][:, 1], 99) for name in ("trials go on", "looking through"))
+    held = max(np.percentile(gaps[name][:, 1], 99) for name in ("trials run", "looking through"))
     return int(state != "Done" or held > LIMIT_MS)
 
 
@@ -67,7 +67,7 @@ def measure(study: Path) -> tuple[dict[str, NDArray[np.float64]], str]:
     gaps["first trials, plots"] = beats.during(
         lambda: finished(watch) >= FIRST and watch.form.history.shown is not None
     )
-    gaps["trials go on"] = beats.during(lambda: finished(watch) == TRIALS)
+    gaps["trials run"] = beats.during(lambda: finished(watch) == TRIALS)
     gaps["looking through"] = look_through(watch, beats)
     beats.during(lambda: watch.form.state.text() == "Done")
     beats.stop()

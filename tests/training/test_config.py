@@ -105,8 +105,8 @@ def test_a_course_of_noise_survives_its_json() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.json", "{", "no valid JSON"),
-        ("a.toml", "=", "no valid JSON or TOML"),
+        ("a.json", "{", "valid JSON"),
+        ("a.toml", "=", "valid JSON or TOML"),
         ("a.json", "[1]", "no settings by name"),
         ("a.json", '{"micromri-run": 1}', "no settings by name"),
     ],

@@ -50,7 +50,7 @@ def read_b_values(path: str | os.PathLike[str]) -> tuple[float, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ReadError(f"{path} is no text file with b-values.") from error
+        raise ReadError(f"{path} isn't a text file with b-values.") from error
     except OSError as error:
         raise ReadError(describe_os_error(error, path)) from error  # type: ignore[arg-type]
     try:
@@ -65,7 +65,7 @@ def parse_b_values(text: str) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        Something in it is no number, or there is none.
+        Something in it isn't a number, or it is empty.
     """
     words = [word for word in re.split(r"[\s,;]+", text) if word]
     try:

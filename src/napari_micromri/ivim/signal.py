@@ -93,7 +93,7 @@ class Bounds:
             except ValueError:
                 name = ""
             if name not in ("D", "f", "Dp"):
-                raise InputError(f"'{part}' is no bound such as D=0,0.004 (mm²/s), f=0,0.7 or Dp=0.005,0.1 (mm²/s).")
+                raise InputError(f"'{part}' isn't a bound such as D=0,0.004 (mm²/s), f=0,0.7 or Dp=0.005,0.1 (mm²/s).")
             given[name] = (low, high)
         return cls(**given)
 

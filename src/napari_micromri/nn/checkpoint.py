@@ -213,6 +213,6 @@ def _refusing_damage(path: Path) -> Iterator[None]:
         raise ModelError(describe_os_error(error, path)) from error
     except SafetensorError as error:
         raise ModelError(
-            f"{path} is no model file, or a damaged one. Models are .safetensors files; pickled ones (.pt, .pth, "
+            f"{path} isn't a model file, or it is damaged. Models are .safetensors files; pickled ones (.pt, .pth, "
             ".ckpt) are never loaded, since they can run code."
         ) from error

@@ -40,7 +40,7 @@ class ModelEntry:
 def available_models() -> list[ModelEntry]:
     """List the shipped models and those in the folders of ``MICROMRI_MODELS``; the first of a name wins.
 
-    A file there that is no model is passed over.
+    A file there that isn't a model is skipped.
     """
     found: dict[str, ModelEntry] = {}
     for folder in _folders():

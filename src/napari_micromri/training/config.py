@@ -166,7 +166,7 @@ class TrainConfig(FamilySettings):
     def _of_its_kind(cls, value: Any, info: ValidationInfo) -> NetworkConfig:
         network = FAMILIES[info.data.get("kind", "unet")].network  # without a kind there is an error already
         if isinstance(value, NetworkConfig) and not isinstance(value, network):
-            raise ValueError(f"it is no network of the kind {info.data['kind']}")
+            raise ValueError(f"it isn't a network of the kind {info.data['kind']}")
         return network() if value is None else network.model_validate(value)
 
     @model_validator(mode="after")
@@ -228,7 +228,7 @@ def read_config(path: Path | str) -> dict[str, Any]:
     except OSError as error:
         raise InputError(describe_os_error(error, path)) from error
     except ValueError as error:
-        raise InputError(f"{path} is no valid JSON or TOML: {error}.") from error
+        raise InputError(f"{path} isn't valid JSON or TOML: {error}.") from error
     if isinstance(content, dict) and "micromri-run" in content:
         content = content.get("config")
     if not isinstance(content, dict):
@@ -266,7 +266,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
     names = key.strip().split(".")
     if not equals or not all(names):
-        raise InputError(f"'{setting}' is no setting. Write key=value, for example learning_rate=0.001.")
+        raise InputError(f"'{setting}' isn't a setting. Write key=value, for example learning_rate=0.001.")
     value = _parse_value(text.strip())
     for name in reversed(names):
         value = {name: value}

@@ -119,7 +119,7 @@ def factor_of(pair: SlicePair) -> int:
     Raises
     ------
     InputError
-        It is no whole number, or not the same along both axes.
+        It isn't a whole number, or not the same along both axes.
     """
     (h, w), (fine_h, fine_w) = pair.lr.shape, pair.hr.shape
     factor = int(fine_h // h)

@@ -93,7 +93,7 @@ class RunReader(JobReader[Run]):
     Raises
     ------
     TrainingError
-        The folder is no run directory.
+        The folder isn't a run directory.
     """
 
     job = Run
@@ -127,7 +127,7 @@ def read_run(path: Path | str) -> Run:
     Raises
     ------
     TrainingError
-        The folder is no run directory, or can't be read.
+        The folder isn't a run directory, or can't be read.
     """
     return RunReader(path).read()
 

@@ -51,7 +51,7 @@ def reopen_run(path: Path | str, *, study: Path | str | None = None) -> RunFolde
     Raises
     ------
     TrainingError
-        The folder is no run, the run is finished, or a process is still working on it.
+        The folder isn't a run, the run is finished, or a process is still working on it.
     """
     run, folder = read_run(path), RunFolder(path)
     if run.state == "done":

@@ -150,7 +150,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT or metadata.get("version") != str(VERSION):
-                raise TrainingError(f"{path} is no state of a training run of this version.")
+                raise TrainingError(f"{path} isn't the state of a training run of this version.")
             arrays = {name: file.get_tensor(name) for name in file.keys()}
         state = json.loads(metadata["state"])
     except FileNotFoundError as error:

@@ -30,7 +30,7 @@ class _UNetFamily(Family):
         network = self.read(UNetConfig, spec, where)
         if network.guided or network.time_embedding:
             name = where or spec.name
-            raise ModelError(f"The model {name} is no plain UNet: it needs additional inputs. Choose another file.")
+            raise ModelError(f"The model {name} isn't a plain UNet: it needs additional inputs. Choose another file.")
         return network
 
     def build(self, network: NetworkConfig) -> UNet:
