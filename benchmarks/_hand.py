@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QRadioButton
 
@@ -74,19 +74,21 @@ class Hand:
         wait(lambda: button.isVisible() and button.isEnabled())
         self._press(button, QPoint(min(10, button.width() // 2), button.height() // 2), button.text())
 
-    def drag(self, canvas: QWidget, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Drag on the canvas between two places, in parts of its size."""
+    def drag(self, canvas: QWidget, start: tuple[float, float], end: tuple[float, float], held: Any = PLAIN) -> None:
+        """Drag on the canvas between two places, in parts of its size; a key may be held."""
         width, height = canvas.width(), canvas.height()
         (x, y), (right, below) = start, end
         places = [QPoint(round(width * (x + t * (right - x))), round(height * (y + t * (below - y)))) for t in STEPS]
         if QApplication.widgetAt(canvas.mapToGlobal(places[0])) is not canvas:
             raise RuntimeError("Something lies over the canvas.")
-        self.clicks.append("drag")
-        QTest.mousePress(canvas, LEFT, PLAIN, places[0])
+        self.clicks.append("drag" if held == PLAIN else f"{held.name}-drag")
+        QTest.mousePress(canvas, LEFT, held, places[0])
         for place in places[1:]:
-            QTest.mouseMove(canvas, place)
+            where = canvas.mapToGlobal(place)
+            event = QMouseEvent(QEvent.Type.MouseMove, QPointF(place), QPointF(where), LEFT, LEFT, held)
+            QApplication.sendEvent(canvas, event)  # QTest's moves know neither button nor key
             QTest.qWait(20)
-        QTest.mouseRelease(canvas, LEFT, PLAIN, places[-1])
+        QTest.mouseRelease(canvas, LEFT, held, places[-1])
 
     def answer(self, path: Path) -> None:
         """Answer file dialogs with a path from now on."""

@@ -14,13 +14,13 @@ import os
 import shutil
 import sys
 import tempfile
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from _hand import Hand, wait
+from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -38,7 +38,7 @@ WAYS = ("drop", "menu", "drop, asked")
 
 
 def main() -> int:
-    """Click and print; 1 when a job takes more than it should after a drop."""
+    """Click and print; 1 when a job takes more than it should after a drop or by the menu."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=os.environ.get("MICROMRI_DATA", "../shared/data"))
     data = Path(parser.parse_args().data) / STUDY
@@ -53,7 +53,7 @@ def main() -> int:
             took = [new_process.apply(clicks, (job, data, way)) for way in WAYS]
             counts = " | ".join(str(len(one)) for one in took)
             print(f"| {title} | {most} | {counts} | {', '.join(took[0])} |", flush=True)
-            too_many |= len(took[0]) > most
+            too_many |= any(len(one) > most for one in took[:2])
     return int(too_many)
 
 
@@ -100,21 +100,16 @@ def denoise_one(viewer: Any, hand: Hand, _: Path) -> None:
 
 def cnr(viewer: Any, hand: Hand, folder: Path) -> None:
     """Draw a ROI and a background on it, and export."""
-    table, canvas = folder.parent / "cnr.csv", viewer.window._qt_viewer.canvas.native
-    hand.click(dock(viewer, "Scans").form.measure)
+    canvas = viewer.window._qt_viewer.canvas.native
+    wait(lambda: viewer.layers.selection.active is not None)
+    hand.drag(canvas, (0.5, 0.5), (0.55, 0.55), Qt.KeyboardModifier.ShiftModifier)
     measure = dock(viewer, "Measure CNR")
-    for words, start, end in (("Press", (0.5, 0.5), (0.55, 0.55)), ("Now Draw background", (0.35, 0.35), (0.4, 0.4))):
-        wait(partial(_says, measure.form.hint, words))
-        hand.drag(canvas, start, end)
+    wait(lambda: measure.form.hint.text().startswith("Now Draw background"))
+    hand.drag(canvas, (0.35, 0.35), (0.4, 0.4))
     wait(lambda: measure.found is not None and any(math.isfinite(row.cnr) for row in measure.found.rows))
-    hand.answer(table)
     hand.click(measure.form.export)
-    with table.open(newline="") as lines:
+    with folder.with_name("study_cnr.csv").open(newline="") as lines:
         assert all(math.isfinite(float(line["cnr"])) for line in csv.DictReader(lines))
-
-
-def _says(label: Any, words: str) -> bool:
-    return bool(label.text().startswith(words))
 
 
 def study(viewer: Any, hand: Hand, folder: Path) -> None:

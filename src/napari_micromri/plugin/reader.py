@@ -52,8 +52,10 @@ def read_layers(path: Paths) -> list[LayerData]:
         return NOTHING_YET
     if viewer is not None:
         from napari_micromri.plugin.letters import show_letters
+        from napari_micromri.widgets.measuring.shift_drag import measure_by_dragging
 
         show_letters(viewer)
+        measure_by_dragging(viewer)
     scans = [scan for one in paths for scan in open_scan(one)]
     show_warnings(scans)
     return [scan_to_layer(scan) for scan in scans]

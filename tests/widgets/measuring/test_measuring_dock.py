@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from qtpy.QtWidgets import QApplication, QComboBox, QPushButton
 
 from napari_micromri.measure.roi import Roi
 from napari_micromri.measure.roi_file import save_rois
-from napari_micromri.plugin.layers import scan_to_layer
+from napari_micromri.plugin.layers import METADATA_KEY, scan_to_layer
 from napari_micromri.plugin.roi_layers import ROIS_KEY
 from napari_micromri.scan import Scan
+from napari_micromri.widgets.measuring import command
 from napari_micromri.widgets.measuring import files as measure_files
 from napari_micromri.widgets.measuring.dock import MeasureWidget
+from napari_micromri.widgets.shared.places import result_of
 
 
 @pytest.fixture
@@ -513,3 +516,49 @@ def test_a_closed_dock_listens_no_more(viewer, dock, three, qtbot):
     viewer.layers.clear()
     assert dock.found is found
     assert dock._dims_events == ()
+
+
+@pytest.mark.parametrize(("held", "drawn"), [(["Shift"], 1), ([], 0)])
+def test_a_drag_with_shift_held_draws_a_region_without_a_button(viewer, dock, three, qtbot, monkeypatch, held, drawn):
+    monkeypatch.setattr(command, "open_dock", lambda *_: dock)
+    ends = ((1.0, 2.0), (10, 20)), ((3.0, 4.0), (80, 90))
+    places = [ends[0], *[ends[1]] * 2]
+    for act, kind, (mm, pixels) in zip(
+        (mouse_press_callbacks, mouse_move_callbacks, mouse_release_callbacks),
+        ("mouse_press", "mouse_move", "mouse_release"),
+        places,
+        strict=True,
+    ):
+        position = (viewer.dims.point[0], *mm)
+        act(viewer, read_only_mouse_event(type=kind, modifiers=held, position=position, pos=np.array(pixels)))
+    settle(qtbot, dock)
+    assert len(dock.reading.usable) == drawn
+    assert not viewer.canvas.overlays._zoom_box.visible
+    for roi in dock.reading.usable:
+        assert np.ptp(roi.vertices, axis=0) == pytest.approx([2, 2])
+        assert np.mean(roi.vertices, axis=0) == pytest.approx([2, 3])
+        assert roi.depth == pytest.approx((0.6, 0.6))
+        assert dock.rois.layer.feature_defaults["kind"][0] == "background"  # which follows
+
+
+def test_a_table_is_saved_beside_the_scan_under_a_new_name_each_time(dock, three, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(dock.viewer.layers[0], "metadata", {METADATA_KEY: replace(three[0].info, source=str(tmp_path))})
+    dock.layers.refresh()
+    draw_two(qtbot, dock)
+    for ending in ("", "-2", "-3"):
+        qtbot.mouseClick(dock.form.export, Qt.MouseButton.LeftButton)
+        assert tmp_path.with_name(f"{tmp_path.name}_cnr{ending}.csv").is_file()
+        assert tmp_path.with_name(f"{tmp_path.name}_cnr{ending}.csv.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("source", "table"),
+    [
+        ("mouse.nii.gz", "mouse_cnr.csv"),
+        ("banana/7/pdata/1", "banana_cnr.csv"),
+        ("all.mri.zarr/m1/head/coronal/hr", "all_cnr.csv"),
+        ("scan.ome.zarr", "scan_cnr.csv"),
+    ],
+)
+def test_results_lie_outside_of_studies_and_stores(tmp_path, source, table):
+    assert result_of(str(tmp_path / source), "_cnr.csv") == tmp_path / table

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from napari_micromri.widgets.shared.docks import open_dock
 
 if TYPE_CHECKING:
+    import numpy as np
     from napari.components import ViewerModel
+    from numpy.typing import NDArray
 
 DOCK = "Measure CNR"
 
@@ -24,8 +26,8 @@ def measure_layers() -> None:
     begin_measuring(viewer)
 
 
-def begin_measuring(viewer: ViewerModel) -> None:
-    """Open the dock and let the person draw the first region."""
+def begin_measuring(viewer: ViewerModel, corners: NDArray[np.float64] | None = None) -> None:
+    """Open the dock, and take a rectangle in world coordinates for a region, or let the person draw the first one."""
     dock = open_dock(viewer, DOCK)
-    if dock is not None and not dock.reading.usable:
-        dock.draw("roi")
+    if dock is not None and (corners is not None or not dock.reading.usable):
+        dock.draw("roi", corners)

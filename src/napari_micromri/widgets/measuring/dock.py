@@ -23,6 +23,7 @@ from napari_micromri.widgets.measuring.model import MeasureState, bars, explain,
 from napari_micromri.widgets.measuring.place import Place, place_of, time_and_weighting
 from napari_micromri.widgets.measuring.quality_tab import QualityTab
 from napari_micromri.widgets.measuring.rois import RoiLayer
+from napari_micromri.widgets.measuring.shift_drag import measure_by_dragging
 from napari_micromri.widgets.measuring.side_by_side import SideBySide
 from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.shared.stored import remember_fields
@@ -30,7 +31,9 @@ from napari_micromri.widgets.shared.stored import remember_fields
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from napari.components import ViewerModel
+    from numpy.typing import NDArray
 
     from napari_micromri.measure.comparison import Comparison
     from napari_micromri.measure.comparison_rows import Row
@@ -43,6 +46,7 @@ class MeasureWidget(Dock):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
         self.viewer = napari_viewer
+        measure_by_dragging(napari_viewer)
         self.layers = LayerRoles(napari_viewer)
         self.quality = QualityTab(napari_viewer)
         self.evaluation = EvaluateTab()
@@ -140,12 +144,12 @@ class MeasureWidget(Dock):
 
     # Drawing
 
-    def draw(self, kind: Kind) -> None:
-        """Let the person draw a region."""
+    def draw(self, kind: Kind, corners: NDArray[np.float64] | None = None) -> None:
+        """Let the person draw a region, or take a rectangle in world coordinates that was drawn already."""
         scan = self.layers.finest()
         if scan is not None:
-            self.rois.draw(kind, scan)
             self._awaited, self._kind = self.rois.count + 1, kind
+            self.rois.draw(kind, scan, corners)
             self._say()
 
     def _drawn(self) -> None:

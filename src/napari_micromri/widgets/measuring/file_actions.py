@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.widgets.measuring import files
 from napari_micromri.widgets.measuring.curves import save_curves
+from napari_micromri.widgets.shared.places import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,8 @@ class FileActions:
     def __init__(self, dock: MeasureWidget) -> None:
         self._dock = dock
         form = dock.form
-        form.export.clicked.connect(partial(self.ask, files.ask_table, self.export))
+        form.export.clicked.connect(partial(self.ask, self._beside, self.export))
+        form.export_as.clicked.connect(partial(self.ask, files.ask_table, self.export))
         form.save.clicked.connect(partial(self.ask, files.ask_rois_to_save, self.save_rois))
         form.load.clicked.connect(partial(self.ask, files.ask_rois_to_load, self.load_rois))
         form.copy.clicked.connect(self.copy)
@@ -42,6 +44,11 @@ class FileActions:
         except MicroMRIError as error:
             self._dock.note(str(error))
             show_warning(str(error))
+
+    def _beside(self, parent: QWidget) -> Path | None:
+        sources = (one.scan.info.source for one in self._dock.layers.compared)
+        source = next(filter(None, sources), None)
+        return files.ask_table(parent) if source is None else result_of(source, "_cnr.csv")
 
     def export(self, path: Path) -> None:
         """Save all rows as CSV, their settings beside it, and the profile or histogram that is shown."""

@@ -47,8 +47,10 @@ class MeasureForm(QWidget):
         self.table = table_view(self.figures, "Click a row to go to its slice and ROI.")
         self.list = table_view(self.regions, "All ROIs. Click one to go to it.")
         self.export = button(
-            "Export CSV…", "Save all rows, and beside them a JSON with everything needed to repeat them."
+            "Export CSV",
+            "Save all rows beside the scan, under a new name, with a JSON that has everything needed to repeat them.",
         )
+        self.export_as = button("Save as…", "Choose where to save the rows.")
         self.copy = button("Copy", "Copy all rows to the clipboard, for a spreadsheet.")
         self.rule = chooser(
             "Which pixels of a ROI count: those whose centre is inside, or each pixel by the part that is covered.",
@@ -96,7 +98,7 @@ class MeasureForm(QWidget):
         """Let only that be clicked which has an effect."""
         for one in (self.draw_roi, self.draw_background):
             one.setEnabled(state.can_draw)
-        for one in (self.export, self.copy):
+        for one in (self.export, self.export_as, self.copy):
             one.setEnabled(state.can_export)
         for one in (self.save, self.delete, self.copy_slices):
             one.setEnabled(state.regions + state.backgrounds > 0)
@@ -106,7 +108,7 @@ class MeasureForm(QWidget):
         self.side_by_side.setEnabled(self.side_by_side.isChecked() or (state.images > 1 and not state.volume))
 
     def _lay_out(self) -> None:
-        export = row(self.export, self.copy)
+        export = row(self.export, self.export_as, self.copy)
         figures = column(row(QLabel("Rows of"), self.shown), self.table, self.explanation, export)
         regions = column(
             self.list,

@@ -133,8 +133,8 @@ class RoiLayer(QObject):
             self.add(rois, scan)
         return self.layer
 
-    def draw(self, kind: Kind, scan: Scan) -> None:
-        """Let the next rectangle that is drawn be of a kind."""
+    def draw(self, kind: Kind, scan: Scan, corners: NDArray[np.float64] | None = None) -> None:
+        """Let the next rectangle that is drawn be of a kind; one in world coordinates is taken at once."""
         layer = self.make(scan)
         layer.visible = True
         self._viewer.layers.selection.active = layer
@@ -142,6 +142,8 @@ class RoiLayer(QObject):
         layer.feature_defaults = {"name": "", "kind": kind}
         layer.current_edge_color = COLOURS[kind]
         layer.mode = "add_rectangle"
+        if corners is not None:
+            layer.add_rectangles(np.array([layer.world_to_data(corner) for corner in corners]))
 
     def add(self, rois: Iterable[Roi], scan: Scan) -> int:
         """Add regions, and count the shapes that they became: one for each slice."""

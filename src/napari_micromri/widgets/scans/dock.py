@@ -11,6 +11,7 @@ from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QFileDialog
 
 from napari_micromri.plugin.letters import show_letters
+from napari_micromri.widgets.measuring.shift_drag import measure_by_dragging
 from napari_micromri.widgets.scans.asking import napari_asks, open_all_folders
 from napari_micromri.widgets.scans.columns import protocol, summary
 from napari_micromri.widgets.scans.finding import Finding
@@ -40,6 +41,7 @@ class ScansWidget(Dock):
         self.form = form = ScansForm()
         self.finding: Finding | None = None
         show_letters(napari_viewer)
+        measure_by_dragging(napari_viewer)
         self.opener = LayerOpener(napari_viewer, self)
         self.hold(form)
         form.open_folder.clicked.connect(self._ask_folder)
@@ -193,4 +195,5 @@ class ScansWidget(Dock):
         else:
             form.show_left_out(finding.left_out)
             shown = form.table.shown
-            form.status.setText(summary(finding.found, len(finding.left_out), shown, busy=busy))
+            counted = summary(finding.found, len(finding.left_out), shown, busy=busy)
+            form.status.setText(counted if busy else f"{counted} Shift-drag over an image to measure a region.")

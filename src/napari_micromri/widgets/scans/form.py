@@ -80,7 +80,11 @@ class ScansForm(QWidget):
         self.status = text_line()
         self.open_layers = button("Open", "Add the ticked scans, or else the selected ones, as layers.")
         self.denoise = button("Denoise", "Open the scan that is selected or ticked, and denoise it.")
-        self.measure = button("Measure", "Open the ticked scans, or else the selected ones, and draw ROIs on them.")
+        self.measure = button(
+            "Measure",
+            "Open the ticked scans, or else the selected ones, and draw ROIs on them. "
+            "Or hold Shift and drag over an image that is open.",
+        )
         self.many = button("Denoise all", "Denoise the ticked scans, or else all that are listed, one after the other.")
         self.study = button(
             "New study", "Make a study of the ticked scans, or else of all: pairs of fast and good ones."

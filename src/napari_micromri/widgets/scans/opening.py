@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-igno
 from napari_micromri.plugin.layers import METADATA_KEY, scan_to_layer
 from napari_micromri.plugin.letters import show_letters
 from napari_micromri.plugin.reader import show_warnings
+from napari_micromri.widgets.measuring.shift_drag import measure_by_dragging
 from napari_micromri.widgets.scans.columns import layer_name
 from napari_micromri.widgets.scans.finding import Finding
 from napari_micromri.widgets.shared.docks import open_dock
@@ -102,6 +103,7 @@ class FolderOpening(QObject):
     def __init__(self, viewer: ViewerModel, path: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         show_letters(viewer)
+        measure_by_dragging(viewer)
         self._viewer = viewer
         self.dock: Any = None
         self.finding = Finding([path], parent)

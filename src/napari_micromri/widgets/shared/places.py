@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,15 @@ def beside(path: Path, ending: str) -> Path:
     whole = path.absolute()
     parent = whole.parent if os.access(whole.parent, os.W_OK) else Path.home()
     return parent / f"{whole.name.split('.')[0] or 'mice'}{ending}"
+
+
+def result_of(source: str, ending: str) -> Path:
+    """Name a new file of what is made of a scan: it lies next to the scan, its ParaVision study or its Zarr store."""
+    path = Path(source)
+    whole = path.parents[2] if path.parent.name == "pdata" else path
+    first = beside(next((one for one in reversed(whole.parents) if one.suffix == ".zarr"), whole), ending)
+    names = chain([first], (first.with_stem(f"{first.stem}-{number}") for number in count(2)))
+    return next(one for one in names if not one.exists() and not one.with_name(f"{one.name}.json").exists())
 
 
 def place(source: Source, *, folder: bool = False) -> str:
