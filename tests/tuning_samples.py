@@ -87,6 +87,10 @@ class Sample:
                 self._asked.tell(asked, trial.values)
         return trial
 
+    def run_of(self, number: int) -> Path:
+        """Place of a trial's run directory."""
+        return self.folder.runs / f"trial-{number:04}"
+
     def _trial(self, number: int, asked: optuna.Trial, state: str, about: dict[str, Any]) -> FrozenTrial:
         values = self.config.space.suggest(asked)
         started = BEGAN + timedelta(seconds=30 * number)
@@ -162,8 +166,8 @@ def make_tuning(path: Path, storage: BaseStorage | None = None, **fields: Any) -
     """Make a tuning without trials; ``fields`` are those of its `TuneConfig`."""
     config = make_tuning_config(**fields)
     folder = TuneFolder(path)
-    folder.prepare()
-    folder.create(config, None)
+    folder.make()
+    folder.tell(config, None)
     with quiet():
         study = optuna.create_study(
             study_name=config.name,

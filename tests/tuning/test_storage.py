@@ -39,8 +39,8 @@ def config() -> TuneConfig:
 @pytest.fixture
 def folder(tmp_path: Path, config: TuneConfig) -> TuneFolder:
     folder = TuneFolder(tmp_path / "tuning")
-    folder.prepare()
-    folder.create(config, None)
+    folder.make()
+    folder.tell(config, None)
     return folder
 
 

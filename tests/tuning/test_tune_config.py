@@ -9,7 +9,7 @@ import pytest
 
 from napari_micromri.errors import InputError, TrainingError
 from napari_micromri.tuning.config import TuneConfig, make_tune_config
-from napari_micromri.tuning.folder import TuneFolder, find_tunings
+from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.search import make_pruner, make_sampler
 
 if TYPE_CHECKING:
@@ -99,30 +99,25 @@ def test_options_that_do_not_exist_are_refused() -> None:
 
 def test_a_folder_keeps_what_it_is_told(tmp_path: Path) -> None:
     folder, config = TuneFolder(tmp_path / "tunings" / "first"), make_tune_config(name="first", study="s")
-    folder.prepare()
-    folder.create(config, "postgresql://me@host/db")
+    folder.make()
+    folder.tell(config, "postgresql://me@host/db")
     settings = folder.read()
     assert (settings.config, settings.storage) == (config, "postgresql://me@host/db")
-    assert folder.run_of(7).name == "trial-0007"
-    assert find_tunings(tmp_path / "tunings") == [folder.path]
-    assert find_tunings(folder.path) == [folder.path]
 
 
 def test_a_folder_that_is_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(TrainingError, match="holds other files"):
-        TuneFolder(tmp_path).prepare()
+        TuneFolder(tmp_path).make()
     with pytest.raises(TrainingError, match="holds no tuning"):
         TuneFolder(tmp_path).read()
-    with pytest.raises(TrainingError, match="does not exist"):
-        find_tunings(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         ("{", "is damaged"),
-        ("[]", "says nothing about a tuning"),
+        ("[]", "is not the configuration of a tuning"),
         ('{"micromri-tune": 9, "config": {}, "storage": null, "created": 0}', "later version"),
         ('{"micromri-tune": 1, "config": {"name": 3}, "storage": null, "created": 0}', "is damaged"),
     ],

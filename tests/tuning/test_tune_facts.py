@@ -123,7 +123,7 @@ def test_settings_of_a_trial_that_says_nothing_come_from_its_run_or_the_space(tm
         sample.add(config=None)
     sample.folder.runs.mkdir(exist_ok=True)
     config = sample.config.base.model_dump(mode="json") | {"seed": 77}
-    RunFolder(sample.folder.run_of(0)).create({"study": "study", "config": config})
+    RunFolder(sample.run_of(0)).create({"study": "study", "config": config})
     state = read_tuning(tmp_path / "tuning")
     assert settings_of(state, state.trials[0])["seed"] == 77
     found = settings_of(state, state.trials[1])

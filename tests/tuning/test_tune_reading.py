@@ -170,7 +170,7 @@ def test_a_folder_that_was_moved(tmp_path: Path) -> None:
     outside = str(tmp_path / "scratch" / "trial-9999")
     inside = str(sample.folder.path / "runs" / "trial-0003")
     absolute = [sample.add(run=inside), sample.add(run=outside)]
-    (sample.folder.runs / "trial-0003").mkdir()
+    (sample.folder.runs / "trial-0003").mkdir(parents=True)
     moved = tmp_path / "elsewhere" / "tuning"
     moved.parent.mkdir()
     reader = TuneReader(sample.folder.path)
@@ -228,14 +228,14 @@ def test_what_is_no_tuning_is_refused(tmp_path: Path) -> None:
 def test_a_database_by_url_and_by_folder(tmp_path: Path, database: tuple[str, BaseStorage]) -> None:
     url, storage = database
     sample = make_full_tuning(tmp_path / "tuning", trials=6, storage=storage)
-    sample.folder.create(sample.config, url)
+    sample.folder.tell(sample.config, url)
     by_url, by_folder = read_tuning(url), read_tuning(sample.folder.path)
     assert [replace(row, seconds=None) for row in by_url.trials] == [
         replace(row, seconds=None) for row in by_folder.trials
     ]
     assert by_url.counts == {"waiting": 1, "running": 1, "done": 6, "pruned": 1, "failed": 1}
     assert (by_url.name, by_url.config, by_url.path) == ("blobs", sample.config, sample.folder.path)
-    assert by_url.best_rows[0].run == sample.folder.run_of(by_url.best[0])
+    assert by_url.best_rows[0].run == sample.run_of(by_url.best[0])
     with TuneReader(url) as reader:
         first = reader.read()
         sample.add("running")

@@ -85,21 +85,32 @@ class JobFolder:
                 f"{self.path} holds a {self.label} already. Resume it, choose another folder, or ask for it to be "
                 "overwritten."
             )
-        content = {f"micromri-{self.kind}": FORMAT, **settings, "created": time.time(), "version": __version__}
         try:
-            if self.path.is_dir() and not self.exists and any(map(self._is_foreign, self.path.iterdir())):
-                raise self.error(f"{self.path} holds other files. Choose a new folder for the {self.label}.")
-            make_folder(self.path)
+            self.make()
             with self.hold():
                 self._empty()
                 self._reserve.write_bytes(bytes(RESERVE_BYTES))
-                self._write_settings(content)
+                self.write_new(settings)
         except WriteError as error:
             self._reserve.unlink(missing_ok=True)
             raise self.error(str(error)) from error
         except OSError as error:
             self._reserve.unlink(missing_ok=True)
             raise self.error(describe_os_error(error, self.path)) from error
+
+    def make(self) -> None:
+        """Make the folder, unless it is there.
+
+        Raises
+        ------
+        JobError
+            It holds something else.
+        WriteError, OSError
+            See `make_folder`.
+        """
+        if self.path.is_dir() and not self.exists and any(map(self._is_foreign, self.path.iterdir())):
+            raise self.error(f"{self.path} holds other files. Choose a new folder for the {self.label}.")
+        make_folder(self.path)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -137,7 +148,7 @@ class JobFolder:
         try:
             content = json.loads(read_small(self.config))
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise self.error(f"{self.path} holds no {self.label} (there is no config.json in it).") from error
+            raise self.error(f"{self.path} holds no {self.label} (there is no {self.config.name} in it).") from error
         except OSError as error:
             raise self.error(describe_os_error(error, self.config)) from error
         except (ValueError, RecursionError) as error:
@@ -148,6 +159,11 @@ class JobFolder:
         if content[mark] != FORMAT:
             raise self.error(f"{self.path} was made by a later version of napari-micromri. Update napari-micromri.")
         return content
+
+    def write_new(self, settings: Mapping[str, Any]) -> None:
+        """Write ``config.json`` with the kind of job, the time and our version."""
+        marked = {f"micromri-{self.kind}": FORMAT, **settings, "created": time.time(), "version": __version__}
+        self._write_settings(marked)
 
     def change_settings(self, **changes: Any) -> None:
         """Write other settings, for example that the data lie elsewhere now."""

@@ -33,6 +33,8 @@ from napari_micromri.training.simulated_settings import SimulatedSettings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pydantic.fields import FieldInfo
+
     from napari_micromri.nn.family import Family
 
 
@@ -309,6 +311,11 @@ def _suggest(key: str, kind: str) -> str:
 
 def known_keys(kind: str | None = None) -> list[str]:
     """List all settings by name, those of the network as ``network.residual``; of all kinds of models, or of one."""
+    return list(known_fields(kind))
+
+
+def known_fields(kind: str | None = None) -> dict[str, FieldInfo]:
+    """Give the fields of all settings by name; see `known_keys`."""
     families = FAMILIES if kind is None else {kind: FAMILIES[kind]}
     nested: list[tuple[str, type[BaseModel]]] = [
         *(("network", family.network) for family in families.values()),
@@ -316,8 +323,10 @@ def known_keys(kind: str | None = None) -> list[str]:
         ("normalisation", Normalisation),
         ("simulated", SimulatedSettings),
     ]
-    keys = [*TrainConfig.model_fields, *(f"{outer}.{inner}" for outer, model in nested for inner in model.model_fields)]
-    return list(dict.fromkeys(keys))
+    fields = dict(TrainConfig.model_fields)
+    for outer, model in nested:
+        fields |= {f"{outer}.{inner}": field for inner, field in model.model_fields.items()}
+    return fields
 
 
 def config_of_kind(kind: str) -> type[TrainConfig]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.errors import InputError, TrainingError, describe_os_error
+from napari_micromri.errors import InputError, TrainingError, WriteError, describe_os_error
 from napari_micromri.tuning.address import remember
 from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.parameters import as_stored
@@ -54,13 +54,12 @@ def create_tuning(
     folder = TuneFolder(path)
     shown = None if storage is None else remember(storage)
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.make()
         with FileLock(folder.lock):
             _check_the_one_there(folder, config, shown)
-            folder.prepare()
             if storage is not None:  # one that can't be reached leaves no folder that says otherwise
                 close_storage(create_study(storage, config, folder).storage)
-            folder.create(config, shown)
+            folder.tell(config, shown)
             with create_study(folder, config, folder) as tuning, reachable(folder):
                 tuning.optuna.set_user_attr(TRIALS, config.trials)
                 if not tuning.optuna.get_trials(deepcopy=False):
@@ -68,6 +67,8 @@ def create_tuning(
                         tuning.optuna.enqueue_trial({name: as_stored(value) for name, value in values.items()})
     except OSError as error:
         raise TrainingError(describe_os_error(error, folder.path)) from error
+    except WriteError as error:
+        raise TrainingError(str(error)) from error
     return folder
 
 

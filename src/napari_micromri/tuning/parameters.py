@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from optuna.trial import BaseTrial
 
 Scalar: TypeAlias = StrictBool | StrictInt | StrictFloat | StrictStr | None
 Value: TypeAlias = Scalar | tuple[Scalar, ...]
 """A value of a setting; a list, such as the channels of a network, is a tuple."""
-
-
-class Suggests(Protocol):
-    """What an Optuna trial can do."""
-
-    def suggest_categorical(self, name: str, choices: Sequence[bool | int | float | str | None]) -> object:
-        """Choose one of some values."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:
-        """Choose a number."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int:
-        """Choose a whole number."""
 
 
 class _Conditional(BaseModel):
@@ -53,7 +42,7 @@ class Choice(_Conditional):
             raise ValueError("a value is listed twice in 'values'")
         return self
 
-    def suggest(self, name: str, trial: Suggests) -> Value:
+    def suggest(self, name: str, trial: BaseTrial) -> Value:
         """Let a trial choose."""
         texts = {as_stored(value): value for value in self.values}
         chosen = trial.suggest_categorical(name, list(texts))
@@ -69,27 +58,32 @@ class Choice(_Conditional):
         return self.values
 
 
-class Float(_Conditional):
-    """A number of a range, both ends included."""
+class _Range(_Conditional):
+    """Numbers from ``low`` to ``high``, both ends included."""
 
-    kind: Literal["float"] = "float"
     low: float
     high: float
     log: bool = False
-    step: float | None = Field(default=None, gt=0)
+    step: float | None = None
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        _check_range(self.low, self.high, self.step, log=self.log)
+        step = None if self.log and self.step == 1 else self.step  # the usual one of whole numbers
+        if not self.low <= self.high:
+            raise ValueError(f"'low' ({self.low:g}) is above 'high' ({self.high:g})")
+        if self.log and self.low <= 0:
+            raise ValueError("with 'log', 'low' must be above 0")
+        if self.log and step is not None:
+            raise ValueError("'step' and 'log' exclude each other")
+        if step is not None and (rest := _distance(self.low, self.high) % _exact(step)):
+            raise ValueError(f"'high' lies no whole number of steps above 'low'; use {_exact(self.high) - rest}")
         return self
-
-    def suggest(self, name: str, trial: Suggests) -> Value:
-        """Let a trial choose."""
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
 
     def holds(self, value: object) -> bool:
         """Tell whether a value can be chosen."""
-        return isinstance(value, float | int) and _in_range(value, self.low, self.high, self.step)
+        if not isinstance(value, float | int) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or _distance(self.low, value) % _exact(self.step) == 0
 
     @property
     def bounds(self) -> tuple[Value, ...]:
@@ -97,34 +91,28 @@ class Float(_Conditional):
         return self.low, self.high
 
 
-class Int(_Conditional):
-    """A whole number of a range, both ends included."""
+class Float(_Range):
+    """A number of a range."""
+
+    kind: Literal["float"] = "float"
+    step: float | None = Field(default=None, gt=0)
+
+    def suggest(self, name: str, trial: BaseTrial) -> Value:
+        """Let a trial choose."""
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+
+
+class Int(_Range):
+    """A whole number of a range."""
 
     kind: Literal["int"] = "int"
     low: StrictInt
     high: StrictInt
-    log: bool = False
     step: StrictInt = Field(default=1, ge=1)
 
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        _check_range(self.low, self.high, None if self.log else self.step, log=self.log)
-        if self.log and self.step != 1:
-            raise ValueError("'step' and 'log' exclude each other")
-        return self
-
-    def suggest(self, name: str, trial: Suggests) -> Value:
+    def suggest(self, name: str, trial: BaseTrial) -> Value:
         """Let a trial choose."""
         return trial.suggest_int(name, self.low, self.high, step=self.step, log=self.log)
-
-    def holds(self, value: object) -> bool:
-        """Tell whether a value can be chosen."""
-        return isinstance(value, int) and _in_range(value, self.low, self.high, self.step)
-
-    @property
-    def bounds(self) -> tuple[Value, ...]:
-        """Values to be checked: the ends."""
-        return self.low, self.high
 
 
 Parameter: TypeAlias = Annotated[Choice | Float | Int, Field(discriminator="kind")]
@@ -135,17 +123,9 @@ def as_stored(value: Value) -> Scalar:
     return json.dumps(value) if isinstance(value, tuple) else value
 
 
-def _in_range(value: float, low: float, high: float, step: float | None) -> bool:
-    inside = low <= value <= high and not isinstance(value, bool)
-    return inside and (step is None or (Decimal(str(value)) - Decimal(str(low))) % Decimal(str(step)) == 0)
+def _distance(low: float, high: float) -> Decimal:
+    return _exact(high) - _exact(low)
 
 
-def _check_range(low: float, high: float, step: float | None, *, log: bool) -> None:
-    if not low <= high:
-        raise ValueError(f"'low' ({low:g}) is above 'high' ({high:g})")
-    if log and low <= 0:
-        raise ValueError("with 'log', 'low' must be above 0")
-    if log and step is not None:
-        raise ValueError("'step' and 'log' exclude each other")
-    if step is not None and (rest := (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step))):
-        raise ValueError(f"'high' lies no whole number of steps above 'low'; use {Decimal(str(high)) - rest}")
+def _exact(value: float) -> Decimal:
+    return Decimal(str(value))

@@ -14,7 +14,7 @@ from napari_micromri.runs.presence import Presence, write_presence
 from napari_micromri.runs.process import forget_ended, kill_process, spawn
 from napari_micromri.tuning.address import VARIABLE, full_url
 from napari_micromri.tuning.creation import create_tuning
-from napari_micromri.tuning.folder import TuneFolder, find_tunings
+from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.storage import WISH, open_tuning
 from napari_micromri.tuning.workers import WorkerRow, presences_in, rows_of
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "WorkerRow",
     "create_tuning",
-    "find_tunings",
     "pause_tuning",
     "read_workers",
     "resume_tuning",
@@ -58,7 +57,6 @@ def start_workers(path: Path | str, count: int = 1, *, threads: int | None = Non
     try:
         if folder.stop.exists():
             resume_tuning(path)
-        folder.workers.mkdir(parents=True, exist_ok=True)
         return [_spawn(folder, storage, place=len(here) + k, threads=share) for k in range(count)]
     except OSError as error:
         raise TrainingError(describe_os_error(error, folder.path)) from error

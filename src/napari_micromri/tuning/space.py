@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from napari_micromri.errors import InputError
 from napari_micromri.nn.families import FAMILIES
 from napari_micromri.training.config import TrainConfig, known_keys, parse_config
-from napari_micromri.tuning.parameters import Choice, Float, Int, Parameter, Suggests, Value
+from napari_micromri.tuning.parameters import Choice, Float, Int, Parameter, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+    from optuna.trial import BaseTrial
 
 __all__ = ["Choice", "Float", "Int", "Parameter", "SearchSpace", "Value", "default_space", "full_space", "setting_of"]
 
@@ -54,7 +56,7 @@ class SearchSpace(BaseModel):
         except CycleError as error:
             raise ValueError(f"these depend on each other in a circle: {', '.join(error.args[1][:-1])}") from error
 
-    def suggest(self, trial: Suggests, base: Mapping[str, Any] | None = None) -> dict[str, Value]:
+    def suggest(self, trial: BaseTrial, base: Mapping[str, Any] | None = None) -> dict[str, Value]:
         """Let a trial choose values for what applies.
 
         Parameters
@@ -64,32 +66,26 @@ class SearchSpace(BaseModel):
             by default.
         """
         base = TrainConfig().model_dump(mode="json") if base is None else base
-        fixed = {
-            name: setting_of(base, name)
-            for parameter in self.parameters.values()
-            for name in parameter.when
-            if name not in self.parameters
-        }
-        values: dict[str, Value] = {}
-        for name in self.in_order():
-            if self.parameters[name].applies(fixed | values):
-                values[name] = self.parameters[name].suggest(name, trial)
-        return values
+        return self._choose(base, lambda name: self.parameters[name].suggest(name, trial))
 
     def values_of(self, settings: Mapping[str, Any]) -> dict[str, Value] | None:
         """Read from settings the values that a trial would have to choose for them; None when the space lacks one."""
+
+        def read(name: str) -> Value:
+            value: Value = setting_of(settings, name)
+            return tuple(value) if isinstance(value, list) else value
+
+        values = self._choose(settings, read)
+        return values if all(self.parameters[name].holds(value) for name, value in values.items()) else None
+
+    def _choose(self, base: Mapping[str, Any], choose: Callable[[str], Value]) -> dict[str, Value]:
+        """Choose a value for each parameter that applies, those first on which others depend."""
+        conditions = {name for parameter in self.parameters.values() for name in parameter.when}
+        fixed = {name: setting_of(base, name) for name in conditions if name not in self.parameters}
         values: dict[str, Value] = {}
         for name in self.in_order():
-            parameter = self.parameters[name]
-            searched = {key: values[key] for key in parameter.when if key in values}
-            fixed = {key: setting_of(settings, key) for key in parameter.when if key not in self.parameters}
-            if not parameter.applies(fixed | searched):
-                continue
-            value = setting_of(settings, name)
-            value = tuple(value) if isinstance(value, list) else value
-            if not parameter.holds(value):
-                return None
-            values[name] = value
+            if self.parameters[name].applies(fixed | values):
+                values[name] = choose(name)
         return values
 
     def settings(self, values: Mapping[str, Value], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -138,13 +134,13 @@ def check_parameter(name: str, parameter: Choice | Float | Int) -> None:
     """
     for key in (name, *parameter.when):
         _check_name(key)
-    if _plain(name) in NOT_SEARCHED:
+    if plain_name(name) in NOT_SEARCHED:
         raise ValueError(f"'{name}' can't be searched")
     for value in parameter.bounds:
         # Beside the others of a list it is checked alone: the list's length is not known here.
-        content = [value] if name != _plain(name) else value
+        content = [value] if name != plain_name(name) else value
         settings: dict[str, Any] = {"kind": kind_of([name])}
-        _put(settings, _plain(name).split("."), content)
+        _put(settings, plain_name(name).split("."), content)
         try:
             parse_config(settings)
         except InputError as error:
@@ -163,7 +159,7 @@ def setting_of(settings: Mapping[str, Any], name: str) -> Any:
 
 
 def _check_name(name: str) -> None:
-    plain = _plain(name)
+    plain = plain_name(name)
     is_entry = plain != name
     if plain in known_keys():
         defaults = parse_config({"kind": kind_of([plain])}).model_dump()
@@ -175,7 +171,7 @@ def _check_name(name: str) -> None:
     raise ValueError(f"there is no setting '{name}'" + (f", did you mean '{near[0]}'?" if near else ""))
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """Leave the place in a list out."""
     outer, _, last = name.rpartition(".")
     return outer if last.isdecimal() else name
@@ -183,7 +179,7 @@ def _plain(name: str) -> str:
 
 def _list_place(name: str) -> tuple[str, int]:
     last = name.rpartition(".")[2]
-    return _plain(name), int(last) if last.isdecimal() else -1
+    return plain_name(name), int(last) if last.isdecimal() else -1
 
 
 def _put(settings: dict[str, Any], names: list[str], value: Value | list[Value]) -> None:
@@ -244,7 +240,7 @@ def _network_space(kind: str, which: str) -> dict[str, Choice]:
 
 def has_setting(kind: str, name: str) -> bool:
     """Tell whether a kind of model has a setting; list entries as ``network.features_main.0``."""
-    return _plain(name) in known_keys(kind)
+    return plain_name(name) in known_keys(kind)
 
 
 def kind_of(names: Collection[str]) -> str:

@@ -7,13 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import BaseModel
-
 from napari_micromri.errors import InputError, describe_os_error
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.training.config import config_of_kind
+from napari_micromri.training.config import known_fields
 from napari_micromri.tuning.parameters import Choice, Float, Int
-from napari_micromri.tuning.space import full_space, kind_of, make_space
+from napari_micromri.tuning.space import full_space, kind_of, make_space, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,15 +145,7 @@ def _is_float(name: str) -> bool:
 
 
 def _field(name: str) -> FieldInfo | None:
-    model: type[BaseModel] = config_of_kind(kind_of([name]))
-    *outer, last = [part for part in name.split(".") if not part.isdecimal()] or [""]
-    for part in outer:
-        found = model.model_fields.get(part)
-        inner = found.annotation if found is not None else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return None
-        model = inner
-    return model.model_fields.get(last)
+    return known_fields(kind_of([name])).get(plain_name(name))
 
 
 def _line_of(text: str, name: str) -> str:

@@ -80,7 +80,7 @@ def put_worker(sample, phase="working", trial=26, *, name="worker-01", alive=Tru
 
 
 def put_model(sample, trial):
-    folder = RunFolder(sample.folder.run_of(trial))
+    folder = RunFolder(sample.run_of(trial))
     folder.create({"study": "mice.mri.zarr", "config": sample.config.base.model_dump(mode="json")})
     folder.best.write_bytes(b"not really a model")
     return folder.best
@@ -322,13 +322,13 @@ def test_the_runs_own_curves_are_shown_where_there_is_one(tab, dock, qtbot, tmp_
     sample.add("done")
     recorded = record("trial").start().learn(1, 0.2).learn(2, 0.1).finish(2)
     sample.folder.runs.mkdir(exist_ok=True)
-    recorded.folder.path.rename(sample.folder.run_of(0))
+    recorded.folder.path.rename(sample.run_of(0))
     watch = opened(qtbot, tab, sample)
     watch.form.table.select(0)
     qtbot.waitUntil(lambda: watch.form.curve.labels == ["training", "validation", "input"], timeout=PATIENCE)
     click(qtbot, watch.form.open_trial)
     assert dock.tabs.currentWidget() is dock.run
-    assert dock.run.path == sample.folder.run_of(0)
+    assert dock.run.path == sample.run_of(0)
 
 
 def test_with_several_goals_the_person_says_which_one_counts(tab, qtbot, tmp_path):
@@ -464,7 +464,7 @@ def test_the_password_of_a_storage_is_asked_for(tab, qtbot, tmp_path, monkeypatc
     given = []
     monkeypatch.setattr("napari_micromri.tuning.address.remember", given.append)
     sample = make_tuning(tmp_path / "tunings" / "far")
-    sample.folder.create(sample.config, "postgresql://anna@127.0.0.1:1/tuning")
+    sample.folder.tell(sample.config, "postgresql://anna@127.0.0.1:1/tuning")
     tab.open(sample.folder.path)
     form = tab.watch.form
     qtbot.waitUntil(lambda: "postgresql://anna@127.0.0.1:1/tuning" in form.problem.text(), timeout=30_000)
@@ -482,7 +482,7 @@ def test_a_tuning_that_goes_on_is_found_again(make_dock, qtbot, sample, tmp_path
     remember_tuning(sample.folder.path)
     remember_tuning(make_tuning(tmp_path / "tunings" / "over").folder.path)
     damaged = make_tuning(tmp_path / "tunings" / "damaged").folder
-    damaged.config_file.write_text("rubbish")
+    damaged.config.write_text("rubbish")
     remember_tuning(damaged.path)
     remember_tuning(tmp_path / "gone")
     put_worker(sample)
