@@ -58,8 +58,7 @@ def measure(study: Path) -> tuple[dict[str, NDArray[np.float64]], str]:
     form.base.setCurrentText(AS_SET_UP)
     dock.tune.new.space.show([SpaceRow(key, text, True, {}) for key, text in SEARCHED.items()])
     dock.tune.new.studies.use(study)
-    for count, value in ((form.epochs, EPOCHS), (form.trials, TRIALS), (form.workers, WORKERS)):
-        count.value = value
+    form.set_options({"epochs": str(EPOCHS), "trials": str(TRIALS), "workers": str(WORKERS)})
     beats.during(form.start.isEnabled)
     beats.during(lambda: False, 2)
     gaps = {"at rest": beats.during(lambda: False, 3)}

@@ -78,8 +78,7 @@ def fill_in(viewer: napari.Viewer, dock: TrainingWidget, study: Path, output: Pa
     dock.setup.fields.set_texts(settings)
     form.base.setCurrentText(AS_SET_UP)
     tab.new.space.show(ROWS)
-    for count, value in ((form.epochs, EPOCHS), (form.trials, TRIALS), (form.workers, WORKERS)):
-        count.value = value
+    form.set_options({"epochs": str(EPOCHS), "trials": str(TRIALS), "workers": str(WORKERS)})
     form.start.click()
     wait(lambda: tab.watch.look is not None)
     return tab.watch

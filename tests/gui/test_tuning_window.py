@@ -62,8 +62,7 @@ def begin(qtbot, study, started):
         form.base.setCurrentText(AS_SET_UP)
         tab.new.space.show(SEARCHED)
         tab.new.studies.use(study)
-        for count, value in ((form.epochs, epochs), (form.trials, trials), (form.workers, workers)):
-            count.value = value
+        form.set_options({"epochs": str(epochs), "trials": str(trials), "workers": str(workers)})
         qtbot.waitUntil(form.start.isEnabled, timeout=10_000)
         qtbot.mouseClick(form.start, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: tab.watch.look is not None, timeout=30_000)

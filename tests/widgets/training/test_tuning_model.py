@@ -16,7 +16,9 @@ from napari_micromri.tuning.space import default_space
 from napari_micromri.tuning.workers import WorkerRow
 from napari_micromri.widgets.training.new_folder import TUNING
 from napari_micromri.widgets.training.tuning.new_model import (
-    Wish,
+    EXPLAINED,
+    OPTIONS,
+    USUAL,
     advice,
     presets,
     split_password,
@@ -269,30 +271,25 @@ def test_settings_are_called_as_in_set_up():
 # A new one
 
 
-def wish(**change):
-    usual = {
-        "study": Path("/data/mice.mri.zarr"),
-        "base": TrainConfig(optimizer="adam"),
-        "epochs": 7,
-        "rows": rows_of(default_space()),
-        "objectives": ["mse"],
-        "trials": 5,
-        "sampler": "tpe",
-        "pruner": "median",
-        "seed": 3,
-        "timeout_minutes": 0,
-        "folder": Path("/data/tunings/mice-1"),
-    }
-    return Wish(**usual | change)
+def filled_in(*, rows=None, objectives=("mse",), **options):
+    texts = {"epochs": "7", "trials": "5", "seed": "3"} | options
+    return tune_config(
+        Path("/data/mice.mri.zarr"),
+        Path("/data/tunings/mice-1"),
+        TrainConfig(optimizer="adam"),
+        rows_of(default_space()) if rows is None else rows,
+        objectives,
+        dict(USUAL) | texts,
+    )
 
 
 def test_what_is_filled_in_becomes_a_configuration():
-    config = tune_config(wish(objectives=["ssim", "latency"], timeout_minutes=90))
+    config = filled_in(objectives=["ssim", "latency"], timeout_minutes="90")
     assert (config.name, config.study) == ("mice-1", "/data/mice.mri.zarr")
     assert (config.base.epochs, config.base.optimizer) == (7, "adam")
     assert config.space == default_space()
     assert (config.objectives, config.trials, config.seed, config.timeout_minutes) == (("ssim", "latency"), 5, 3, 90)
-    assert tune_config(wish()).timeout_minutes is None
+    assert filled_in().timeout_minutes is None
 
 
 @pytest.mark.parametrize(
@@ -301,17 +298,31 @@ def test_what_is_filled_in_becomes_a_configuration():
         ({"objectives": []}, "Tick at least one goal"),
         ({"rows": []}, "Tick at least one setting"),
         ({"rows": change_row(rows_of(default_space()), "learning_rate", text="fast")}, "learning_rate"),
+        ({"epochs": "0"}, "epochs"),
+        ({"epochs": "many"}, "epochs"),
+        ({"trials": "0"}, "trials"),
+        ({"seed": "-1"}, "seed"),
+        ({"workers": "65"}, "from 1 to 64"),
+        ({"workers": "two"}, "from 1 to 64"),
     ],
 )
 def test_what_makes_no_sense_is_told(change, said):
     with pytest.raises(InputError, match=said):
-        tune_config(wish(**change))
+        filled_in(**change)
+
+
+def test_every_sampler_and_pruner_that_is_offered_can_be_used_and_is_explained():
+    for key in ("sampler", "pruner"):
+        assert OPTIONS[key].choices == tuple(EXPLAINED[key])
+        for choice in OPTIONS[key].choices:
+            assert getattr(filled_in(**{key: choice}), key) == choice
 
 
 def test_advice_is_given_where_something_else_could_be_expected():
-    assert advice(wish(), 1) == ""
-    assert "runs to its end" in advice(wish(objectives=["mse", "ssim"]), 1)
-    assert "cores" in advice(wish(), 64_000)
+    assert advice(["mse"], "median", 1) == ""
+    assert advice(["mse", "ssim"], "none", 1) == ""
+    assert "runs to its end" in advice(["mse", "ssim"], "median", 1)
+    assert "cores" in advice(["mse"], "median", 64_000)
 
 
 def test_presets_of_every_kind_are_offered():
@@ -350,8 +361,8 @@ def test_addresses_that_make_no_sense_are_told():
     assert storage_problem("postgresql://anna@server/tuning", "secret") is None
     assert storage_problem("grpc://server:13000", "") is None
     assert "Give the address" in storage_problem(" ", "")
-    assert "no address" in storage_problem("server/tuning", "")
-    assert "no address" in storage_problem("postgresql://[server/tuning", "")
+    assert "isn't the address" in storage_problem("server/tuning", "")
+    assert "isn't the address" in storage_problem("postgresql://[server/tuning", "")
     assert "name of a user" in storage_problem("postgresql://server/tuning", "secret")
     assert with_password("postgresql://server/tuning", "secret") == "postgresql://server/tuning"
     assert split_password("postgresql://[server") == ("postgresql://[server", "")

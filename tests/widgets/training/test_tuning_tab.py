@@ -109,7 +109,7 @@ def test_first_a_study_is_asked_for(tab):
     assert "Choose a study" in form.hint.text()
     assert not form.start.isEnabled()
     assert form.base.currentText() == "quick"
-    assert form.epochs.value == 30
+    assert form.texts()["epochs"] == "30"
 
 
 def test_from_a_study_to_a_tuning_that_starts(tab, qtbot, study, monkeypatch, tmp_path):
@@ -126,9 +126,16 @@ def test_from_a_study_to_a_tuning_that_starts(tab, qtbot, study, monkeypatch, tm
     qtbot.waitUntil(form.start.isEnabled)
     assert "one animal" in form.warning.text()
     assert form.folder.text() == str(study.parent / "tunings" / "mice-1")
-    form.trials.value = 7
-    form.workers.value = 3
-    form.epochs.value = 4
+    form.options["trials"].setText("none")
+    assert "trials" in form.hint.text()
+    form.options["epochs"].setText("0")
+    form.options["trials"].setText("7")
+    assert "epochs" in form.hint.text()
+    form.options["epochs"].setText("4")
+    form.options["workers"].setText("0")
+    assert "Workers" in form.hint.text()
+    assert not form.start.isEnabled()
+    form.options["workers"].setText("3")
     form.objectives["ssim"].setChecked(True)
     assert "Pareto" in form.hint.text()
     click(qtbot, form.start)
@@ -211,7 +218,7 @@ def test_the_base_can_be_what_is_filled_in_in_set_up(dock, tab, qtbot, study):
     dock.setup.fields.fields["epochs"].setText("12")
     dock.setup.fields.fields["batch_size"].setText("3")
     form.base.setCurrentText(AS_SET_UP)
-    assert form.epochs.value == 12
+    assert form.texts()["epochs"] == "12"
     assert tab.new.config().base.batch_size == 3
     dock.tabs.setCurrentWidget(dock.setup)
     dock.setup.fields.fields["batch_size"].setText("none at all")
@@ -239,7 +246,7 @@ def test_a_password_is_never_seen(tab, qtbot, study, monkeypatch):
     form = tab.new.form
     tab.new.studies.use(study)
     qtbot.waitUntil(form.start.isEnabled)
-    form.storage.value = IN_DATABASE
+    form.storage.setCurrentText(IN_DATABASE)
     assert form.url.isVisible()
     assert "Give the address" in form.hint.text()
     form.url.setText("postgresql://anna:s3cr3t@server/tuning")
@@ -552,7 +559,7 @@ def test_all_can_be_reached_by_the_keyboard(tab):
     form = tab.watch.form
     for widget in (form.pause, form.stop, form.add, form.use, form.retrain, form.filter, form.words, form.table):
         assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-    for widget in (tab.new.form.space, tab.new.form.start, tab.new.form.trials.native, tab.tunings):
+    for widget in (tab.new.form.space, tab.new.form.start, tab.new.form.options["trials"], tab.tunings):
         assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus
 
 

@@ -3,59 +3,72 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from napari_micromri.errors import InputError
 from napari_micromri.nn.families import FAMILIES
+from napari_micromri.training.config import TrainConfig, parse_config
 from napari_micromri.training.presets import PRESETS
+from napari_micromri.tuning.config import TuneConfig, make_tune_config
+from napari_micromri.widgets.training.settings import Setting, settings_of, to_content
+from napari_micromri.widgets.training.tuning.space_rows import space_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from napari_micromri.training.config import TrainConfig
-    from napari_micromri.tuning.config import TuneConfig
     from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
-TRIALS = 24
 MOST_WORKERS = 64
 AS_SET_UP = "as in Set up"
-SAMPLERS: Mapping[str, str] = {
-    "tpe": "learns from the trials before (TPE); a good choice",
-    "random": "by chance; for comparison",
-    "gp": "Gaussian process; few parameters, few trials",
-    "cmaes": "evolution of numbers only",
-    "nsgaii": "evolution; for several goals and many trials",
-    "nsgaiii": "evolution; for three goals or more",
-    "qmc": "spreads evenly, learns nothing",
+EXPLAINED: Mapping[str, Mapping[str, str]] = {
+    "sampler": {
+        "tpe": "Learns from the trials before (TPE); a good choice",
+        "random": "By chance; for comparison",
+        "gp": "Gaussian process; few parameters, few trials",
+        "nsgaii": "Evolution; for several goals and many trials",
+        "nsgaiii": "Evolution; for three goals or more",
+        "qmc": "Spreads evenly, learns nothing",
+    },
+    "pruner": {
+        "median": "End a trial that is worse than half of the other trials at the same epoch",
+        "hyperband": "Give many trials few epochs, and few of them all",
+        "percentile": "End a trial that isn't among the best quarter at the same epoch",
+        "successive_halving": "Let the better half continue, again and again",
+        "threshold": "End a trial beyond a limit, which its options give",
+        "none": "Every trial runs to its end",
+    },
 }
-PRUNERS: Mapping[str, str] = {
-    "median": "end a trial that is worse than half of the other trials at the same epoch",
-    "hyperband": "give many trials few epochs, and few of them all",
-    "percentile": "end a trial that isn't among the best quarter at the same epoch",
-    "successive_halving": "let the better half continue, again and again",
-    "threshold": "end a trial beyond a limit, which its options give",
-    "none": "every trial runs to its end",
+"""What the choices mean."""
+
+
+def _options() -> dict[str, Setting]:
+    """List what the form asks for besides study, settings, goals and search space."""
+    told = settings_of(TuneConfig, ("base.", "space."))
+    workers = f"How many trials are trained at once on this computer, each by its own process.\n1 to {MOST_WORKERS}"
+    return {
+        "epochs": settings_of(TrainConfig)["epochs"],
+        "trials": told["trials"],
+        "workers": Setting("workers", "Workers", "number", workers),
+        "sampler": told["sampler"],
+        "pruner": told["pruner"],
+        "seed": told["seed"],
+        "timeout_minutes": replace(told["timeout_minutes"], label="Minutes"),
+    }
+
+
+OPTIONS = _options()
+USUAL: Mapping[str, str] = {
+    "epochs": "30",
+    "trials": "24",
+    "workers": "1",
+    "sampler": "tpe",
+    "pruner": "median",
+    "seed": "0",
+    "timeout_minutes": "none",
 }
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the person filled in; numbers that can't be wrong are numbers."""
-
-    study: Path
-    base: TrainConfig
-    epochs: int
-    rows: Sequence[SpaceRow]
-    objectives: Sequence[str]
-    trials: int
-    sampler: str
-    pruner: str
-    seed: int
-    timeout_minutes: int
-    folder: Path
 
 
 def presets() -> dict[str, TrainConfig]:
@@ -67,37 +80,48 @@ def presets() -> dict[str, TrainConfig]:
     return found
 
 
-def tune_config(wish: Wish) -> TuneConfig:
-    """Check all that was filled in.
+def tune_config(
+    study: Path,
+    folder: Path,
+    base: TrainConfig,
+    rows: Sequence[SpaceRow],
+    objectives: Sequence[str],
+    options: Mapping[str, str],
+) -> TuneConfig:
+    """Check all that was filled in; ``options`` are texts by the names of `OPTIONS`.
 
     Raises
     ------
     InputError
         Something makes no sense.
     """
-    from napari_micromri.tuning.config import make_tune_config
-    from napari_micromri.widgets.training.tuning.space_rows import space_of
-
-    if not wish.objectives:
+    if not objectives:
         raise InputError("Tick at least one goal.")
-    base = wish.base.model_copy(update={"epochs": wish.epochs})
+    count_workers(options["workers"])
+    told = to_content(options, OPTIONS)
+    del told["workers"]
+    base = parse_config(base.model_dump(mode="json") | {"epochs": told.pop("epochs")})
     return make_tune_config(
-        name=wish.folder.name,
-        study=str(wish.study),
-        base=base,
-        space=space_of(wish.rows, base),
-        objectives=tuple(wish.objectives),
-        sampler=wish.sampler,
-        pruner=wish.pruner,
-        seed=wish.seed,
-        trials=wish.trials,
-        timeout_minutes=wish.timeout_minutes or None,
+        name=folder.name, study=str(study), base=base, space=space_of(rows, base), objectives=objectives, **told
     )
 
 
-def advice(wish: Wish, workers: int) -> str:
+def count_workers(text: str) -> int:
+    """Read how many workers to start.
+
+    Raises
+    ------
+    InputError
+        It isn't a number from 1 to `MOST_WORKERS`.
+    """
+    if text.strip().isdecimal() and 0 < int(text) <= MOST_WORKERS:
+        return int(text)
+    raise InputError(f"Workers: write a number from 1 to {MOST_WORKERS}.")
+
+
+def advice(objectives: Sequence[str], pruner: str, workers: int) -> str:
     """Say what the person may not expect of what was filled in."""
-    if len(wish.objectives) > 1 and wish.pruner != "none":
+    if len(objectives) > 1 and pruner != "none":
         return "With several goals every trial runs to its end, and there are several best ones (a Pareto front)."
     if workers > (os.cpu_count() or 1):
         return f"This computer has {os.cpu_count()} processor cores; more workers than that gain nothing."
@@ -130,15 +154,14 @@ def with_password(url: str, password: str) -> str:
 def storage_problem(url: str, password: str) -> str | None:
     """Say what is wrong with the address of a storage; whether it answers is found out at the start."""
     example = "for example postgresql://anna@server/tuning"
-    try:
-        parts = urlsplit(url.strip())
-        user = parts.username
-    except ValueError:
-        return f"'{url}' is no address of a storage. Write one, {example}."
     if not url.strip():
         return f"Give the address of the storage, {example}."
-    if not parts.scheme or "://" not in url:
-        return f"'{url}' is no address of a storage. Write one, {example}."
+    try:
+        user = urlsplit(url.strip()).username
+    except ValueError:
+        user, url = None, ""
+    if not url.strip().partition("://")[1]:
+        return f"That isn't the address of a storage. Write one, {example}."
     if password and not user:
         return f"A password needs the name of a user in the address, {example}."
     return None

@@ -14,8 +14,8 @@ from napari_micromri.widgets.training.tuning import starting
 from napari_micromri.widgets.training.tuning.new_form import NewForm
 from napari_micromri.widgets.training.tuning.new_model import (
     AS_SET_UP,
-    Wish,
     advice,
+    count_workers,
     presets,
     split_password,
     storage_problem,
@@ -49,16 +49,11 @@ class NewPage(StartPage):
         self._set_up = set_up
         super().__init__(form, TUNING)
         self.space = SpaceEditor(form, self.base)
-        form.workers.value = remembered_workers()
+        form.set_options({"workers": str(remembered_workers())})
         form.base.currentIndexChanged.connect(self._base_chosen)
         self.space.changed.connect(self._update)
         form.url.editingFinished.connect(self._hide_password)
-        for line in (form.url, form.password):
-            line.textChanged.connect(self._update)
-        for field in form.fields:
-            field.changed.connect(self._update)
-        for tick in form.objectives.values():
-            tick.toggled.connect(self._update)
+        form.changed.connect(self._update)
         self.space.reset()
         self._base_chosen()
         self.studies.refresh()
@@ -87,7 +82,8 @@ class NewPage(StartPage):
         InputError
             Something makes no sense.
         """
-        return tune_config(self._wish())
+        form, study = self.form, self.studies.current or Path()
+        return tune_config(study, self._folder(), self.base(), self.space.rows, form.goals(), form.texts())
 
     # Choices
 
@@ -97,7 +93,7 @@ class NewPage(StartPage):
         except InputError:  # told by the hint
             self._update()
             return
-        self.form.epochs.value = base.epochs
+        self.form.set_options({"epochs": str(base.epochs)})
         self.space.refresh()
 
     def _hide_password(self) -> None:
@@ -117,26 +113,11 @@ class NewPage(StartPage):
     def _work(self, study: Path, folder: Path) -> Callable[[], Path]:
         form = self.form
         url = with_password(form.url.text(), form.password.text()) if form.in_database else None
-        remember_workers(form.workers.value)
-        return partial(starting.begin, folder, self.config(), form.workers.value, url)
+        workers = count_workers(form.texts()["workers"])
+        remember_workers(workers)
+        return partial(starting.begin, folder, self.config(), workers, url)
 
     # Showing
-
-    def _wish(self) -> Wish:
-        form = self.form
-        return Wish(
-            study=self.studies.current or Path(),
-            base=self.base(),
-            epochs=form.epochs.value,
-            rows=self.space.rows,
-            objectives=[name for name, box in form.objectives.items() if box.isChecked()],
-            trials=form.trials.value,
-            sampler=form.sampler.value,
-            pruner=form.pruner.value,
-            seed=form.seed.value,
-            timeout_minutes=form.timeout.value,
-            folder=self._folder(),
-        )
 
     def _settings_problem(self) -> str | None:
         form = self.form
@@ -148,4 +129,5 @@ class NewPage(StartPage):
     def _update(self) -> None:
         super()._update()
         if not self.form.hint.text():
-            self.form.hint.setText(advice(self._wish(), self.form.workers.value))
+            texts = self.form.texts()
+            self.form.hint.setText(advice(self.form.goals(), texts["pruner"], count_workers(texts["workers"])))
