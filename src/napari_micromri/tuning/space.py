@@ -72,8 +72,9 @@ class SearchSpace(BaseModel):
         """Read from settings the values that a trial would have to choose for them; None when the space lacks one."""
 
         def read(name: str) -> Value:
-            value: Value = setting_of(settings, name)
-            return tuple(value) if isinstance(value, list) else value
+            value = setting_of(settings, name)
+            found: Value = tuple(value) if isinstance(value, list) else value
+            return found
 
         values = self._choose(settings, read)
         return values if all(self.parameters[name].holds(value) for name, value in values.items()) else None

@@ -534,7 +534,7 @@ def test_numbers_of_workers_are_remembered_and_nonsense_is_not():
 def test_the_report_opens_in_the_browser(tab, qtbot, sample, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "napari_micromri.widgets.training.tuning.watch_page.QDesktopServices.openUrl",
+        "napari_micromri.widgets.training.following.QDesktopServices.openUrl",
         lambda url: seen.append(Path(url.toLocalFile())),
     )
     click(qtbot, opened(qtbot, tab, sample).form.report)

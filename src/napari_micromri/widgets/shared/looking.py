@@ -22,14 +22,14 @@ WAIT_MS = 25
 class Looking(QObject):
     """Calls a function in a thread, once or every ``every_ms``; one call at a time.
 
-    ``seen`` brings what it gave and ``failed`` the sentence of a `MicroMRIError`, both on the window's thread. Nothing
-    more comes after `stop`.
+    Without a function it waits for `begin`. ``seen`` brings what it gave and ``failed`` the sentence of a
+    `MicroMRIError`, both on the window's thread. Nothing more comes after `stop`.
     """
 
     seen = Signal(object)
     failed = Signal(str)
 
-    def __init__(self, look: Callable[[], object], parent: QObject, *, every_ms: int = 0) -> None:
+    def __init__(self, look: Callable[[], object] | None, parent: QObject, *, every_ms: int = 0) -> None:
         super().__init__(parent)
         self._look = look
         self._outcome: _Outcome | None = None
@@ -46,9 +46,15 @@ class Looking(QObject):
         """Whether a call is under way."""
         return self._outcome is not None
 
+    def begin(self, look: Callable[[], object]) -> None:
+        """Call another function from now on; what is under way is forgotten."""
+        self.stop()
+        self._look = look
+        self.look()
+
     def look(self) -> None:
         """Call now, unless a call is under way."""
-        if self._outcome is None:
+        if self._outcome is None and self._look is not None:
             self._again.stop()
             self._outcome = outcome = _Outcome()
             threading.Thread(target=outcome.take, args=(self._look,), name="looking", daemon=True).start()

@@ -6,24 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QLabel,
-    QPlainTextEdit,
-    QProgressBar,
-    QScrollArea,
-    QSizePolicy,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPlainTextEdit, QSlider
 
 from napari_micromri.widgets.shared.curves import SMALL, CurvePlot
-from napari_micromri.widgets.shared.parts import button, column, row, text_line
-from napari_micromri.widgets.shared.theme import readable
+from napari_micromri.widgets.shared.parts import button, row, text_line
 from napari_micromri.widgets.training.fields import Choice
-from napari_micromri.widgets.training.run_model import PER_MILLE
+from napari_micromri.widgets.training.status_form import StatusForm, bar
 
 if TYPE_CHECKING:
     from napari_micromri.widgets.training.run_model import RunStatus
@@ -34,21 +22,19 @@ PAUSE_MS = 60
 """Between the drawing of two plots; the image of the slice is changed before the first."""
 
 
-class RunForm(QWidget):
+class RunForm(StatusForm):
     """Holds the widgets: state and buttons stay in view, curves scroll."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("All epochs. Training can end before, when nothing gets better.")
         self._shown: tuple[RunStatus | None, str] | None = None
         self.runs = Choice("Runs that were shown here, newest first.")
         self.open = button("Open run…", "Show a run by its folder, wherever it was started.")
-        self.state = QLabel()
-        self.where = text_line()
-        self.sentence, self.figures = text_line(), text_line()
-        self.whole = _bar("All epochs. Training can end before, when nothing gets better.")
-        self.epoch = _bar("The batches of this epoch.")
+        self.where, self.figures = text_line(), text_line()
+        self.epoch = bar("The batches of this epoch.")
         self.stop = button("Stop", "End after the batch that is being learned, with a checkpoint to resume from.")
         self.resume = button("Resume", "Continue from the last checkpoint.")
+        self.steering = (self.stop, self.resume)
         self.folder = button("Open folder", "Show the run's files.")
         self.use = button("Use in Denoise", "Choose the model of the best epoch in the dock Denoise with UNet/APDDM.")
         self.log = QPlainTextEdit()
@@ -80,7 +66,20 @@ class RunForm(QWidget):
             named=True,
             after_ms=3 * PAUSE_MS,
         )
-        self._lay_out()
+        self.empty = text_line()
+        self._lay_out(
+            row(self.runs, self.open, stretch=(1, 0)),
+            self.empty,
+            present=(self.epoch, self.log, row(self.stop, self.resume), row(self.folder, self.use)),
+            inside=(
+                self.figures,
+                self.where,
+                row(self.show_slice, self.side_by_side),
+                row(self.history_label, self.history),
+                *self.plots,
+            ),
+            margin=4,
+        )
 
     @property
     def plots(self) -> tuple[CurvePlot, CurvePlot, CurvePlot]:
@@ -92,11 +91,9 @@ class RunForm(QWidget):
         path = QFileDialog.getExistingDirectory(self, "Open the folder of a run")
         return Path(path) if path else None
 
-    def wait_for_answer(self) -> None:
-        """Let nothing be clicked twice; the next look at the run enables what can be done then."""
+    def forget_status(self) -> None:
+        """Show the next status, even if it is the same as the last one."""
         self._shown = None
-        for one in (self.stop, self.resume):
-            one.setEnabled(False)
 
     def show_problem(self, sentence: str) -> None:
         """Say what is wrong, until the run can be read again."""
@@ -110,13 +107,12 @@ class RunForm(QWidget):
             return
         self._shown = (status, problem)
         self._present.setVisible(status is not None)
-        self._curves.setVisible(status is not None)
+        self._scroll.setVisible(status is not None)
         self.empty.setVisible(status is None)
         self.empty.setText(problem or EMPTY)
         if status is None:
             return
-        self.state.setText(status.title)
-        self.state.setStyleSheet(f"color: {readable(status.colour, self).name()}; font-weight: bold; font-size: 14px;")
+        self._show_state(status.title, status.colour)
         for label, text in (
             (self.sentence, status.sentence),
             (self.where, status.where),
@@ -135,46 +131,3 @@ class RunForm(QWidget):
             self.log.setPlainText(status.log)
             self.log.verticalScrollBar().setValue(self.log.verticalScrollBar().maximum())
         self.log.setVisible(bool(status.log))
-
-    def _lay_out(self) -> None:
-        self.empty = text_line()
-        self._present = column(
-            self.state,
-            self.sentence,
-            self.whole,
-            self.epoch,
-            self.log,
-            row(self.stop, self.resume),
-            row(self.folder, self.use),
-        )
-        self._curves = QScrollArea()
-        inside = column(
-            self.figures,
-            self.where,
-            row(self.show_slice, self.side_by_side),
-            row(self.history_label, self.history),
-            *self.plots,
-            QWidget(),
-            stretch=(0, 0, 0, 0, 0, 0, 0, 1),
-        )
-        inside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._curves.setWidget(inside)
-        self._curves.setWidgetResizable(True)
-        self._curves.setFrameShape(QScrollArea.Shape.NoFrame)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.setSpacing(4)
-        layout.addWidget(row(self.runs, self.open, stretch=(1, 0)))
-        layout.addWidget(self.empty)
-        layout.addWidget(self._present)
-        layout.addWidget(self._curves, 1)
-        layout.addStretch()
-
-
-def _bar(tooltip: str) -> QProgressBar:
-    bar = QProgressBar()
-    bar.setRange(0, PER_MILLE)
-    bar.setTextVisible(False)
-    bar.setToolTip(tooltip)
-    bar.setFixedHeight(8)
-    return bar

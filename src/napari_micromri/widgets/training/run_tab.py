@@ -6,13 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
 from superqt.utils import signals_blocked
 
-from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.curve_lines import loss_lines, quality_lines, rate_lines
+from napari_micromri.widgets.training.following import FolderList, Follower
 from napari_micromri.widgets.training.remembered import remember_run, remembered_runs
 from napari_micromri.widgets.training.run_form import RunForm
 from napari_micromri.widgets.training.run_model import choice_label, describe_run
@@ -20,7 +18,6 @@ from napari_micromri.widgets.training.slice_view import SliceView
 from napari_micromri.widgets.training.watching import RunLook, read_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -33,34 +30,28 @@ if TYPE_CHECKING:
 LOOK_AGAIN_MS = 500
 
 
-class RunTab(QWidget):
+class RunTab(Follower):
     """Shows one run at a time; ``used`` is sent with the file of the model that is to be used."""
 
+    form: RunForm
     used = Signal(object)
     listed = Signal(object)
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__()
-        self.form = RunForm()
+        super().__init__(RunForm(), every_ms=LOOK_AGAIN_MS)
         self.view = SliceView(viewer, self)
         self.run: Run | None = None
-        self.path: Path | None = None
-        self._runs: list[Path] = []
-        self._looking: Looking | None = None
-        self._doing: Looking | None = None
-        self._listing: Looking | None = None
         self._status: RunStatus | None = None
         self._epochs: list[int] = []
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
+        self.runs = FolderList(self.form.runs, read_runs, _label)
         self._connect()
         self.form.show_status(None)
-        self._list(remembered_runs())
+        self.runs.show(remembered_runs())
 
     def _connect(self) -> None:
         form = self.form
-        form.runs.activated.connect(self._run_chosen)
+        self.runs.chosen.connect(self.open_run)
+        self.runs.found.connect(self._tell_list)
         form.open.clicked.connect(self._ask_run)
         form.stop.clicked.connect(self.stop)
         form.resume.clicked.connect(self.resume)
@@ -75,9 +66,8 @@ class RunTab(QWidget):
 
     def shut_down(self) -> None:
         """Look no more and leave the viewer alone; the training continues."""
-        for looking in (self._looking, self._doing, self._listing):
-            if looking is not None:
-                looking.stop()
+        super().shut_down()
+        self.runs.stop()
         for plot in self.form.plots:
             plot.stop()
         self.view.disconnect_viewer()
@@ -88,53 +78,17 @@ class RunTab(QWidget):
         """Show a run, and its validation slice in the viewer if wanted."""
         self._forget()
         self.path = path
-        self._list(remember_run(path))
-        self._looking = Looking(RunLook(path), self, every_ms=LOOK_AGAIN_MS)
-        self._looking.seen.connect(self._take)
-        self._looking.failed.connect(self._take_problem)
-        self._looking.look()
+        self.runs.show(remember_run(path), path)
+        self._looking.begin(RunLook(path))
         self.form.show_slice.setChecked(with_slice)
 
     def _forget(self) -> None:
-        if self._looking is not None:
-            self._looking.stop()
-            self._looking.deleteLater()
-            self._looking = None
         self.run, self._status, self._epochs = None, None, []
         self.form.history.setRange(0, 0)  # at its right end, which follows
         self.form.show_status(None, "Looking at the run…")
 
-    def _list(self, paths: list[Path]) -> None:
-        """List runs by their names; their states are looked up in a thread."""
-        if paths != self._runs:
-            self._runs = paths
-            self._fill([path.name for path in paths])
-        self.look_up_states()
-
-    def look_up_states(self) -> None:
-        """Read the states of the listed runs again."""
-        if self._listing is not None:
-            self._listing.stop()
-            self._listing.deleteLater()
-        self._listing = Looking(partial(read_runs, tuple(self._runs)), self)
-        self._listing.seen.connect(self._show_states)
-        self._listing.look()
-
-    def _show_states(self, found: dict[Path, Run]) -> None:
-        self._fill([choice_label(found[path]) if path in found else f"{path.name} (gone)" for path in self._runs])
-        self.listed.emit([found[path] for path in self._runs if path in found])
-
-    def _fill(self, labels: list[str]) -> None:
-        box = self.form.runs
-        with signals_blocked(box):
-            box.clear()
-            box.addItems(labels)
-            for number, path in enumerate(self._runs):
-                box.setItemData(number, str(path), 3)  # Qt.ItemDataRole.ToolTipRole
-            box.setCurrentIndex(self._runs.index(self.path) if self.path in self._runs else -1)
-
-    def _run_chosen(self, index: int) -> None:
-        self.open_run(self._runs[index])
+    def _tell_list(self, found: dict[Path, Run]) -> None:
+        self.listed.emit([found[path] for path in self.runs.paths if path in found])
 
     def _ask_run(self) -> None:
         if (path := self.form.ask_run()) is not None:
@@ -155,7 +109,7 @@ class RunTab(QWidget):
             self.view.close()  # what another run has left there
         self._show_history()
         if before is None or before.state != run.state:
-            self.look_up_states()
+            self.runs.look_up()
 
     def _take_problem(self, sentence: str) -> None:
         if self.run is None:
@@ -218,26 +172,10 @@ class RunTab(QWidget):
         if self.path is not None:
             self._do(partial(resume_run, self.path))
 
-    def _do(self, work: Callable[[], object]) -> None:
-        """Do something to the run in a thread, and look at what became of it."""
-        if self._doing is not None:
-            if self._doing.busy:
-                return
-            self._doing.deleteLater()
-        self._doing = Looking(work, self)
-        self._doing.failed.connect(show_error)
-        self._doing.seen.connect(self._look_now)
-        self._doing.look()
-        self.form.wait_for_answer()
-
-    def _look_now(self) -> None:
-        if self._looking is not None:
-            self._looking.look()
-
-    def _open_folder(self) -> None:
-        if self.path is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.path)))
-
     def _use(self) -> None:
         if self.run is not None and self.run.model is not None:
             self.used.emit(self.run.model)
+
+
+def _label(path: Path, run: Run | None) -> str:
+    return choice_label(run) if run is not None else f"{path.name} (gone)"

@@ -38,7 +38,6 @@ class TuneStatus:
     title: str
     live: bool
     sentence: str
-    best: str
     workers: str
     part: int
     can_pause: bool
@@ -61,7 +60,6 @@ def describe_tuning(state: TuneState, *, paused: bool = False, stopping: bool = 
         title=_title(state, at_work, paused=paused, stopping=stopping),
         live=bool(at_work),
         sentence=_sentence(state, at_work),
-        best=best_sentence(state),
         workers="" if over and not at_work else workers_line(state),
         part=round(PER_MILLE * min(1.0, state.finished / max(1, state.planned))),
         can_pause=bool(at_work) and not paused and not stopping,

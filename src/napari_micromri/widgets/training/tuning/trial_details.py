@@ -32,7 +32,8 @@ class TrialDetails(QObject):
     def __init__(self, form: WatchForm) -> None:
         super().__init__(form)
         self._form = form
-        self._looking: Looking | None = None
+        self._looking = Looking(None, self, every_ms=LOOK_AGAIN_MS)
+        self._looking.seen.connect(self._take)  # a run that is elsewhere shows what the tuning knows of it
         self._run: Path | None = None
         self._known = False
         self.row: TrialRow | None = None
@@ -59,19 +60,14 @@ class TrialDetails(QObject):
 
     def stop(self) -> None:
         """Follow no run."""
-        if self._looking is not None:
-            self._looking.stop()
-            self._looking.deleteLater()
-            self._looking = None
+        self._looking.stop()
         self._run, self._known = None, False
 
     def _follow(self, run: Path | None) -> None:
         self.stop()
         self._run = run
         if run is not None:
-            self._looking = Looking(RunLook(run), self, every_ms=LOOK_AGAIN_MS)
-            self._looking.seen.connect(self._take)  # one that is elsewhere shows what the tuning knows of it
-            self._looking.look()
+            self._looking.begin(RunLook(run))
 
     def _take(self, snapshot: WatchedRun) -> None:
         form, run = self._form, snapshot.run
@@ -79,7 +75,7 @@ class TrialDetails(QObject):
         form.open_trial.setEnabled(True)
         form.curve.set_title("Loss")
         form.curve.show_lines(loss_lines(run))
-        if not run.live and self._looking is not None:
+        if not run.live:
             self._looking.stop()  # all is known
 
 

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import (
-    QFrame,
-    QLabel,
-    QLineEdit,
-    QProgressBar,
-    QScrollArea,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QLineEdit
 
 from napari_micromri.widgets.shared.curves import SMALL, CurvePlot
 from napari_micromri.widgets.shared.parts import button, column, row, text_line
-from napari_micromri.widgets.shared.theme import readable
 from napari_micromri.widgets.training.fields import Choice
-from napari_micromri.widgets.training.run_model import PER_MILLE
+from napari_micromri.widgets.training.status_form import StatusForm
 from napari_micromri.widgets.training.tuning.plots import ScatterPlot
 from napari_micromri.widgets.training.tuning.trial_rows import FILTERS
 from napari_micromri.widgets.training.tuning.trial_table import TrialTable
@@ -33,23 +22,40 @@ PAUSE_MS = 60
 """Between the drawing of two plots."""
 
 
-class WatchForm(QWidget):
+class WatchForm(StatusForm):
     """Holds the widgets: state and buttons stay in view, trials and plots scroll."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("How many of the trials are finished.")
         self._shown: TuneStatus | None = None
-        self.state = QLabel()
-        self.sentence, self.best, self.workers = text_line(), text_line(), text_line()
-        self.whole = QProgressBar()
-        self.whole.setRange(0, PER_MILLE)
-        self.whole.setTextVisible(False)
-        self.whole.setToolTip("How many of the trials are finished.")
-        self.whole.setFixedHeight(8)
+        self.best, self.workers, self.problem = text_line(), text_line(), text_line()
         self._make_buttons()
         self._make_trials()
         self._make_plots()
-        self._lay_out()
+        self._ask = row(self.password, self.give_password, stretch=(1, 0))
+        self._ask.hide()
+        self._lay_out(
+            self.problem,
+            self._ask,
+            present=(
+                self.best,
+                self.workers,
+                row(*self.steering),
+                row(self.use, self.retrain),
+                row(self.folder, self.report),
+            ),
+            inside=(
+                self.goal,
+                self.history,
+                row(self.filter, self.words),
+                self.table,
+                self.details,
+                self.front,
+                self.importance,
+                self.against,
+                self.slices,
+            ),
+        )
 
     def _make_buttons(self) -> None:
         self.pause = button("Pause", "Finish the trials that are under way and begin no other.")
@@ -57,6 +63,7 @@ class WatchForm(QWidget):
             "Stop", "End the trials after their batches. They continue where they were when the tuning is resumed."
         )
         self.add = button("Add worker", "Train one trial more at once on this computer.")
+        self.steering = (self.pause, self.stop, self.add)
         self.use = button("Use best in Denoise", USE_BEST)
         self.retrain = button(
             "Retrain best…", "Fill in the tab Set up with the best trial's settings, to train it at full length."
@@ -111,11 +118,9 @@ class WatchForm(QWidget):
         """All plots."""
         return self.curve, self.history, self.front, self.slices
 
-    def wait_for_answer(self) -> None:
-        """Let nothing be clicked twice; the next look enables what can be done then."""
+    def forget_status(self) -> None:
+        """Show the next status, even if it is the same as the last one."""
         self._shown = None
-        for one in (self.pause, self.stop, self.add):
-            one.setEnabled(False)
 
     def show_problem(self, sentence: str, *, ask_password: bool = False) -> None:
         """Say what is wrong, until the tuning can be read again."""
@@ -135,8 +140,7 @@ class WatchForm(QWidget):
             return
         self.show_problem("")
         self._shown = status
-        self.state.setText(status.title)
-        self._take_colours()
+        self._show_state(status.title, status.colour)
         self.sentence.setText(status.sentence)
         self.workers.setText(status.workers)
         self.workers.setVisible(bool(status.workers))
@@ -146,57 +150,3 @@ class WatchForm(QWidget):
         self.stop.setText("End at once" if status.can_kill else "Stop")
         self.stop.setEnabled(status.can_stop or status.can_kill)
         self.add.setEnabled(status.can_add)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow napari's theme."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
-            self._take_colours()
-
-    def _take_colours(self) -> None:
-        if self._shown is not None:
-            style = f"color: {readable(self._shown.colour, self).name()}; font-weight: bold; font-size: 14px;"
-            if style != self.state.styleSheet():
-                self.state.setStyleSheet(style)
-
-    def _lay_out(self) -> None:
-        self.problem = text_line()
-        self._ask = row(self.password, self.give_password, stretch=(1, 0))
-        self._ask.hide()
-        self._present = column(
-            self.state,
-            self.sentence,
-            self.whole,
-            self.best,
-            self.workers,
-            row(self.pause, self.stop, self.add),
-            row(self.use, self.retrain),
-            row(self.folder, self.report),
-        )
-        inside = column(
-            self.goal,
-            self.history,
-            row(self.filter, self.words),
-            self.table,
-            self.details,
-            self.front,
-            self.importance,
-            self.against,
-            self.slices,
-            QWidget(),
-            stretch=(0,) * 9 + (1,),
-        )
-        inside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._scroll = QScrollArea()
-        self._scroll.setWidget(inside)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.problem)
-        layout.addWidget(self._ask)
-        layout.addWidget(self._present)
-        layout.addWidget(self._scroll, 1)
-        layout.addStretch()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer, QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.tuning import process
 from napari_micromri.widgets.shared.looking import Looking
+from napari_micromri.widgets.training.following import Follower, show_file
 from napari_micromri.widgets.training.remembered import remembered_workers
 from napari_micromri.widgets.training.tuning import starting
 from napari_micromri.widgets.training.tuning.looks import TuneWatch, has_storage, model_of
@@ -23,7 +22,6 @@ from napari_micromri.widgets.training.tuning.watch_form import PAUSE_MS, USE_BES
 from napari_micromri.widgets.training.tuning.watch_plots import WatchPlots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from napari_micromri.tuning.state import TrialRow
@@ -33,35 +31,32 @@ if TYPE_CHECKING:
 LOOK_AGAIN_MS = 1000
 
 
-class WatchPage(QWidget):
+class WatchPage(Follower):
     """Shows one tuning at a time.
 
     ``used`` is sent with the file of the model that is to be used, ``retrained`` with a `Retraining`, ``opened`` with
     the run of a trial that is to be shown, ``changed`` when workers came or went.
     """
 
+    form: WatchForm
     used = Signal(object)
     retrained = Signal(object)
     opened = Signal(object)
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
-        self.form = WatchForm()
-        self.path: Path | None = None
+        super().__init__(WatchForm(), every_ms=LOOK_AGAIN_MS)
         self.look: TuneLook | None = None
         self.details = TrialDetails(self.form)
         self.plots = WatchPlots(self.form)
         self._chosen: int | None = None
-        self._looking: Looking | None = None
-        self._doing: Looking | None = None
+        self._reporting = Looking(None, self)
+        self._reporting.failed.connect(show_error)
+        self._reporting.seen.connect(show_file)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(PAUSE_MS)
         self._soon.timeout.connect(self._show_rest)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
         self._connect()
         self.form.show_status(None)
 
@@ -95,23 +90,17 @@ class WatchPage(QWidget):
         """Show a tuning."""
         self._forget()
         self.path = path
-        self._looking = Looking(TuneWatch(path), self, every_ms=LOOK_AGAIN_MS)
-        self._looking.seen.connect(self._take)
-        self._looking.failed.connect(self._take_problem)
-        self._looking.look()
+        self._looking.begin(TuneWatch(path))
         self.form.show_problem("Looking at the tuning…")
 
     def shut_down(self) -> None:
         """Look no more; the workers continue."""
+        super().shut_down()
+        self._reporting.stop()
         self._forget()
-        if self._doing is not None:
-            self._doing.stop()
 
     def _forget(self) -> None:
-        if self._looking is not None:
-            self._looking.stop()
-            self._looking.deleteLater()
-            self._looking = None
+        self._looking.stop()
         self._soon.stop()
         self.details.show(None, None)
         self.plots.forget()
@@ -184,25 +173,6 @@ class WatchPage(QWidget):
         if self.path is not None:
             self._do(partial(process.start_workers, self.path))
 
-    def _do(self, work: Callable[[], object], then: Callable[[Any], None] | None = None) -> None:
-        """Do something to the tuning in a thread, and look at what became of it."""
-        if self._doing is not None:
-            if self._doing.busy:
-                return
-            self._doing.deleteLater()
-        self._doing = Looking(work, self)
-        self._doing.failed.connect(show_error)
-        if then is not None:
-            self._doing.seen.connect(then)
-        self._doing.seen.connect(self._look_now)
-        self._doing.failed.connect(self._look_now)
-        self._doing.look()
-        self.form.wait_for_answer()
-
-    def _look_now(self) -> None:
-        if self._looking is not None:
-            self._looking.look()
-
     def _take_password(self) -> None:
         if self.path is not None:
             self._do(partial(starting.give_password, self.path, self.form.password.text()))
@@ -223,14 +193,6 @@ class WatchPage(QWidget):
         if self.details.row is not None and self.details.row.run is not None:
             self.opened.emit(self.details.row.run)
 
-    def _open_folder(self) -> None:
-        if self.path is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.path)))
-
     def _open_report(self) -> None:
-        if self.path is not None and self.look is not None:
-            self._do(partial(starting.write_report, self.look.state, self.path), _browse)
-
-
-def _browse(page: Path) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
+        if self.path is not None and self.look is not None and not self._reporting.busy:
+            self._reporting.begin(partial(starting.write_report, self.look.state, self.path))

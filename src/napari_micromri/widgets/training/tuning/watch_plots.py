@@ -31,7 +31,8 @@ class WatchPlots(QObject):
         self._form = form
         self._look: TuneLook | None = None
         self._chosen: int | None = None
-        self._judging: Looking | None = None
+        self._judging = Looking(None, self)
+        self._judging.seen.connect(self._show_importances)
         self._judged: tuple[int, int] | None = None
         self._keys: tuple[str, ...] = ()
         self._goals: tuple[str, ...] = ()
@@ -59,10 +60,7 @@ class WatchPlots(QObject):
 
     def stop(self) -> None:
         """Wait for nothing any more."""
-        if self._judging is not None:
-            self._judging.stop()
-            self._judging.deleteLater()
-            self._judging = None
+        self._judging.stop()
         for plot in self._form.plots:
             plot.stop()
 
@@ -103,14 +101,9 @@ class WatchPlots(QObject):
     def _judge(self, state: TuneState, objective: int) -> None:
         """Judge importances again when another trial is done."""
         now = (state.counts["done"], objective)
-        if now == self._judged or (self._judging is not None and self._judging.busy):
-            return
-        self._judged = now
-        if self._judging is not None:
-            self._judging.deleteLater()
-        self._judging = Looking(partial(_importances, state, objective), self)
-        self._judging.seen.connect(self._show_importances)
-        self._judging.look()
+        if now != self._judged and not self._judging.busy:
+            self._judged = now
+            self._judging.begin(partial(_importances, state, objective))
 
     def _show_importances(self, found: Importances) -> None:
         shares = ", ".join(f"{setting_label(key)} {share:.0%}" for key, share in found.shares.items())
