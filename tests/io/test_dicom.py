@@ -200,6 +200,15 @@ class TestSeries:
         with pytest.raises(ReadError, match="read"):
             scan.data[0].compute()
 
+    def test_files_saved_again_are_read_where_their_pixels_lie_now(self, tmp_path: Path) -> None:
+        """Headers are kept as long as a file stays the same, and a scan outlives a longer header."""
+        before = open_scan(write_series(tmp_path / "s"))[0]
+        write_series(tmp_path / "s", VOXELS + 1, PatientID="a longer name", PatientComments="x" * 500)
+        assert_array_equal(np.asarray(before.data), VOXELS + 1)
+        after = open_scan(tmp_path / "s")[0]
+        assert after.info.subject == "a longer name"
+        assert_array_equal(np.asarray(after.data), VOXELS + 1)
+
 
 def test_enhanced_multi_frame(tmp_path: Path) -> None:
     def item(**values: Any) -> Dataset:

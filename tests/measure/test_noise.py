@@ -9,7 +9,8 @@ import pytest
 from scipy import ndimage
 
 from napari_micromri.errors import InputError
-from napari_micromri.measure.noise import debias, estimate_noise, noise_of_slice
+from napari_micromri.measure.noise import _near_the_median, _rician_spread, debias, estimate_noise, noise_of_slice
+from napari_micromri.measure.quantiles import ordered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,3 +176,14 @@ def test_detail_noise_refuses_what_is_not_one_slice() -> None:
     for wrong in (np.ones((2, 8, 8)), np.ones((8, 8), complex), np.ones((0, 3))):
         with pytest.raises(InputError, match="magnitude"):
             noise_of_slice(wrong)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 1000, 1001])
+@pytest.mark.parametrize("sigma", [0.3, 2.0, 50.0])
+def test_pixels_far_from_the_median_are_left_out_and_change_nothing(count: int, sigma: float) -> None:
+    rng = np.random.default_rng(count)
+    detail, local = np.abs(rng.normal(size=count)), rng.uniform(0, 30, count)
+    near, at, place = _near_the_median(detail, local)
+    found = ordered(near / _rician_spread(at / sigma), place)
+    assert found == pytest.approx(np.median(detail / _rician_spread(local / sigma)), rel=1e-12)
+    assert len(near) < 0.6 * count or count < 6

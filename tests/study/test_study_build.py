@@ -174,9 +174,8 @@ def test_a_name_that_no_folder_can_have_fails_alone(tmp_path: Path, plan: Plan) 
 
 
 def test_stopping_keeps_what_is_done(tmp_path: Path, plan: Plan) -> None:
-    calls = iter(range(100))
     with pytest.raises(CancelledError):
-        build(plan, target(tmp_path), should_stop=lambda: next(calls) >= 8)
+        build(plan, target(tmp_path), should_stop=(target(tmp_path) / "m0").exists)
     assert list(digests(target(tmp_path))) == ["m0/head/coronal"]
     assert leftovers(target(tmp_path)) == []
     assert len(build(plan, target(tmp_path)).added) == 2
@@ -263,7 +262,7 @@ from napari_micromri.study.build import build
 from napari_micromri.study.table import plan_from_csv
 def note(done, total):
     print(done, flush=True)
-    sys.stdin.readline()  # goes on when told to, so that it is never far ahead
+    sys.stdin.readline()  # continues when told to, so that it is never far ahead
 build(plan_from_csv(sys.argv[1]), sys.argv[2], progress=note)
 """
 
@@ -334,10 +333,10 @@ def test_memory_does_not_grow_with_the_number_of_pairs(tmp_path: Path) -> None:
     info = ScanInfo(name="T2", axes="zyx", voxel_size=(0.6, 0.1, 0.1))
     volume = np.random.default_rng(0).integers(0, 2000, (12, 192, 192)).astype(np.int16)
     volume[:, 60:200, 60:200] += 8000
-    for k in range(4):
+    for k in range(7):
         save_scan(Scan(volume, info), tmp_path / "in" / f"m{k}.nii.gz")
     command = [sys.executable, "-c", MEMORY, tmp_path / "in", target(tmp_path)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert len(digests(target(tmp_path))) == 4
-    # In kB. One pair takes about 18 MB with its copies, so keeping those of all four would pass this.
+    assert len(digests(target(tmp_path))) == 7
+    # In kB. One pair takes about 18 MB with its copies, so keeping those of all seven would pass this.
     assert int(printed.split()[-1]) < 60_000

@@ -26,8 +26,10 @@ from napari_micromri.errors import InputError, ReadError
 from napari_micromri.inference.phase_and_maps import (
     WINDOW,
     has_noise_about_zero,
+    is_often_negative,
     is_smooth,
     is_wrapped,
+    masked,
     scatters_over_all_values,
 )
 from napari_micromri.io.quantity import no_magnitude
@@ -196,7 +198,7 @@ def _is_labels(sample: Values) -> bool:
     """Tell whether what is not zero consists of even patches of two values or more."""
     first, second = sample[..., :-1], sample[..., 1:]
     counted = (first != 0) & (second != 0)
-    return len(np.unique(sample)) >= 2 and counted.any() and float(np.mean((first == second)[counted])) > 0.9
+    return bool(counted.any()) and float(np.mean((first == second)[counted])) > 0.9
 
 
 def _zero_of(sample: Values, finite: Values, name: str) -> tuple[float, str | None]:
@@ -221,11 +223,12 @@ def _zero_of(sample: Values, finite: Values, name: str) -> tuple[float, str | No
 
 def _problem_of_maps(sample: Values, name: str) -> str | None:
     """Say what a sample of an unnamed quantity shows instead of a magnitude that only its smoothness tells."""
-    if is_wrapped(sample):
+    slices = list(masked(sample))
+    if is_wrapped(slices):
         return f"'{name}' looks like a phase image: it jumps where an angle begins again."
-    if is_smooth(sample):
+    if is_smooth(slices):
         return f"'{name}' is as smooth as a field map, without an edge or noise."
-    if has_noise_about_zero(sample, _air(sample, _lowest(sample))[0]):
+    if is_often_negative(sample) and has_noise_about_zero(sample, _air(sample, _lowest(sample))[0]):
         return f"'{name}' has noise on both sides of zero in its air, as a real part has."
     return None
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
 from napari_micromri.io.dicom_headers import ORDER, DicomImage, date_in, images_in
-from napari_micromri.io.dicom_pixels import read_pixels
+from napari_micromri.io.dicom_pixels import read_pixels, read_plain
 from napari_micromri.io.dicom_series import Series, series_in, stacks_of
 from napari_micromri.io.formats import DEEPEST
 from napari_micromri.io.geometry import LPS_TO_RAS, Geometry, geometry_from_steps, plane_of
@@ -129,6 +129,10 @@ def _notes_of_files(images: Sequence[DicomImage]) -> Iterator[str]:
 
 
 def _read(image: DicomImage) -> NDArray[Any]:
+    if image.plain is not None and image.tile is None:
+        plain = read_plain(image.file, image.plain, image.frame, image.shape, image.dtype)
+        if plain is not None:
+            return plain
     pixels = read_pixels(image.file, image.frame)
     if image.tile is not None:
         row, column = image.tile

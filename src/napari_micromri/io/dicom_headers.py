@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_micromri.errors import ReadError
 from napari_micromri.io.dates import iso_date
-from napari_micromri.io.dicom_pixels import check_pixels, read_header, scaling
+from napari_micromri.io.dicom_pixels import Stored, check_pixels, plainly, read_header, scaling
 from napari_micromri.io.dicom_private import private_b_value, private_component, private_gradient
 from napari_micromri.io.elsewhere import elsewhere, is_elsewhere
 from napari_micromri.io.siemens_mosaic import tiles_of
@@ -54,6 +54,7 @@ class DicomImage:
     averages: float | None
     notes: tuple[str, ...] = ()
     tile: tuple[int, int] | None = None
+    plain: Stored | None = None
 
 
 _DATES = (("AcquisitionDateTime", ""), ("AcquisitionDate", "AcquisitionTime"), ("SeriesDate", "SeriesTime"))
@@ -72,14 +73,37 @@ _TEXTS = (
 )
 
 
+_MOST_KNOWN = 10_000
+"""Files of one slice whose headers are kept, at 3 kB each: a study is planned, and built later, from the same ones."""
+
+_known: dict[tuple[Path, int, int], list[DicomImage]] = {}
+
+
 def images_in(file: Path, *, sure: bool) -> list[DicomImage]:
-    """Read the header of a file; what is no DICOM is passed over unless a person asked for this very file (``sure``).
+    """Give what the header of a file says, read once as long as the file stays the same.
+
+    What isn't DICOM is passed over unless a person asked for this very file (``sure``).
 
     Raises
     ------
     ReadError
         The file is damaged, cut off, in colours, or compressed in a way that can't be decoded here.
     """
+    try:
+        now = file.stat()
+    except OSError:
+        return _read_images(file, sure=sure)  # which says so
+    key = file, now.st_size, now.st_mtime_ns
+    if (found := _known.get(key)) is None:
+        found = _read_images(file, sure=sure)
+        if len(found) == 1:
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[key] = found
+    return found
+
+
+def _read_images(file: Path, *, sure: bool) -> list[DicomImage]:
     import pydicom
 
     broken = f"{file} is damaged or no DICOM file. Copy or export it again."
@@ -88,7 +112,7 @@ def images_in(file: Path, *, sure: bool) -> list[DicomImage]:
             header, stored = read_header(file)
             if "Rows" in header:
                 dtype, doubts = check_pixels(header, stored, file)
-                pixels = _Pixels(file, dtype, stored.keyword if stored else "", tuple(doubts))
+                pixels = _Pixels(file, dtype, stored, tuple(doubts))
                 return list(_frames(header, pixels))
         if sure:
             raise ReadError(f"{file} is a DICOM file without an image.")
@@ -119,7 +143,7 @@ class _Pixels(NamedTuple):
 
     file: Path
     dtype: np.dtype[Any]
-    keyword: str
+    stored: Stored | None
     notes: tuple[str, ...]
 
 
@@ -144,7 +168,7 @@ def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Dicom
     spacing = spacing if spacing is not None and (spacing > 0).all() else None
     thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness")
     b_value, own = _number(scopes, "DiffusionBValue"), {"DiffusionGradientOrientation": private_gradient(header)}
-    slope, offset, notes = scaling(scopes, pixels.keyword, pixels.file)
+    slope, offset, notes = scaling(scopes, pixels.stored.keyword if pixels.stored else "", pixels.file)
     return DicomImage(
         file=pixels.file,
         frame=frame,
@@ -169,6 +193,7 @@ def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Dicom
         echo_time=_first_number(scopes, "EffectiveEchoTime", "EchoTime"),
         averages=_number(scopes, "NumberOfAverages"),
         notes=pixels.notes + notes,
+        plain=plainly(header, pixels.stored, pixels.dtype),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -30,11 +31,16 @@ _LARGEST_INFLATED = 2**32
 
 @dataclass(frozen=True)
 class Stored:
-    """The element that holds the pixels: which one, and its length in bytes (None: compressed)."""
+    """The element that holds the pixels: which one, and its length in bytes (None: compressed).
+
+    ``start`` is the place of the pixels in the file, behind the bytes ``head``; 0 where they aren't stored plainly.
+    """
 
     keyword: str
     length: int | None
     present: int
+    start: int = 0
+    head: bytes = b""
 
 
 def read_header(file: Path) -> tuple[Any, Stored | None]:
@@ -96,7 +102,10 @@ def _ahead(stream: mmap.mmap, syntax: Any) -> Stored | None:
     if keyword is None:
         return None
     head, length = (8, number(4, 4)) if syntax.is_implicit_VR else (12, number(8, 4))
-    return Stored(keyword, None if length == _UNDEFINED else length, len(stream) - start - head)
+    present, plain = len(stream) - start - head, length != _UNDEFINED and syntax.is_little_endian
+    if not plain:
+        return Stored(keyword, None if length == _UNDEFINED else length, present)
+    return Stored(keyword, length, present, start + head, stream[start : start + head])
 
 
 def check_pixels(header: Any, stored: Stored | None, file: Path) -> tuple[np.dtype[Any], list[str]]:
@@ -200,6 +209,31 @@ def _line(scopes: Iterable[Any], name: str) -> tuple[float, float] | None:
     """Give slope and intercept of the first scope that states them."""
     found = next((scope for scope in scopes if scope.get(f"{name}Slope") is not None), None)
     return None if found is None else (float(found.get(f"{name}Slope")), float(found.get(f"{name}Intercept") or 0))
+
+
+def plainly(header: Any, stored: Stored | None, dtype: np.dtype[Any]) -> Stored | None:
+    """Give the element again if `read_plain` can read it: not packed, and all bits of a value in use."""
+    if stored is None or not stored.start:
+        return None
+    used = header.get("BitsStored"), header.get("BitsAllocated")
+    return stored if stored.keyword in _FLOATS or used == (8 * dtype.itemsize, 8 * dtype.itemsize) else None
+
+
+def read_plain(
+    file: Path, stored: Stored, frame: int, shape: tuple[int, int], dtype: np.dtype[Any]
+) -> NDArray[Any] | None:
+    """Read one frame of little-endian whole numbers or floats from its place; None where it isn't there any more."""
+    count = shape[0] * shape[1]
+    try:
+        with file.open("rb") as stream:
+            stream.seek(stored.start - len(stored.head))
+            if stream.read(len(stored.head)) != stored.head:
+                return None
+            stream.seek(count * dtype.itemsize * frame, os.SEEK_CUR)
+            pixels = np.fromfile(stream, dtype.newbyteorder("<"), count)
+    except OSError:  # told by `read_pixels`
+        return None
+    return pixels.reshape(shape) if pixels.size == count else None
 
 
 def read_pixels(file: Path, frame: int) -> NDArray[Any]:

@@ -47,6 +47,8 @@ def private_component(header: Any) -> str | None:
 
 
 def _numbers_in(header: Any, creator: str, group: int, element: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    if not any(tag >> 16 == group for tag in header.keys()):
+        return np.empty(0)
     try:
         value = header.private_block(group, creator)[element].value
         return np.atleast_1d(np.asarray(value, dtype=float))

@@ -56,6 +56,11 @@ def lazy_slices(
     )
 
 
+def computed_here(data: Any) -> NDArray[Any]:
+    """Read a lazy array in the calling thread, which is one of several that keep the cores busy."""
+    return np.asarray(data.compute(scheduler="synchronous") if hasattr(data, "compute") else data)
+
+
 def reordered(data: da.Array, order: Sequence[int]) -> da.Array:
     """Transpose a dask array, which publishes its types only in part."""
     return data.transpose(*order)  # type: ignore[no-any-return, no-untyped-call]

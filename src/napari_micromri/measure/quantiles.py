@@ -21,7 +21,11 @@ def quantile(values: NDArray[Any], part: float) -> float:
     part
         0 to 1; 0.5 is the median.
     """
-    place = part * (values.size - 1)
+    return ordered(values, part * (values.size - 1))
+
+
+def ordered(values: NDArray[Any], place: float) -> float:
+    """Give the value at a place of the values in order, from 0; between two places, what lies between their values."""
     below = math.floor(place)
     parted = np.partition(values, below)
     low, rest = float(parted[below]), parted[below + 1 :]

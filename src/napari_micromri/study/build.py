@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from napari_micromri.errors import CancelledError, MicroMRIError, StudyError, describe_os_error
+from napari_micromri.io.lazy import computed_here
 from napari_micromri.measure.noise import noise_of_each
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
@@ -21,14 +25,24 @@ from napari_micromri.study.origins import Existing, check_unchanged, identity, i
 from napari_micromri.study.plan import UNKNOWN, PlannedPair, Simulation
 from napari_micromri.study.quality import measure_slices
 from napari_micromri.study.store import UNFINISHED, Study
+from napari_micromri.threads import one_by_one
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+    from concurrent.futures import Future
 
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.scan import ScanInfo
     from napari_micromri.study.plan import Plan
+
+    _Prepared: TypeAlias = "tuple[Pair, Scan | None, Scan | None]"
+
+AT_ONCE = 2
+"""Pairs that are prepared at the same time: one alone leaves cores idle while Python itself is busy."""
+
+SLICES = 32
+"""Slices that are read together: one by one, finding each takes longer than reading it."""
 
 _LOCK = ".build-lock"
 
@@ -58,8 +72,8 @@ def build(
 ) -> BuildResult:
     """Add the pairs of a plan to a study, which is made when it isn't there.
 
-    Each pair is read, compared, measured and added whole or not at all; one pair is in memory at a time. A pair that is
-    there from the same sources is left alone. One whose sources have changed, or are others, isn't overwritten but
+    Each pair is read, compared, measured and added whole or not at all; three pairs at most are in memory. A pair that
+    is there from the same sources is left alone. One whose sources have changed, or are others, isn't overwritten but
     reported, like a pair that can't be read; the others continue.
 
     Parameters
@@ -71,7 +85,7 @@ def build(
     progress
         Counts slices.
     should_stop
-        Asked between slices; the pairs that are done stay.
+        Asked every `SLICES` slices and before a pair is written; the pairs that are done stay.
 
     Raises
     ------
@@ -123,27 +137,38 @@ def _alone(study: Path) -> Iterator[None]:
 
 def _add_all(study: Study, plan: Plan, there: Existing, reader: _Reader) -> BuildResult:
     added, already, failed = [], [], []
-    for planned in plan.pairs:
-        try:
-            sources = sources_of(planned)
-            if (old := there.find(planned, sources)) is not None:
-                check_unchanged(old, sources)
-                already.append(old.key)
-                continue
-            key = study.free_key(planned.subject, planned.region, planned.plane)
-            prepared = _prepare(planned, key, sources, reader)
-        except CancelledError:
-            raise
-        except MicroMRIError as error:
-            failed.append(Failure(planned, str(error)))
-        except OSError as error:
-            failed.append(Failure(planned, describe_os_error(error, planned.hr.path)))
-        else:
-            # Outside of the try: what a full disk refuses now, it would refuse every pair after this one.
-            added.append(study.add_pair(*prepared).key)
-        finally:
-            reader.finish(planned)
+    with closing(_prepared(plan, there, reader)) as prepared:
+        for planned, waiting in prepared:
+            try:
+                pair, lr, hr = waiting.result()
+                if lr is None or hr is None:
+                    already.append(pair.key)
+                    continue
+                reader.check()
+                pair = replace(pair, key=study.free_key(planned.subject, planned.region, planned.plane))
+            except CancelledError:
+                raise
+            except MicroMRIError as error:
+                failed.append(Failure(planned, str(error)))
+            except OSError as error:
+                failed.append(Failure(planned, describe_os_error(error, planned.hr.path)))
+            else:
+                # Outside of the try: what a full disk refuses now, it would refuse every pair after this one.
+                added.append(study.add_pair(pair, lr, hr).key)
+            finally:
+                reader.finish(planned)
     return BuildResult(tuple(added), tuple(already), tuple(failed))
+
+
+def _prepared(plan: Plan, there: Existing, reader: _Reader) -> Generator[tuple[PlannedPair, Future[_Prepared]]]:
+    """Prepare pairs in threads, the next ones while one is written. When it is closed, it stops them."""
+    waiting: deque[Any] = deque()
+    with ThreadPoolExecutor(AT_ONCE, initializer=one_by_one) as pool, reader:
+        for planned in plan.pairs:
+            waiting.append((planned, pool.submit(_prepare, planned, there, reader)))
+            if len(waiting) > AT_ONCE:
+                yield waiting.popleft()
+        yield from waiting
 
 
 def _remove_leftovers(study: Path) -> None:
@@ -172,45 +197,61 @@ def _note_plan(study: Study, plan: Plan, there: Existing) -> None:
 
 
 class _Reader:
-    """Reads scans into memory, tells how far it is, and stops when asked."""
+    """Reads scans into memory for several threads, tells how far it is, and stops when asked or left."""
 
     def __init__(self, plan: Plan, progress: Progress, should_stop: ShouldStop) -> None:
         self._progress, self._should_stop = progress, should_stop
+        self._read: Counter[tuple[str, ...]] = Counter()
         self._total = sum(2 * pair.slice_count for pair in plan.pairs)
-        self._before, self._done = 0, 0
+        self._lock, self._left = Lock(), False
 
-    def read(self, scan: Scan) -> Scan:
-        slices = []
-        for k in range(scan.shape[0]):
-            if self._should_stop():
-                raise CancelledError("The build was stopped; the pairs that were done are in the study.")
-            slices.append(np.asarray(scan.data[k]))
-            self._done += 1
-            self._progress(min(self._done, self._total), self._total)
-        return Scan(np.stack(slices), scan.info)
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self._left = True
+
+    def check(self) -> None:
+        if self._left or self._should_stop():
+            raise CancelledError("The build was stopped; the pairs that were done are in the study.")
+
+    def read(self, scan: Scan, planned: PlannedPair) -> Scan:
+        data = np.empty(scan.shape, scan.dtype)
+        for start in range(0, len(data), SLICES):
+            self.check()
+            part = data[start : start + SLICES]
+            part[:] = computed_here(scan.data[start : start + SLICES])
+            self._tell(planned, self._read[identity(planned)] + len(part))
+        return Scan(data, scan.info)
 
     def finish(self, planned: PlannedPair) -> None:
-        self._before += 2 * planned.slice_count
-        self._done = self._before
-        self._progress(self._done, self._total)
+        self._tell(planned, 2 * planned.slice_count)
+
+    def _tell(self, planned: PlannedPair, slices: int) -> None:
+        with self._lock:
+            self._read[identity(planned)] = min(slices, 2 * planned.slice_count)
+            self._progress(self._read.total(), self._total)
 
 
-def _prepare(planned: PlannedPair, key: str, sources: dict[str, Any], reader: _Reader) -> tuple[Pair, Scan, Scan]:
-    """Read, compare and measure a pair."""
+def _prepare(planned: PlannedPair, there: Existing, reader: _Reader) -> _Prepared:
+    """Read, compare and measure a pair, or give the one that is there already, without its scans."""
+    sources = sources_of(planned)
+    if (old := there.find(planned, sources)) is not None:
+        check_unchanged(old, sources)
+        return old, None, None
     hr = planned.hr.open()
     if isinstance(planned.lr, Simulation):
         check_comparable(hr, hr)
-        hr = _magnitudes(reader.read(hr), "HR")
-        lr = reader.read(planned.lr.apply(hr))
+        hr = _magnitudes(reader.read(hr, planned), "HR")
+        lr = reader.read(planned.lr.apply(hr), planned)
     else:
         lr, hr = on_one_view(planned.lr.open(), hr)
         check_comparable(lr, hr)
-        lr, hr = _magnitudes(reader.read(lr), "LR"), _magnitudes(reader.read(hr), "HR")
+        lr, hr = _magnitudes(reader.read(lr, planned), "LR"), _magnitudes(reader.read(hr, planned), "HR")
     noise = noise_of_each(lr.data), noise_of_each(hr.data)
     report = compare(lr, hr, noise)
     lr, hr = (Scan(scan.data, _told(scan.info, planned)) for scan in (lr, hr))
     pair = Pair(
-        key=key,
+        key="",
         subject=planned.subject,
         region=planned.region,
         plane=planned.plane,

@@ -155,6 +155,8 @@ def _volume(values: Any, what: str) -> tuple[Volume, float]:
             f"The quality of slices is measured on magnitudes (slices, rows, columns), but {what} is an array of "
             f"{array.dtype} and shape {array.shape}."
         )
-    clean = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    unit = float(np.abs(clean).max()) or 1.0
-    return (clean / unit).astype(np.float32), unit
+    unit = float(np.abs(array).max(initial=0, where=np.isfinite(array))) or 1.0
+    volume = np.empty(array.shape, np.float32)
+    for image, scaled in zip(array, volume, strict=True):  # one at a time, since they are in float64
+        scaled[:] = np.nan_to_num(image.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0) / unit
+    return volume, unit
