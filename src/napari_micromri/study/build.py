@@ -99,8 +99,11 @@ def build(
     if not plan.pairs:
         raise StudyError(f"There are no pairs to build {path} from.")
     _check_distinct(plan)
+    from threadpoolctl import threadpool_limits
+
     study = Study.open(path) if path.exists() else Study.create(path)
-    with _alone(path):
+    # Threads of BLAS would help with nothing here, and wait for one another on cores that are busy.
+    with _alone(path), threadpool_limits(1, "blas"):
         study.reload()
         _remove_leftovers(path)
         there = Existing(study, plan)
