@@ -26,7 +26,7 @@ GREY, SKY, ORANGE, BLUE, GREEN, PINK, SAND, BLACK = (
 """Okabe and Ito's, which most colour-blind people tell apart."""
 
 STYLE: dict[str, Any] = {
-    # Names of others are no formulas.
+    # Names of others aren't formulas.
     "text.parse_math": False,
     # Text stays text: small files, and whoever takes a chart into a drawing program can change it.
     "svg.fonttype": "none",

@@ -123,7 +123,7 @@ def _denoise(fast: Scan) -> tuple[Scan, float]:
     from napari_micromri.cli.console import progress_bar
     from napari_micromri.inference import denoise
 
-    fast = type(fast)(fast.read(), fast.info)  # the simulation is no part of the time
+    fast = type(fast)(fast.read(), fast.info)  # the simulation isn't part of the time
     started = time.perf_counter()
     with progress_bar("Denoising") as progress:
         denoised = denoise(fast, MODEL, progress=progress)

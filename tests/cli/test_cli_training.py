@@ -119,7 +119,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, study: Path, capsys: pyt
         (["watch", "."], "no training run"),
         (["resume", "."], "no training run"),
         (["stop", "."], "no training run"),
-        (["train", "nowhere.mri.zarr", "run"], "no study"),
+        (["train", "nowhere.mri.zarr", "run"], "study"),
         (["train", ".", "run", "--set", "epoch=3"], "Did you mean 'epochs'?"),
         (["train", ".", "run", "--preset", "slow"], "no preset 'slow'"),
     ],

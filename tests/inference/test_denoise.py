@@ -381,5 +381,5 @@ def test_a_model_that_gives_no_numbers_gives_no_image(nearest: Any, make_scan: A
     """Weights may be finite and yet overflow."""
     model = nearest()
     model.restore = lambda slices, *_: slices.repeat_interleave(2, 2).repeat_interleave(2, 3) * 1e38 * 1e38
-    with pytest.raises(ModelError, match="no numbers"):
+    with pytest.raises(ModelError, match="numbers"):
         denoise(make_scan((2, 8, 8)), model, DenoiseOptions(device="cpu"))

@@ -200,7 +200,7 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(
     scan, path = make_scan((2, 8, 6)), tmp_path / "out.ome.zarr"
     with pytest.raises(WriteError, match="both"):
         denoise_to_file(scan, apddm, path, options(), uncertainty=path)
-    with pytest.raises(WriteError, match="ending"):
+    with pytest.raises(WriteError, match="file extension"):
         denoise_to_file(scan, apddm, path, options(), uncertainty=tmp_path / "sd.png")
     (tmp_path / "sd.nii").touch()
     with pytest.raises(OutputExistsError):

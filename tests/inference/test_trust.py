@@ -161,7 +161,7 @@ def report(*bad: int, count: int = 10, snr: float = 15.0, asked_for: bool = Fals
         (report(), "Fits the scan.", ""),
         (report(4, 5, 6, 8), "Look at", "slices 4–6 and 8"),
         (report(*range(7)), "Don't trust", "most slices"),
-        (report(asked_for=True), "Don't trust", "no magnitude"),
+        (report(asked_for=True), "Don't trust", "magnitude"),
         (report(snr=2.6), "Fits the scan, but", "SNR is 3"),
         (report(snr=float("nan"), count=0), "Not checked", ""),
     ],

@@ -439,7 +439,7 @@ class TestHeaderNumbersThatAreNoNumbers:
     @pytest.mark.parametrize("layout", ["( 1 )\n{0}", "( 4 )\n1 1 {0} 1", "( 4 )\n@4*({0})"])
     def test_paravision(self, tmp_path: Path, value: str, name: str, layout: str) -> None:
         Reconstruction(VOXELS.astype("i2"), more={name: layout.format(value)}).write(tmp_path)
-        with pytest.raises(ReadError, match=f"{name} is no finite number"):
+        with pytest.raises(ReadError, match=f"{name} .* finite number"):
             open_scan(tmp_path)
 
     def test_a_slope_of_zero_is_told(self, tmp_path: Path) -> None:

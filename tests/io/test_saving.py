@@ -26,7 +26,7 @@ ENDINGS = [".ome.zarr", ".nii", ".nii.gz"]
 
 @pytest.mark.parametrize("name", ["a", "a.txt", "a.mri.zarr", "a.tif", ".nii.bak"])
 def test_unknown_ending(tmp_path: Path, make_scan: Callable[..., Scan], name: str) -> None:
-    with pytest.raises(WriteError, match="ending"):
+    with pytest.raises(WriteError, match="file extension"):
         save_scan(make_scan(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -36,7 +36,7 @@ def test_an_ordinary_file_is_read_and_a_large_one_refused(tmp_path: Path) -> Non
 def test_what_never_ends_is_not_begun(tmp_path: Path, what: str) -> None:
     path = tmp_path / "a"
     {"device": lambda: path.symlink_to("/dev/zero"), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[what]()
-    with pytest.raises(OSError, match=r"no ordinary file|directory"):
+    with pytest.raises(OSError, match=r"ordinary file|directory"):
         read_small(path)
 
 

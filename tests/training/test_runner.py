@@ -281,7 +281,7 @@ def test_two_processes_never_train_in_one_folder(make_run: Callable[..., RunFold
 def test_a_new_run_needs_a_study_and_an_empty_folder(
     tmp_path: Path, make_config: Callable[..., TrainConfig], make_run: Callable[..., RunFolder]
 ) -> None:
-    with pytest.raises(StudyError, match="no study"):
+    with pytest.raises(StudyError, match="study"):
         create_run(make_config(), tmp_path / "nowhere", tmp_path / "other")
     assert not (tmp_path / "other").exists()
     folder = make_run()

@@ -49,8 +49,8 @@ def add_scan(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add OUT and what to do when it is there."""
-    parser.add_argument("output", metavar="OUT", help=f"file to write, ending in {', '.join(SAVED_ENDINGS)}")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
+    parser.add_argument("output", metavar="OUT", help=f"file to write, with the extension {', '.join(SAVED_ENDINGS)}")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
 
 
 def _millimetres(text: str) -> tuple[float, ...]:
@@ -92,7 +92,7 @@ def check_output(output: str, source: str, *, overwrite: bool) -> Path:
     Raises
     ------
     WriteError
-        The ending is unknown, the output is there already, is the input or holds it, or is a folder but no Zarr store.
+        The file extension is unknown; the output exists, is the input or holds it, or is a folder but not a Zarr store.
     """
     path = Path(output)
     if path.resolve() in (Path(source).resolve(), *Path(source).resolve().parents) and path.exists():
@@ -100,9 +100,9 @@ def check_output(output: str, source: str, *, overwrite: bool) -> Path:
     if path.is_dir() and not is_zarr(path):
         raise WriteError(f"{output} is a folder. Name a file in it, for example {path / 'result.ome.zarr'}.")
     if not path.name.lower().endswith(SAVED_ENDINGS):
-        raise WriteError(f"{output} has no known ending. Let it end in {', '.join(SAVED_ENDINGS)}.")
+        raise WriteError(f"{output} has no known file extension. Use {', '.join(SAVED_ENDINGS)}.")
     if (path.exists() or path.is_symlink()) and not overwrite:
-        raise WriteError(f"{output} is already there. Choose another name, or replace it with --overwrite.")
+        raise WriteError(f"{output} already exists. Choose another name, or replace it with --overwrite.")
     return path
 
 

@@ -45,7 +45,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("inputs", nargs="+", metavar="IN", help=f"{INPUT_HELP}; then OUT, or several and --out")
     add_voxel_size(parser)
     add_scan(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.add_argument(
         "--model", default="unet-default", metavar="NAME|FILE", help="model name or .safetensors (default %(default)s)"
     )
@@ -108,7 +108,7 @@ def slice_range(text: str) -> range:
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if last < first:
-        raise argparse.ArgumentTypeError(f"'{text}' is no range of slices such as 7 or 3-12")
+        raise argparse.ArgumentTypeError(f"'{text}' isn't a range of slices such as 7 or 3-12")
     return range(first, last + 1)
 
 

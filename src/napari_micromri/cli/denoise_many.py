@@ -73,7 +73,7 @@ def _request(options: argparse.Namespace) -> Any:
     from napari_micromri.inference.many.request import ManyRequest
 
     if meant := [name for name in ALONE if getattr(options, name) is not None]:
-        raise InputError(f"--{meant[0].replace('_', '-')} is for one scan. Leave it out, or leave --out out.")
+        raise InputError(f"--{meant[0].replace('_', '-')} is for a single scan. Leave it out, or omit --out.")
     try:
         return ManyRequest(
             inputs=tuple(options.inputs),

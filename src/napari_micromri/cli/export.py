@@ -24,8 +24,8 @@ def add_to(commands: Commands) -> None:
         epilog="Example:\n  micromri export unet-default unet-default.onnx",
     )
     parser.add_argument("model", metavar="MODEL", help="model name or .safetensors")
-    parser.add_argument("output", metavar="OUT", help=f"file to write, ending in {ENDING}")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
+    parser.add_argument("output", metavar="OUT", help=f"file to write, {ENDING}")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.set_defaults(run=run)
 
 

@@ -29,8 +29,8 @@ def add_to(commands: Commands) -> None:
     """Add the command to the program."""
     parser = commands.add_parser(
         "info",
-        help="say what a file, folder or study holds",
-        description="Say what a file, folder or ParaVision study holds, with the estimated noise of every scan.",
+        help="list the scans in a file, folder or study",
+        description="List the scans in a file, folder or ParaVision study, with the estimated noise of every scan.",
         epilog="Example:\n  micromri info 20240514_mouse07/ --json",
     )
     add_source(parser)

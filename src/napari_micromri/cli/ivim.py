@@ -120,7 +120,7 @@ def given_b_values(options: argparse.Namespace) -> tuple[float, ...] | None:
     if options.bvals is None:
         return None
     first = options.bvals.replace(",", " ").partition(" ")[0]
-    # A long list is no path that pathlib could ask for.
+    # A long list isn't a path that pathlib could ask for.
     typed = not os.path.exists(options.bvals) and (not first or _is_number(first))
     return parse_b_values(options.bvals) if typed else read_b_values(options.bvals)
 

@@ -30,7 +30,7 @@ def add_to(commands: Commands) -> None:
         "regions", metavar="REGIONS", help="labels on the grid of the maps, or ROIs (.json, .roi, .zip)"
     )
     parser.add_argument("--csv", metavar="OUT", help="write the table there, and what it was made of in OUT.json")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.add_argument("--json", action="store_true", help="print the table as a list of objects")
     parser.set_defaults(run=run)
 

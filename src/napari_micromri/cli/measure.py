@@ -57,7 +57,7 @@ def add_to(commands: Commands) -> None:
         default="pooled",
         help="all backgrounds of a slice together, or a row for each (default %(default)s)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is already there")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.set_defaults(run=run)
 
 

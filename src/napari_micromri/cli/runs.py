@@ -34,8 +34,8 @@ def add_to(commands: Commands) -> None:
     watch = commands.add_parser(
         "watch",
         help="follow a training run or another background job",
-        description="Show how a training run or another background job goes until it ends; Ctrl-C ends only the "
-        "watching.",
+        description="Show the progress of a training run or another background job until it ends. Ctrl-C ends only "
+        "the watching.",
         epilog="Example:\n  micromri watch runs/first",
     )
     watch.add_argument("run_folder", metavar="RUN", help="folder of the run")

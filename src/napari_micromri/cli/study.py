@@ -96,7 +96,7 @@ def list_pairs(path: str, *, as_json: bool) -> int:
 def _add_split(commands: Commands) -> None:
     parser = commands.add_parser(
         "split",
-        help="say which subjects train, validate and test",
+        help="assign subjects to training, validation and test",
         description="Put subjects, with all their pairs, into the sets train, validation and test. Without an option, "
         "print the sets as they are.",
         epilog="Examples:\n"
@@ -134,7 +134,9 @@ def _assignments(text: str) -> list[Assign]:
     try:
         chosen = set_name(word.strip())
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' begins with none of {'=, '.join(SETS)}=") from None
+        raise argparse.ArgumentTypeError(
+            f"'{text}' doesn't begin with {'=, '.join(SETS[:-1])}= or {SETS[-1]}="
+        ) from None
     named = [subject.strip() for subject in subjects.split(",") if subject.strip()]
     if not named:
         raise argparse.ArgumentTypeError(f"'{text}' names no subject")
@@ -185,7 +187,7 @@ def _add_marks(commands: Commands) -> None:
     )
     out.add_argument("study", metavar="STUDY", help="study, NAME.mri.zarr")
     out.add_argument("file", metavar="FILE", help="file to write")
-    out.add_argument("--overwrite", action="store_true", help="replace FILE when it is already there")
+    out.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     out.add_argument(
         "--blacklist", action="store_true", help="write only the excluded slices, as ids such as 01HC03 (see the docs)"
     )

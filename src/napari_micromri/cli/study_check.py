@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
     """Add the command below `micromri study`."""
     parser = commands.add_parser(
         "check",
-        help="report on every pair and on what is missing",
+        help="report on every pair, and on missing ones",
         description="Report how well the scans of each pair agree, which planned pairs are missing, and whether all "
         "pixels are there. Exits with 1 if there are errors; warnings don't count.",
         epilog="Examples:\n  micromri study check mice.mri.zarr\n  micromri study check mice.mri.zarr --pixels --json",

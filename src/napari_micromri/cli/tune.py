@@ -38,8 +38,8 @@ def add_to(commands: Commands) -> None:
     tune = commands.add_parser(
         "tune",
         help="search for the best settings of a training",
-        description="Try settings with many trainings on a study, and learn from each which to try next. DIR is a "
-        "folder for all that this leaves; given again, it is continued. Each trial is an ordinary run in DIR/runs.",
+        description="Try settings with many trainings on a study, and learn from each which to try next. DIR is the "
+        "folder of the tuning; given again, it is continued. Each trial is an ordinary run in DIR/runs.",
         epilog="Examples:\n"
         "  micromri tune mice.mri.zarr tunings/first --trials 24 --workers 2\n"
         "  micromri tune mice.mri.zarr tunings/own --print-space > space.toml\n"

@@ -38,7 +38,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--trial", type=int, metavar="N", help="write the settings of this trial instead of the best one's"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are already there")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run)
 

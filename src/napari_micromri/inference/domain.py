@@ -102,7 +102,7 @@ class Domain:
                 f"{self.problem} The models know magnitude images only. Choose another scan, or ask for it with "
                 "--anyway, in the dock under More options."
             )
-        return Domain(0.0, None, (f"{self.problem} It was denoised because that was asked for.", *self.cautions))
+        return Domain(0.0, None, (f"{self.problem} It was denoised anyway, as requested.", *self.cautions))
 
 
 def domain_of(scan: Scan, slice_axis: str = "z") -> Domain:
@@ -117,7 +117,7 @@ def domain_of(scan: Scan, slice_axis: str = "z") -> Domain:
     """
     cautions = []
     if any(step.get("step") == "denoise" for step in scan.info.provenance):
-        cautions.append("The scan was denoised before. A second time takes detail away and adds nothing.")
+        cautions.append("The scan was denoised before. A second time removes detail and adds nothing.")
     plane = [n for axis, n in zip(scan.info.axes, scan.shape, strict=True) if axis in "zyx" and axis != slice_axis]
     if (shown := no_magnitude(scan.info.quantity)) is not None:
         return Domain(0.0, f"'{scan.info.name}' shows {shown}, by its header or its name.", tuple(cautions))

@@ -37,7 +37,7 @@ class DenoiseOptions:
     strength
         For the same models: the noise is told times this. Above 1 more is removed, below 1 less.
     anyway
-        Also denoise what is no magnitude image; see `napari_micromri.inference.domain`.
+        Also denoise what isn't a magnitude image; see `napari_micromri.inference.domain`.
     steps, draws, eta, seed
         For diffusion models only; see `napari_micromri.nn.restorer.Sampling`. None is one step and one draw without
         noise; several draws take 5 steps and all the noise (eta 1) unless told otherwise.

@@ -1,4 +1,4 @@
-"""What values alone tell of images that are no magnitudes: phase, real parts, field maps.
+"""What values alone tell of images that aren't magnitudes: phase, real parts, field maps.
 
 Real magnitude images have edges and noise in what is not constant. `benchmarks/domain.py` counts what is refused by
 these limits and what is not, on all scans of the data folder and on what is made of them. What values can't tell: the
@@ -36,7 +36,7 @@ WRAPS, HALF_WRAPS, SPREAD_OUT, ROUND = 0.003, 0.3, 0.05, 0.2
 """An angle jumps by more than 0.8 of a turn in so many places, seldom by half a turn (this part of those jumps), takes
 values between a quarter and three quarters of a turn in more than the third part of the pixels, and bends, on a circle,
 by less than the fourth part of its diameter in four places of five. Edges are of any size, an image of two values has
-none between, and what is no angle is not smooth on a circle."""
+none between, and what isn't an angle isn't smooth on a circle."""
 
 LEAPS = 0.007
 """In noise over a whole turn one pixel in 25 differs from the next by more than 0.8 of a turn; so many must, in all."""

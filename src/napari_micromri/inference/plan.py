@@ -50,7 +50,7 @@ class Plan:
         Raises
         ------
         InputError
-            Pixels that are no magnitudes, an axis that isn't there or lies in the plane, indices outside, no slices.
+            Pixels that aren't magnitudes, an axis that isn't there or lies in the plane, indices outside, no slices.
         """
         axes = scan.info.axes
         if scan.dtype.kind not in "uifb":

@@ -119,7 +119,7 @@ def resolve_errors(model: Restorer, sampling: Sampling | None) -> ErrorTable | N
     name, errors = model.spec.name, model.spec.errors
     if sampling is not None and sampling.steps > 1:
         raise InputError(
-            f"How large the errors of '{name}' are is known for one step, and for several draws from their spread. "
+            f"The errors of '{name}' are known for one step, and for several draws by their spread. "
             "Take 1 step, or at least 2 draws, better 8."
         )
     if errors is None:

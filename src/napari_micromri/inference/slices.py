@@ -119,7 +119,7 @@ class SliceDenoiser:
             return None
         if not all(np.isfinite(image).all() for image in images):
             raise ModelError(
-                f"The model '{self.model.spec.name}' gives values for this scan that are no numbers: it is damaged, or "
+                f"The model '{self.model.spec.name}' gives values for this scan that aren't numbers. It is damaged, or "
                 "the scan's values are too large. Choose another model, or scale the scan."
             )
         if self.errors is not None:

@@ -125,7 +125,7 @@ class TrustReport:
         if not np.isfinite(self.chi_square):
             return "Not checked: the noise of the scan can't be measured."
         if 2 * len(self.deviating) > len(self.slices) or self.asked_for:
-            because = "it is no magnitude image" if self.asked_for else "most slices deviate from the scan"
+            because = "it isn't a magnitude image" if self.asked_for else "most slices deviate from the scan"
             return f"Don't trust: unlike the training data, because {because}."
         if self.deviating:
             return f"Look at {slice_list(self.deviating)}."

@@ -41,7 +41,7 @@ SYNCED_AT_ONCE = 8
 _OWN = hashlib.sha1(platform.node().encode(), usedforsecurity=False).hexdigest()[:4]
 _LEFTOVER = re.compile(r"\.(?P<host>[0-9a-f]{4})[0-9a-f]{4,8}\.(?P<kind>partial|old)-(?P<name>.+)", re.DOTALL)
 _at_work: set[Path] = set()
-"""Temporary paths of this process, which are no leftovers."""
+"""Temporary paths of this process, which aren't leftovers."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def atomic_output(
 ) -> Iterator[Path]:
     """Give a temporary path beside ``path``; rename it to ``path`` when the block ends well, remove it otherwise.
 
-    The block may create a file or a folder there. The temporary name keeps the ending of ``path``, since many writers
+    The block may create a file or a folder there. The temporary name keeps the extension of ``path``: many writers
     choose their format by it.
 
     Parameters

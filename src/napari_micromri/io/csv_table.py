@@ -1,4 +1,4 @@
-"""The one writer of CSV tables: no name becomes a formula in a spreadsheet, and what is no number is empty."""
+"""The one writer of CSV tables: no name becomes a formula in a spreadsheet, and what isn't a number is empty."""
 
 from __future__ import annotations
 

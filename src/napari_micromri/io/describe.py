@@ -64,7 +64,7 @@ def _known(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
+        raise TypeError(f"{value!r} isn't a {kind.__name__}")
     return value
 
 

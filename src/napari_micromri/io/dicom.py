@@ -110,7 +110,7 @@ def _scan(series: Series, path: Path) -> Scan:
 
 
 def _settings_along(images: Sequence[DicomImage], where: Path) -> Iterator[str]:
-    """Say what differs between the images at one place, so that their axis is no mere time."""
+    """Say what differs between the images at one place, so that their axis isn't just time."""
     for name, setting in zip(ORDER, zip(*(image.order for image in images), strict=True), strict=False):
         if name in _SETTINGS and len(found := dict.fromkeys(setting)) > 1:
             values = ", ".join(f"{value:g}" for value in found)

@@ -280,7 +280,7 @@ def _number(scopes: Iterable[Any], name: str) -> float | None:
 
 
 def _kind_of_image(scopes: Iterable[Any]) -> tuple[str, ...]:
-    """Magnitude, phase, a map and the like, in the words of the file; images of several kinds are no one stack."""
+    """Magnitude, phase, a map and the like, in the words of the file; images of several kinds aren't one stack."""
     scopes = list(scopes)
     component = next((str(s.get("ComplexImageComponent")) for s in scopes if s.get("ComplexImageComponent")), None)
     component = component or private_component(scopes[-1])

@@ -182,15 +182,17 @@ def scaling(scopes: Iterable[Any], keyword: str, file: Path) -> tuple[float, flo
     Raises
     ------
     ReadError
-        They are no finite numbers, or the values stand in a table.
+        They aren't finite numbers, or the values stand in a table.
     """
     scopes = list(scopes)
     if any("ModalityLUTSequence" in scope for scope in scopes):
-        raise ReadError(f"{file} turns its pixels into values by a table, which is not supported. Export it without.")
+        raise ReadError(
+            f"{file} needs a table to turn its pixels into values, which isn't supported. Export it without."
+        )
     stated = [line for name in ("Rescale", "RealWorldValue") if (line := _line(scopes, name)) is not None]
     if not stated:
         if any("RealWorldValueLUTData" in scope for scope in scopes):
-            raise ReadError(f"{file} turns its pixels into values by a table, which is not supported.")
+            raise ReadError(f"{file} needs a table to turn its pixels into values, which isn't supported.")
         return 1.0, 0.0, ()
     (slope, offset), *others = stated
     if not (math.isfinite(slope) and math.isfinite(offset)) or slope == 0:

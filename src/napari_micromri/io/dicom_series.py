@@ -87,7 +87,7 @@ def _distinct(images: Iterable[DicomImage]) -> tuple[list[DicomImage], list[str]
         elif _same_pixels(same[0], image):
             copies.append(image.file.name)
         else:
-            contradictions.append(f"{image.file.name} claims to be {same[0].file.name}, but is another image.")
+            contradictions.append(f"{image.file.name} has the identifier of {same[0].file.name}, but is another image.")
     notes = [f"{_listed(copies)} left out: there are copies of the same images."] if copies else []
     return [image for known in kept.values() for image in known], notes + contradictions
 

@@ -38,14 +38,14 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise WriteError(f"{folder} can't be made, since a file has its name. Choose another folder.") from error
+        raise WriteError(f"{folder} can't be created: a file has that name. Choose another folder.") from error
 
 
 def _missing_disks(folder: Path) -> Iterator[Path]:
     planned = _planned_mounts()
     for place in (folder, *folder.parents):
         above = place.parent
-        # /mnt/nas, and /media/anna/usb where /media/anna is no disk itself
+        # /mnt/nas, and /media/anna/usb where /media/anna isn't a disk itself
         of_disks = above in _MOUNTS or (above.parent in _MEDIA and not above.is_mount())
         if (of_disks and above.exists() and not place.exists()) or (place in planned and not place.is_mount()):
             yield place

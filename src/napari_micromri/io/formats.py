@@ -80,7 +80,7 @@ class Format:
 
 
 def beside(path: Path, ending: str, other: str) -> Path:
-    """Path of the same name with another ending, in capitals where only that file is there."""
+    """Path of the same name with another file extension, in capitals where only that file is there."""
     stem = path.name[: -len(ending)]
     spelled = path.with_name(stem + other), path.with_name(stem + other.upper())
     return next((file for file in spelled if file.is_file()), spelled[0])

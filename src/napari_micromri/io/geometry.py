@@ -26,7 +26,7 @@ THICKER = 1.5
 
 
 class Geometry(NamedTuple):
-    """The three geometrical fields of `ScanInfo`, and by how many degrees its axes are no right angles in the file."""
+    """The three geometrical fields of `ScanInfo`, and by how many degrees its axes aren't right angles in the file."""
 
     voxel_size: tuple[float, ...]
     origin: tuple[float, ...]

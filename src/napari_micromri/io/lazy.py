@@ -82,7 +82,7 @@ def check_sizes(shape: Sequence[int], path: PathLike[str] | str, *, itemsize: in
 
 
 def check_dtype(dtype: np.dtype[Any], path: PathLike[str] | str) -> None:
-    """Refuse values that are no plain numbers.
+    """Refuse values that aren't plain numbers.
 
     Raises
     ------

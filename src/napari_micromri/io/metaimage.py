@@ -117,7 +117,7 @@ def _voxels(
         float(said.get(f"ElementToIntensityFunction{name}", k)) for name, k in (("Slope", 1), ("Offset", 0))
     )
     if not (math.isfinite(slope) and math.isfinite(offset) and slope):
-        raise ReadError(f"{path} has a slope or offset that is no number, so its values can't be known.")
+        raise ReadError(f"{path} has a slope or offset that isn't a number, so its values can't be known.")
     check_sizes(shape, path, itemsize=dtype.itemsize)
     big = said.get("BinaryDataByteOrderMSB", said.get("ElementByteOrderMSB", "false")).lower() in _TRUE
     stored, compressed = dtype.newbyteorder(">" if big else "<"), said.get("CompressedData", "false").lower() in _TRUE

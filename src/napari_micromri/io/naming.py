@@ -12,7 +12,7 @@ from napari_micromri.scan import Scan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Longer ones first: "head-thorax" before "head". Only whole words count, so "headcoil" is no region.
+# Longer ones first: "head-thorax" before "head". Only whole words count, so "headcoil" isn't a region.
 _REGIONS = ("head-thorax", "thorax-abdomen", "head", "brain", "thorax", "abdomen", "pelvis", "trunk", "spine", "heart")
 _PLANE_WORDS = {
     "transaxial": "transaxial",

@@ -175,7 +175,7 @@ def read_minc(path: Path) -> list[Scan]:
             found = np.asarray(image.dataobj[index])
             if stored.kind != "f" and not (np.abs(found) <= np.finfo(np.float32).max).all():
                 raise ReadError(
-                    f"{path} has an image-min or image-max that is no number, so its values can't be known."
+                    f"{path} has an image-min or image-max that isn't a number, so its values can't be known."
                 )
             return found
 
@@ -197,9 +197,7 @@ def _never_written(path: Path, file: Any) -> list[str]:
     if lost["image_max"][0] or lost["image_min"][0]:
         raise ReadError(f"{path} lacks a part of image-max or image-min, so its values can't be known.")
     missing, count = lost["image"]
-    told = (
-        f"{path}: {missing} of {count} pieces of the image were never written. They show one value, which may be meant."
-    )
+    told = f"{path}: {missing} of {count} pieces of the image were never written, and are read as one value."
     return [told] if missing else []
 
 

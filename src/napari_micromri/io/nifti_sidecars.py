@@ -41,7 +41,7 @@ class Weightings(NamedTuple):
 
 
 def stem_of(path: Path) -> str:
-    """Name of a file without its NIfTI ending."""
+    """Name of a file without its NIfTI extension."""
     name = path.name
     return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
 
@@ -120,7 +120,7 @@ def read_weightings(path: Path, count: int, axes: ArrayLike | None) -> Weighting
         return Weightings()
     flat = [value for row in values for value in row]
     if len(flat) != count or not np.isfinite(flat).all() or min(flat) < 0:
-        return Weightings(notes=(f"{bval} was left out: it is no list of {count} b-values, one for each volume.",))
+        return Weightings(notes=(f"{bval} was left out: it isn't a list of {count} b-values, one for each volume.",))
     directions, notes = _directions(bvec, count, axes)
     return Weightings(tuple(flat), directions, notes)
 
@@ -140,7 +140,7 @@ def _directions(
     found = np.nan_to_num(np.asarray(rows).T, posinf=0, neginf=0) @ _fsl_axes(np.asarray(axes))
     length = np.linalg.norm(found, axis=1)
     long = (np.abs(length[length > 0] - 1) > _UNIT).any()
-    notes = (f"{bvec} has directions that are no unit vectors; only where they point is taken.",) if long else ()
+    notes = (f"{bvec} has directions that aren't unit vectors; only where they point is taken.",) if long else ()
     unit = found / np.where(length > 0, length, 1)[:, None] + 0.0
     return tuple((float(x), float(y), float(z)) for x, y, z in unit), notes
 

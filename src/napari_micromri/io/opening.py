@@ -95,7 +95,7 @@ def _open_local(path: Path) -> list[Scan]:
     inside = something_in(path) if path.is_dir() else None
     if inside is not None:
         raise ReadError(f"{path} is a folder of scans, not a scan. Open one of them, for example {inside}.")
-    raise ReadError(f"{path} is no scan that can be read. Choose {names_of_formats()}.")
+    raise ReadError(f"{path} isn't a scan that can be read. Choose {names_of_formats()}.")
 
 
 def _resized(scan: Scan, voxel_size: Sequence[float]) -> Scan:

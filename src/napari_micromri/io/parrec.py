@@ -62,7 +62,7 @@ def _whole(path: Path, header: Any, places: Places) -> Scan:
     """Describe all volumes as one stack."""
     slope, intercept = (np.reshape(v, places.shape, order="F") for v in header.get_data_scaling("dv"))
     if not (np.isfinite(slope).all() and np.isfinite(intercept).all() and slope.all()):
-        raise ReadError(f"{path} has a slope or intercept that is no number, so its values can't be known.")
+        raise ReadError(f"{path} has a slope or intercept that isn't a number, so its values can't be known.")
     shape, rec = (tuple(map(int, size)) for size in (header.get_data_shape(), header.get_rec_shape()))
     stored = np.dtype(header.get_data_dtype())
     general, images = header.general_info, header.image_defs
@@ -96,7 +96,7 @@ def _whole(path: Path, header: Any, places: Places) -> Scan:
 
 
 def _parts(scan: Scan, header: Any, places: Places) -> Iterator[Scan]:
-    """Take apart what is no series: magnitude and phase, echoes, labelled and unlabelled volumes."""
+    """Take apart what isn't a series: magnitude and phase, echoes, labelled and unlabelled volumes."""
     first = header.image_defs[places[0]]
     apart = [name for name in _APART if name in first.dtype.names and len(np.unique(first[name])) > 1]
     keys = [tuple(int(image[name]) for name in apart) for image in first]

@@ -38,12 +38,12 @@ _SHOWN = {
 
 
 def no_magnitude(quantity: str | None) -> str | None:
-    """Say what a scan shows whose header or name says that it is no magnitude."""
+    """Say what a scan shows whose header or name says that it isn't a magnitude."""
     return None if quantity in (None, "magnitude") else _SHOWN.get(quantity, quantity)
 
 
 def quantity_in(words: Iterable[Any]) -> str | None:
-    """Name what an image shows by the words of its header; what is no magnitude goes first where they disagree."""
+    """Name what an image shows by the words of its header; what isn't a magnitude goes first where they disagree."""
     said = [str(word).strip().lower() for word in words]
     found = (name for name, known in _WORDS.items() if any(re.fullmatch(known, word) for word in said))
     return next(found, None)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def save_scan(
     scan: Scan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress = no_progress
 ) -> Path:
-    """Save a scan in the format that the ending of ``path`` says.
+    """Save a scan in the format of the file extension of ``path``.
 
     ``.ome.zarr`` and ``.zarr`` give OME-Zarr 0.5, written slice by slice; ``.nii`` and ``.nii.gz`` NIfTI, through
     memory, with ``.bval`` and ``.bvec`` for b-values and directions. Geometry, all other fields of the `ScanInfo` and
@@ -43,7 +43,7 @@ def save_scan(
     OutputExistsError
         Something is there and ``overwrite`` is False.
     WriteError
-        Unknown ending, values that are no real numbers, or the operating system refused.
+        Unknown file extension, values that aren't real numbers, or the operating system refused.
     ReadError
         A part of a lazy scan can't be read.
     """
@@ -66,11 +66,11 @@ def check_ending(path: Path) -> None:
     Raises
     ------
     WriteError
-        The ending is unknown, or that of a study.
+        The file extension is unknown, or that of a study.
     """
     name = path.name.lower()
     if name.endswith(STUDY_ENDING) or not name.endswith(SAVED_ENDINGS):
-        raise WriteError(f"{path} has no ending that says how to save it. Use {', '.join(SAVED_ENDINGS)}.")
+        raise WriteError(f"{path} has no file extension that says how to save it. Use {', '.join(SAVED_ENDINGS)}.")
 
 
 def _in_order(scan: Scan) -> Scan:

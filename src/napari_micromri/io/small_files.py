@@ -27,7 +27,7 @@ def read_small(path: Path | str, largest: int = LARGEST) -> bytes:
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(number, "rb") as stream:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+            raise OSError(errno.EINVAL, "it isn't an ordinary file", str(path))
         content = stream.read(largest + 1)
     if len(content) > largest:
         raise OSError(errno.EFBIG, "it is too large for a description", str(path))
@@ -40,7 +40,7 @@ def check_zarr_metadata(store: Path) -> None:
     Raises
     ------
     OSError
-        It is no ordinary file, or too large.
+        It isn't an ordinary file, or too large.
     """
     with os.scandir(store) as entries:
         nodes = [store, *(Path(entry) for entry in islice(entries, _CHILDREN) if entry.is_dir())]
@@ -48,6 +48,6 @@ def check_zarr_metadata(store: Path) -> None:
         if os.path.lexists(file):
             found = file.stat()
             if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.EINVAL, "it is no ordinary file", str(file))
+                raise OSError(errno.EINVAL, "it isn't an ordinary file", str(file))
             if found.st_size > LARGEST:
                 raise OSError(errno.EFBIG, "it is too large for a description", str(file))

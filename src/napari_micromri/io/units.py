@@ -43,19 +43,19 @@ _SECONDS = {
 
 
 def millimetres(unit: object) -> float | None:
-    """Give the length of a unit in mm; None for what is no unit of length."""
+    """Give the length of a unit in mm; None for what isn't a unit of length."""
     return _of(unit, _MILLIMETRES)
 
 
 def seconds(unit: object) -> float | None:
-    """Give the length of a unit in s; None for what is no unit of time."""
+    """Give the length of a unit in s; None for what isn't a unit of time."""
     return _of(unit, _SECONDS)
 
 
 def millimetres_or_one(unit: object, file: object) -> tuple[float, list[str]]:
     """Take mm where a file names no unit, and where it names an unknown one, which is told."""
     found = millimetres(unit)
-    told = [f"{file} gives its voxel size in '{unit}', which is no known unit of length; mm is taken."]
+    told = [f"{file} gives its voxel size in '{unit}', which isn't a known unit of length; mm is taken."]
     return found or 1.0, told if found is None and _word(unit) else []
 
 

@@ -49,14 +49,14 @@ def lazy_array(array: Any, where: str, *, whole: bool = False) -> Lazy:
     import zarr
 
     if not isinstance(array, zarr.Array):
-        raise TypeError("an image is no array")
+        raise TypeError("an image isn't an array")
     dtype = np.dtype(array.dtype)
     check_dtype(dtype, where)
     stored_as = {key: value for key, value in array.metadata.to_dict().items() if key != "attributes"}
     if "pickle" in repr(stored_as).lower():
         raise ReadError(f"{where} is stored with pickle, which may run foreign code. Save it with another codec.")
     if array.ndim < 2 or any(n < 1 for n in array.shape):
-        raise ReadError(f"{where} is no image: its shape is {array.shape}, and a scan has two to five dimensions.")
+        raise ReadError(f"{where} isn't an image: its shape is {array.shape}, and a scan has two to five dimensions.")
     chunks = tuple(min(c, n) for c, n in zip(array.chunks, array.shape, strict=True))
     if math.prod(-(-n // c) for n, c in zip(array.shape, chunks, strict=True)) > _MANY_CHUNKS:
         chunks = (*chunks[:-2], *array.shape[-2:])
@@ -90,7 +90,7 @@ class _Chunks:
                 )
             if (strange := strange_piece(self.array, key)) is not None:
                 raise ReadError(
-                    f"The piece {'/'.join(map(str, strange))} of {self.where} is no ordinary file of its size. "
+                    f"The piece {'/'.join(map(str, strange))} of {self.where} isn't an ordinary file of its size. "
                     "Copy the scan again."
                 )
             return np.asarray(self.array[key]).astype(self.dtype, copy=False)

@@ -56,7 +56,7 @@ def missing_pieces(array: zarr.Array[Any], where: str) -> str | None:
     value = array.metadata.fill_value
     return (
         f"{where}: {count + (f' {total}' if step > 1 else '')} pieces are not in the store, the first at "
-        f"{'/'.join(map(str, missing[0]))}. They show the value {0 if value is None else value!s}, "
+        f"{'/'.join(map(str, missing[0]))}. They are read as {0 if value is None else value!s}, "
         "which may be meant, or they were lost."
     )
 

@@ -79,7 +79,7 @@ def _letter(name: object) -> str:
 
 
 def read_coordinate(array: zarr.Array[Any]) -> Coordinate | None:
-    """Read the places along a dimension; None when they are no finite numbers, or in a unit that nobody knows."""
+    """Read the places along a dimension; None when they aren't finite numbers, or in a unit that nobody knows."""
     unit = array.attrs.get("units", array.attrs.get("unit"))
     kind = _letter(array.basename)
     factor = (
@@ -132,7 +132,7 @@ def decoded(data: da.Array, attributes: Mapping[str, Any], marks: Sequence[float
     Raises
     ------
     ReadError
-        Slope or offset are no finite numbers.
+        Slope or offset aren't finite numbers.
     """
     import dask.array as da
 

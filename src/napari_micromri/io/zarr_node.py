@@ -27,7 +27,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What to call an image at this node: its path, or the name of the store without an ending."""
+        """What to call an image at this node: its path, or the name of the store without its extension."""
         name = Path(self.where.rstrip("/")).name
         for ending in (".ome.zarr", ".zarr"):
             name = name.removesuffix(ending)

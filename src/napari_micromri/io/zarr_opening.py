@@ -79,4 +79,4 @@ def _connection_errors() -> tuple[type[Exception], ...]:
 
 
 def _no_store(where: Path | str) -> str:
-    return f"{where} is no Zarr store, or can't be reached. Choose a folder with a zarr.json, .zarray or .zgroup in it."
+    return f"{where} isn't a Zarr store, or can't be reached. Choose a folder with a zarr.json, .zarray or .zgroup."

@@ -37,7 +37,7 @@ def read_zarr(where: Path | str) -> list[Scan]:
     Raises
     ------
     ReadError
-        Not a Zarr store, nothing in it, damaged metadata, or values that are no real numbers.
+        Not a Zarr store, nothing in it, damaged metadata, or values that aren't real numbers.
     """
     notes: list[str] = []
     with problems_told(where):
@@ -66,7 +66,7 @@ def _scans_in(node: Any, place: Place, coordinates: Mapping[str, Coordinate] | N
     attributes: dict[str, Any] = dict(node.attrs)
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, dict):
-        raise TypeError("the ome attribute is no object")
+        raise TypeError("the ome attribute isn't an object")
     _refuse_special(ome, place)
     if ome.get("multiscales"):
         yield from ome_scans(node, attributes, ome, place)

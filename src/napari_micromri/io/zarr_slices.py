@@ -49,6 +49,6 @@ def stacked(slices: Mapping[str, Any], where: str) -> tuple[da.Array, list[str]]
         size = " x ".join(map(str, largest))
         notes.append(
             f"{where} has slices of several sizes; they are filled up with zeros to {size}, from the top left. "
-            "Zeros are no measurement: keep regions inside the slices."
+            "Zeros aren't measured values: keep regions inside the slices."
         )
     return data, notes

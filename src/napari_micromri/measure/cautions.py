@@ -31,7 +31,7 @@ def cautions_of(roi: Roi, stats: RoiStats, found: Coverage, crop: Box | None = N
     doubts: list[Caution] = []
     name = f"'{roi.name}'"
     if stats.n == 0:
-        doubts.append(Caution("empty", f"{name} holds no pixel of this image."))
+        doubts.append(Caution("empty", f"{name} contains no pixel of this image."))
     elif stats.n < FEWEST_PIXELS:
         doubts.append(Caution("few", f"{name} has {stats.n:.4g} pixels, fewer than {FEWEST_PIXELS}."))
     if found.outside:
@@ -39,7 +39,7 @@ def cautions_of(roi: Roi, stats: RoiStats, found: Coverage, crop: Box | None = N
     if crop is not None and roi.axes == "yx" and leaves(roi.box, crop):
         doubts.append(Caution("crop", f"{name} reaches beyond the crop."))
     if stats.not_finite:
-        doubts.append(Caution("not-finite", f"{stats.not_finite} pixels of {name} hold no number and were left out."))
+        doubts.append(Caution("not-finite", f"{stats.not_finite} pixels of {name} aren't numbers and were left out."))
     if crosses_itself(roi):
         doubts.append(Caution("self-crossing", f"The outline of {name} crosses itself, so what is inside is unclear."))
     return tuple(doubts)

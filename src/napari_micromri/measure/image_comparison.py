@@ -109,7 +109,7 @@ def _one(
         return SliceQuality(image=name, slice_index=index, quality=None, problem="no slice there")
     values = plane[window]
     if not (np.isfinite(values).all() and np.isfinite(target).all()):
-        return SliceQuality(image=name, slice_index=index, quality=None, problem="pixels that are no numbers")
+        return SliceQuality(image=name, slice_index=index, quality=None, problem="pixels that aren't numbers")
     return SliceQuality(image=name, slice_index=index, quality=assess(values, target))
 
 
@@ -127,7 +127,7 @@ def compared_window(regridders: Iterable[Regridder], reference: Scan, crop: Box 
     )
     if min(rows.stop - rows.start, columns.stop - columns.start) < SSIM_WINDOW:
         raise InputError(
-            f"What the images and the reference have in common is too small: at least {SSIM_WINDOW} x {SSIM_WINDOW} "
+            f"The area that all images and the reference cover is too small: at least {SSIM_WINDOW} x {SSIM_WINDOW} "
             "pixels are compared."
         )
     return rows, columns
@@ -150,7 +150,7 @@ def placement_notes(
     whole, window = crop_window(reference.scan, crop), compared_window(regridders, reference.scan, crop)
     if window != whole:
         have, count = (" x ".join(str(part.stop - part.start) for part in one) for one in (window, whole))
-        notes.append(f"Only what all cover counts: {have} of {count} pixels.")
+        notes.append(f"Only pixels that all images cover count: {have} of {count} pixels.")
     return notes
 
 

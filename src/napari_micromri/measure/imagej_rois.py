@@ -42,7 +42,7 @@ def read_imagej(path: Path, scan: Scan) -> tuple[Roi, ...]:
     except OSError as error:
         raise ReadError(describe_os_error(error, path)) from error
     except (ValueError, IndexError, KeyError, TypeError, AssertionError, zipfile.BadZipFile, MemoryError) as error:
-        raise ReadError(f"{path} is no ImageJ ROI file, or is damaged.") from error
+        raise ReadError(f"{path} isn't an ImageJ ROI file, or is damaged.") from error
     entries = found if isinstance(found, list) else [found]
     rois = tuple(roi for entry in entries for roi in _from_imagej(entry, scan))
     if not rois:

@@ -89,7 +89,7 @@ class Regridder:
         (rows, window_y, offset_y), (columns, window_x, offset_x) = found
         if window_y.start >= window_y.stop or window_x.start >= window_x.stop:
             raise InputError(
-                f"'{scan.info.name}' and '{reference.info.name}' lie beside each other, so they can't be compared "
+                f"'{scan.info.name}' and '{reference.info.name}' don't overlap, so they can't be compared "
                 "pixel by pixel."
             )
         return cls(scan, reference, (offset_y, offset_x), (window_y, window_x), rows, columns)

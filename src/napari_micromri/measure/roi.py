@@ -79,7 +79,7 @@ class Roi:
             )
         count = len(self.vertices)
         if (count != 4 and self.shape != "polygon") or count < 3 or any(len(point) != 2 for point in self.vertices):
-            raise InputError(f"'{self.name}' is a {self.shape} with {count} corners, which makes no area.")
+            raise InputError(f"'{self.name}' is a {self.shape} with {count} corners, which enclose no area.")
         if not np.isfinite(self.vertices).all() or not np.isfinite(self.depth or (0, 0)).all():
             raise InputError(f"'{self.name}' has a coordinate that is not a number.")
         if self.depth is not None and self.depth[0] > self.depth[1]:

@@ -87,7 +87,7 @@ def save_rois(
             raise InputError("ImageJ's ROIs are in pixels: name the scan that they belong to.")
         return write_imagej(rois, path, scan, overwrite=overwrite)
     if path.suffix.lower() != ".json":
-        raise WriteError(f"{path} has no ending that ROIs are saved under. Use .json, or .zip for ImageJ.")
+        raise WriteError(f"{path} has no file extension for ROIs. Use .json, or .zip for ImageJ.")
     with atomic_output(path, overwrite=overwrite) as temporary:
         text = json.dumps(rois_to_json(rois, scan), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text, encoding="utf-8")
@@ -116,7 +116,7 @@ def load_rois(path: str | PathLike[str], *, scan: Scan | None = None) -> RoiFile
     except OSError as error:
         raise ReadError(describe_os_error(error, path)) from error
     except (ValueError, RecursionError) as error:
-        raise ReadError(f"{path} is no file of ROIs: it isn't JSON, or is damaged.") from error
+        raise ReadError(f"{path} isn't a file of ROIs: it isn't JSON, or is damaged.") from error
     return rois_from_json(content, str(path))
 
 
@@ -152,7 +152,7 @@ def rois_from_json(content: Any, where: str) -> RoiFile:
         It is something else, or of a later version.
     """
     if not isinstance(content, dict) or "micromri-rois" not in content:
-        raise ReadError(f"{where} is no file of ROIs that micromri wrote.")
+        raise ReadError(f"{where} isn't a file of ROIs that micromri wrote.")
     if content["micromri-rois"] != FORMAT:
         raise ReadError(f"{where} was written by a later version. Update napari-micromri to read it.")
     try:

@@ -5,7 +5,7 @@
 | ``config.json`` | what the job was asked for, written once |
 | ``events.jsonl`` | what happened, a line each |
 | ``process.json`` | the process that is running, its last sign of life and its progress |
-| ``log.txt`` | what a person would want to read |
+| ``log.txt`` | what a person would read |
 | ``stop`` | asks the process to stop |
 | ``process.lock`` | held by the process that is running |
 

@@ -96,7 +96,7 @@ def run_job(
     words
         A line for the log about an event, or None.
     advice
-        A sentence about an exception that is no fault of the program, or None.
+        A sentence about an exception that isn't the program's fault, or None.
     why_stopped
         Sentence that stands before the words of a stop; by default none.
 

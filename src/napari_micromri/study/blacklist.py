@@ -41,7 +41,7 @@ def slices_of(study: Study, content: dict[str, Any]) -> tuple[dict[str, set[int]
     slices
         Indices from 0, by the key of the pair.
     unknown
-        In words, what is no id, or names what this study hasn't or can't be sure to have.
+        In words, what isn't an id, or names what this study hasn't or can't be sure to have.
     """
     pairs = _pairs_by_code(study)
     slices: dict[str, set[int]] = defaultdict(set)
@@ -50,7 +50,7 @@ def slices_of(study: Study, content: dict[str, Any]) -> tuple[dict[str, set[int]
         match = _ID.fullmatch(name) if isinstance(name, str) else None
         try:
             if match is None:
-                raise StudyError("it is no id such as 01HC03")
+                raise StudyError("it isn't an id such as 01HC03")
             place, region, plane, number = int(match[1]), match[2], match[3], int(match[4])
             _check_place(study, place)
             pair = _only(pairs[place, region + plane])

@@ -90,7 +90,7 @@ def build(
     Raises
     ------
     StudyError
-        The plan is empty; the path is no study, can't be written to or is being built by another program; the disk is
+        The plan is empty; the path isn't a study, can't be written to or is being built by another program; the disk is
         full.
     CancelledError
         ``should_stop`` said so.

@@ -1,4 +1,4 @@
-"""What kinds of scans a session holds, and the one that a person most likely wants to see first."""
+"""What kinds of scans a session holds, and the one that a person most likely looks for."""
 
 from __future__ import annotations
 

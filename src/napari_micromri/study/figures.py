@@ -28,7 +28,7 @@ class SliceFigures(Sequence[Mapping[str, float]]):
     def __init__(self, columns: Mapping[str, Any]) -> None:
         for name, column in columns.items():
             if not isinstance(column, list) or not set(map(type, column)) <= {float, int, type(None)}:
-                raise ValueError(f"its measurement '{name}' is no list of numbers")
+                raise ValueError(f"its measurement '{name}' isn't a list of numbers")
         lengths = set(map(len, columns.values()))
         if len(lengths) > 1:
             raise ValueError("its measurements differ in their number of slices")

@@ -38,7 +38,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        It is no JSON object.
+        It isn't a JSON object.
     OSError
         It can't be read.
     """
@@ -85,7 +85,7 @@ def _remove_leftovers(target: Path) -> None:
 
 def _write_through(path: Path, text: str) -> None:
     with path.open("wb") as stream:
-        # Half a surrogate, from a file's name that is no Unicode, becomes the escape that JSON has for it.
+        # Half a surrogate, from a file's name that isn't Unicode, becomes the escape that JSON has for it.
         stream.write(text.encode("utf-8", "backslashreplace"))
         stream.flush()
         os.fsync(stream.fileno())

@@ -111,7 +111,7 @@ def import_marks(study: Study, path: Path | str, *, replace: bool = False) -> Ma
     Raises
     ------
     StudyError
-        The file can't be read or is no file of marks, or the study can't be changed; then nothing has changed.
+        The file can't be read or isn't a file of marks, or the study can't be changed; then nothing has changed.
     """
     content = _read(Path(path))
     taken = _Taken(study, replace)
@@ -261,7 +261,7 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise StudyError(describe_os_error(error, path)) from error
     except (ValueError, RecursionError) as error:
-        raise StudyError(f"{path} is no file of marks, or is damaged: {error}.") from error
+        raise StudyError(f"{path} isn't a file of marks, or is damaged: {error}.") from error
 
 
 def _checked(found: Any, path: Path | str) -> _Document:
@@ -272,7 +272,7 @@ def _checked(found: Any, path: Path | str) -> _Document:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
-        raise StudyError(f"{path} is no file of marks, or is damaged: {where}: {first['msg']}.") from error
+        raise StudyError(f"{path} isn't a file of marks, or is damaged: {where}: {first['msg']}.") from error
 
 
 def _line(value: Any) -> str:

@@ -156,7 +156,7 @@ def crop_from_json(found: Any) -> Crop | None:
     if found is None:
         return None
     if not isinstance(found, list) or len(found) != 4 or any(type(edge) is not int for edge in found):
-        raise ValueError(f"{found!r} is no crop of four whole numbers")
+        raise ValueError(f"{found!r} isn't a crop of four whole numbers")
     return Crop(*found)
 
 
@@ -215,5 +215,5 @@ def _float(value: Any) -> float:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} isn't text")
     return value

@@ -46,11 +46,11 @@ def check_key(key: str, taken: Collection[str]) -> None:
     Raises
     ------
     StudyError
-        It is no key, is taken, or would be the folder of another one on a disk that ignores case.
+        It isn't a key, is taken, or would be the folder of another one on a disk that ignores case.
     """
     parts = key.split("/")
     if len(parts) != LEVELS or any(not part or group_name(text_of(part)) != part for part in parts):
-        raise StudyError(f"'{key}' is no key of a pair, which is made of subject, region and plane.")
+        raise StudyError(f"'{key}' isn't a key of a pair, which is made of subject, region and plane.")
     if key in taken:
         raise StudyError(f"There is already a pair '{key}' in the study.")
     for other in taken:

@@ -37,7 +37,7 @@ def take_snapshot(path: Path, before: Snapshot | None = None) -> Snapshot:
     Raises
     ------
     StudyError
-        It isn't there, is no study, is damaged, or was written by a newer version.
+        It isn't there, isn't a study, is damaged, or was written by a newer version.
     """
     try:
         files = dict(pair_folders(path))
@@ -65,12 +65,12 @@ def _read_root(path: Path) -> dict[str, Any]:
         return section(read_json(path / ZARR_JSON), ROOT_KEY)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StudyError(
-            f"{path} is no study: it has no {ZARR_JSON}. Choose a folder that ends in .mri.zarr."
+            f"{path} isn't a study: it has no {ZARR_JSON}. Choose a folder that ends in .mri.zarr."
         ) from error
     except StudyError as error:
         raise StudyError(f"{path} can't be opened. {error}") from error
     except ValueError as error:
-        raise StudyError(f"{path} is no study, or its {ZARR_JSON} is damaged: {error}.") from error
+        raise StudyError(f"{path} isn't a study, or its {ZARR_JSON} is damaged: {error}.") from error
 
 
 def _known(key: str, before: Snapshot) -> Pair | str | None:

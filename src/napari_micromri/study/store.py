@@ -89,7 +89,7 @@ class Study(StudyView):
         Raises
         ------
         StudyError
-            It isn't there, is no study, is damaged, or was written by a newer version.
+            It isn't there, isn't a study, is damaged, or was written by a newer version.
         """
         path = Path(path).absolute()
         if not path.is_dir():

@@ -111,7 +111,7 @@ def _text(table: Path) -> str:
     try:
         return table.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ReadError(f"{table} is no text in UTF-8. Save the table as 'CSV UTF-8'.") from error
+        raise ReadError(f"{table} isn't UTF-8 text. Save the table as 'CSV UTF-8'.") from error
     except OSError as error:
         raise ReadError(describe_os_error(error, table)) from error
 

@@ -32,7 +32,7 @@ class StudyView:
 
     @property
     def name(self) -> str:
-        """Name of the folder without its ending."""
+        """Name of the folder without its file extension."""
         return self.path.name.removesuffix(ENDING)
 
     @property

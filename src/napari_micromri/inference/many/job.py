@@ -123,7 +123,7 @@ def prepare_many(request: ManyRequest, path: Path | str, *, overwrite: bool = Fa
         record.create_job(ManyReader, path, {"config": config})
         return folder
     if ManyReader(path).read().live:
-        raise folder.error(f"Another process is working on {path}. Wait for it, or stop it first.")
+        raise folder.error(f"Another process is working on {path}. Wait until it is done, or stop it first.")
     with folder.hold():
         if not overwrite and (changed := _changed(folder.read_settings()["config"], config)):
             raise folder.error(
@@ -161,7 +161,7 @@ def words(event: Event) -> str | None:
     """Say in one line what happened."""
     match event:
         case ScanDone(before=True):
-            return f"{event.source}: was done before, {event.file}"
+            return f"{event.source}: done before, {event.file}"
         case ScanDone():
             return f"{event.source}: {event.file}, SNR {event.snr:.1f}, {event.verdict}, {event.seconds:.1f} s"
         case ScanRefused():

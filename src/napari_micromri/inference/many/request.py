@@ -37,7 +37,7 @@ class ManyRequest(BaseModel):
     only
         Pattern that the name or the protocol of a scan must fit, ``*RARE*``; upper and lower case are the same.
     name
-        Of each result without its ending; see `NAME_FIELDS`.
+        Of each result without its file extension; see `NAME_FIELDS`.
     ending
         Of each result, which says its format.
     options
@@ -149,7 +149,7 @@ def _name(request: ManyRequest, one: Found) -> str:
         name = request.name.format(**fields)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise InputError(
-            f"'{request.name}' is no pattern for names. It may hold {', '.join(f'{{{name}}}' for name in NAME_FIELDS)}."
+            f"'{request.name}' isn't a pattern of names. Fields are {', '.join(f'{{{name}}}' for name in NAME_FIELDS)}."
         ) from error
     return _FORBIDDEN.sub("_", name).strip(" .")[:_LONGEST] or "scan"
 

@@ -55,7 +55,7 @@ def denoise_one(task: Task, progress: Progress = no_progress, should_stop: Shoul
         return {"content": content, "file": before, "before": True}
     output = Path(task.folder) / task.file
     if output.exists() and not _is_result(output):
-        raise WriteError(f"{output} is already there and is no denoised scan. Move it away, or choose another folder.")
+        raise WriteError(f"{output} already exists and isn't a denoised scan. Move it, or choose another folder.")
     options = DenoiseOptions(**task.options)
     denoise_to_file(scan, model, output, options, overwrite=True, progress=progress, should_stop=should_stop)
     trust = check_trust(scan, open_scan(output)[0])

@@ -219,7 +219,7 @@ def _notes(
 def _per_frame(visu: Parameters, name: str, count: int, default: float) -> NDArray[np.float64]:
     values = visu.numbers(name)
     if wrong := int((~np.isfinite(values)).sum()):
-        raise ValueError(f"{name} is no finite number for {wrong} of {values.size} frames")
+        raise ValueError(f"{name} isn't a finite number for {wrong} of {values.size} frames")
     if values.size in (0, 1):
         return np.full(count, values[0] if values.size else default)
     if values.size != count:
@@ -249,6 +249,6 @@ def _step(visu: Parameters, size: tuple[int, ...]) -> tuple[float, ...]:
     units = visu.texts("VisuCoreUnits") or ["mm"]
     lengths = [length for unit in units[: len(size)] if (length := millimetres(unit)) is not None]
     if len(lengths) < len(units[: len(size)]):
-        raise ValueError(f"VisuCoreUnits is {' '.join(units)}, which are no lengths")
+        raise ValueError(f"VisuCoreUnits is {' '.join(units)}, which aren't lengths")
     lengths += lengths[-1:] * (len(size) - len(lengths))
     return tuple(float(e) * mm / n for e, mm, n in zip(extent, lengths, size, strict=True))

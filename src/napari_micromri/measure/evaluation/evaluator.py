@@ -187,14 +187,14 @@ def _cautions(work: Work, pairs: Sequence[Pair], subjects: AbstractSet[str]) -> 
     simulated = sum("simulated" in pair.sources.get("lr", {}) for pair in pairs)
     if simulated:
         found.append(
-            f"LR of {simulated} of the {len(pairs)} pairs is simulated from HR. Real fast scans may also move, ghost "
-            "and differ in contrast."
+            f"LR of {simulated} of the {len(pairs)} pairs is simulated from HR. Real fast scans may also show motion "
+            "and ghosts, and differ in contrast."
         )
     for label, model in work.models.items():
         seen = ", ".join(sorted(subjects & trained_on(model.spec.provenance)))
         if seen:
             found.append(
-                f"'{label}' was trained or chosen on subjects of these names, which flatters its figures: {seen}."
+                f"'{label}' was trained or chosen on subjects with these names, so its figures look too good: {seen}."
             )
     return tuple(found)
 

@@ -150,8 +150,8 @@ def _check_foreign_files(folder: Path) -> None:
     there = [name for name in FILES if (folder / name).exists()]
     if there and JOURNAL not in there:
         raise WriteError(
-            f"{folder} already holds {', '.join(there)}, which is no evaluation that can be continued. "
-            "Choose another folder, or ask for it to be overwritten."
+            f"{folder} already holds {', '.join(there)}, which isn't an evaluation that can be continued. "
+            "Choose another folder, or overwrite it."
         )
 
 

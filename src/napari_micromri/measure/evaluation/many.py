@@ -78,7 +78,7 @@ def evaluate_each(
 ) -> StudyEvaluations:
     """Evaluate models on each study into a folder of its name, and write ``studies.csv`` beside these folders.
 
-    A study that can't be evaluated is left out with the reason. An evaluation that was stopped goes on.
+    A study that can't be evaluated is left out with the reason. An evaluation that was stopped is continued.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ def rois_by_pair(files: Sequence[Path], pairs: Sequence[Pair]) -> dict[str, tupl
     Raises
     ------
     ReadError
-        A file isn't there, or is no file of regions.
+        A file isn't there, or isn't a file of regions.
     InputError
         It fits none of the pairs, or more than one.
     """

@@ -1,6 +1,6 @@
 """From rows of slices to figures with intervals; pure functions.
 
-The unit is the subject, since slices of one animal are no independent observations: first the mean over a subject's
+The unit is the subject, since slices of one animal aren't independent observations: first the mean over a subject's
 slices, then mean and interval over subjects. Intervals are Student's, which with three to five subjects are wide, as
 they should be; resampling (bootstrap) of so few would make them too narrow. A figure that a slice leaves undefined
 (NaN) is passed over.
@@ -129,9 +129,9 @@ def subject_means(rows: Iterable[SliceRow], metric: Metric) -> dict[str, dict[st
 def few_subjects(count: int) -> tuple[str, ...]:
     """Say what few subjects mean for the figures; nothing when they are enough."""
     if count == 1:
-        return ("There is one subject, so nothing is known of how animals differ: no interval can be given.",)
+        return ("There is only one subject, so the variation between animals is unknown: no interval can be given.",)
     if count < FEW_SUBJECTS:
-        return (f"There are only {count} subjects: the intervals are wide, and rest on figures that vary normally.",)
+        return (f"There are only {count} subjects: the intervals are wide, and assume normally distributed figures.",)
     return ()
 
 
