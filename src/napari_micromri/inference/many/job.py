@@ -209,7 +209,8 @@ def _executor(request: ManyRequest) -> Iterator[tuple[Executor, bool]]:
     except ImportError as error:
         raise InputError("A scheduler needs 'pip install napari-micromri[cluster]'.") from error
     try:
-        client = Client(request.scheduler, timeout="20s")  # type: ignore[no-untyped-call]
+        # Not the default: this process, and what comes after it, reads scans without the scheduler.
+        client = Client(request.scheduler, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InputError(f"No scheduler answers at {request.scheduler} ({error}).") from error
     with client:
