@@ -6,8 +6,9 @@
 # Usage: scripts/models/make_models.sh FOLDER [EPOCHS]   (the scans are at MICROMRI_DATA)
 #
 # FOLDER takes the study and the runs. An interrupted script continues where it was. Without START the networks begin
-# from scratch; START=shipped begins with the models that are in the repository, and blends both. DIFFUSION=no leaves
-# the diffusion models as they are. The shipped UNets were made with START=shipped DIFFUSION=no from the models of 0.1.
+# from scratch; START=shipped begins with the models that are in the repository, and blends both. A diffusion model
+# always begins with its UNet, and is blended with the diffusion model that was there. The shipped models were made with
+# START=shipped from those of 0.1.
 set -euo pipefail
 folder=$1 epochs=${2:-15}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -32,10 +33,13 @@ train() { # RUN STUDY START SETTINGS...
     [ "$3" = scratch ] || start=(--set "init_from=$3")
     micromri train "$2.mri.zarr" "$1" "${start[@]}" "${@:4}"
 }
-# What a network begins with is kept: it may be replaced by what comes out.
+# What is blended in is kept: it is replaced by what comes out.
+keep() { # MODEL
+    [ "${START:-scratch}" != shipped ] || [ -f "begin-$(basename "$1")" ] || cp "$1" "begin-$(basename "$1")"
+}
 start_of() { # MODEL
     [ "${START:-scratch}" = shipped ] || { echo scratch; return; }
-    cp -n "$1" "begin-$(basename "$1")"
+    keep "$1"
     echo "$PWD/begin-$(basename "$1")"
 }
 
@@ -47,6 +51,7 @@ train unet-no-rat no-rat "$(start_of "$judges/unet-without-rat-head.safetensors"
 train unet-all all "$(start_of "$shipped/unet-default.safetensors")" "${unet[@]}" --set seed=3
 
 publish() { # RUN STUDY FILE
+    keep "$3"
     local begin=begin-$(basename "$3") blend=()
     [ ! -f "$begin" ] || blend=(--blend "$begin")
     python "$here/publish.py" "$1/best.safetensors" "$3" --name "$(basename "$3" .safetensors)" "${blend[@]}"
@@ -56,8 +61,7 @@ publish unet-no-trunk no-trunk "$judges/unet-without-mouse-trunk.safetensors"
 publish unet-no-rat no-rat "$judges/unet-without-rat-head.safetensors"
 publish unet-all all "$shipped/unet-default.safetensors"
 
-[ "${DIFFUSION:-yes}" = yes ] || exit 0
-apddm=(--preset apddm-default --set "epochs=$((epochs / 3))")
+apddm=(--preset apddm-default --set epochs=10)
 train apddm-no-trunk no-trunk "$judges/unet-without-mouse-trunk.safetensors" "${apddm[@]}" --set seed=1
 train apddm-no-rat no-rat "$judges/unet-without-rat-head.safetensors" "${apddm[@]}" --set seed=2
 train apddm-all all "$shipped/unet-default.safetensors" "${apddm[@]}" --set seed=3

@@ -4,7 +4,7 @@ Usage: ``python scripts/models/publish.py RUN/best.safetensors OUTPUT.safetensor
 
 A network that began with other weights, and has learned much of what is new to it, forgets some of what those knew of
 scans unlike its own. Weights on the line between both keep the better of the two (Wortsman et al. 2022, WiSE-FT):
-``--blend`` names the model that training began with.
+``--blend`` names the model that training began with, or an earlier one that began with the same weights.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OWN_LIMITS = {
     "several draws their spread stands for what the fast scan leaves open, not for what the model doesn't know."
 }
 PART = 0.6
-"""How far a blend lies from the model that training began with towards the trained one."""
+"""How far a blend lies from the earlier model towards the trained one."""
 
 PATH_STEPS = 50
 """The network is told t / T, so that the path may be walked in finer steps than it was trained on."""
@@ -82,16 +82,16 @@ def main() -> None:
 
 
 def blend(begin: dict[str, Tensor], end: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Go a part of the way between two sets of weights; channels that the first has not are zero there."""
+    """Go a part of the way between two sets of weights; what the first isn't told of the noise has weights of zero."""
     return {name: torch.lerp(_widened(begin[name], weight), weight, PART) for name, weight in end.items()}
 
 
 def _widened(weight: Tensor, like: Tensor) -> Tensor:
-    if weight.shape == like.shape:
+    # The noise is told by one channel after that of the image, and before what a diffusion model sees beside it.
+    channels = like.shape[1] - weight.shape[1] if weight.ndim == 4 else 0
+    if not channels:
         return weight
-    wide = torch.zeros_like(like)
-    wide[:, : weight.shape[1]] = weight
-    return wide
+    return torch.cat([weight[:, :channels], torch.zeros_like(like[:, :channels]), weight[:, channels:]], dim=1)
 
 
 if __name__ == "__main__":
