@@ -132,7 +132,7 @@ def test_every_option_reaches_each_of_many_scans() -> None:
     from napari_micromri.inference import DenoiseOptions
 
     given = ["--slice-axis", "y", "--device", "cpu", "--precision", "float32", "--batch-size", "3", "--noise", "7"]
-    given += ["--quality", "best", "--strength", "1.5", "--anyway", "--steps", "4", "--draws", "2"]
+    given += ["--quality", "best", "--strength", "1.5", "--dark-air", "--anyway", "--steps", "4", "--draws", "2"]
     given += ["--eta", "0.5", "--seed", "9"]
     one = asdict(_denoise_options(build_parser().parse_args(["denoise", "a.nii", "b.nii", *given])))
     many = _request(build_parser().parse_args(["denoise", "a.nii", "--out", "folder", *given])).options

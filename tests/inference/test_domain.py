@@ -138,6 +138,35 @@ def test_what_is_no_magnitude_is_refused_unless_asked_for(kind: str, restorer: P
     assert "anyway" in result.info.provenance[-1]["cautions"][0]
 
 
+GAPS = {
+    "a few pixels": np.s_[:, 5::17, 7::13],
+    "a border": np.s_[:, :12, :],
+    "a corner": np.s_[:, :30, :25],
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NOT_FOR_MODELS if kind not in ("labels", "a mask")])
+def test_gaps_hide_no_other_quantity(kind: str) -> None:
+    """Values that are no numbers (NaN) are common where a scan was masked or resampled."""
+    values = NOT_FOR_MODELS[kind]().astype(float)
+    values[GAPS["a few pixels"]] = np.nan
+    assert "rat" in (domain_of(scan_of(values)).problem or "")
+    masked = np.where(values == 0, np.nan, values)
+    assert "rat" in (domain_of(scan_of(masked)).problem or "")
+
+
+@pytest.mark.parametrize("gaps", GAPS)
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_magnitude_with_gaps_is_a_magnitude(
+    gaps: str, filtered: bool, magnitude: np.ndarray, restorer: PlainRestorer
+) -> None:
+    values = magnitude - 15 * filtered  # a tenth of a filtered scan's air may lie below zero
+    values[GAPS[gaps]] = np.nan
+    assert domain_of(scan_of(values)).problem is None
+    found = denoise(scan_of(values), restorer, options()).read()
+    assert np.array_equal(np.isnan(found), np.isnan(values).repeat(2, axis=1).repeat(2, axis=2))
+
+
 @pytest.mark.parametrize("quantity", ["phase", "real part", "imaginary part", "field map", "map", "labels"])
 def test_what_its_header_calls_no_magnitude_is_refused(magnitude: np.ndarray, quantity: str) -> None:
     assert quantity in str(domain_of(scan_of(magnitude, quantity=quantity)).problem)

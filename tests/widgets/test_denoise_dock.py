@@ -258,6 +258,10 @@ def test_results_say_how_they_were_made_and_never_count_in_brackets(viewer, dock
         "test scan [unet-default], run 2",
         "test scan [unet-default, best]",
     ]
+    dock.form.quality.setCurrentText("fast")
+    dock.form.dark_air.setChecked(True)
+    run(qtbot, dock)
+    assert viewer.layers[-1].name == "test scan [unet-default, dark air]"
 
 
 def test_the_verdict_comes_first_and_belongs_to_its_layer(viewer, dock, qtbot, make_scan):

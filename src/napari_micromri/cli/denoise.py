@@ -72,6 +72,12 @@ def add_to(commands: Commands) -> None:
         "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"
     )
     parser.add_argument(
+        "--dark-air",
+        action="store_true",
+        default=None,
+        help="take the brightness of the air out of the result, for good scans whose air is dark",
+    )
+    parser.add_argument(
         "--anyway", action="store_true", help="also denoise scans that are not magnitude images, such as phase images"
     )
     parser.add_argument(
@@ -174,6 +180,7 @@ def _denoise_options(options: argparse.Namespace) -> DenoiseOptions:
         quality=options.quality or "fast",
         noise=options.noise,
         strength=options.strength,
+        dark_air=bool(options.dark_air),
         anyway=options.anyway,
         steps=options.steps,
         draws=options.draws,

@@ -25,6 +25,7 @@ OPTIONS = (
     "quality",
     "noise",
     "strength",
+    "dark_air",
     "anyway",
     "steps",
     "draws",

@@ -228,7 +228,8 @@ def _problem_of_maps(sample: Values, name: str) -> str | None:
         return f"'{name}' looks like a phase image: it jumps where an angle begins again."
     if is_smooth(slices):
         return f"'{name}' is as smooth as a field map, without an edge or noise."
-    if is_often_negative(sample) and has_noise_about_zero(sample, _air(sample, _lowest(sample))[0]):
+    filled = np.where(np.isfinite(sample), sample, 0)
+    if is_often_negative(filled) and has_noise_about_zero(filled, _air(filled, _lowest(filled))[0]):
         return f"'{name}' has noise on both sides of zero in its air, as a real part has."
     return None
 

@@ -36,6 +36,8 @@ class DenoiseOptions:
         For models that are told the noise: its standard deviation in the scan's units; None measures it on each slice.
     strength
         For the same models: the noise is told times this. Above 1 more is removed, below 1 less.
+    dark_air
+        Take the brightness of the air out of the result; see `napari_micromri.inference.dark_air`.
     anyway
         Also denoise what isn't a magnitude image; see `napari_micromri.inference.domain`.
     steps, draws, eta, seed
@@ -49,6 +51,7 @@ class DenoiseOptions:
     precision: Precision = "auto"
     batch_size: int | None = None
     tile: int | None = None
+    dark_air: bool = False
     anyway: bool = False
     quality: Quality = "fast"
     noise: float | None = None

@@ -77,12 +77,15 @@ class DenoiseRun:
             step["cautions"] = list(self.domain.cautions)
         if self.options.quality != "fast":
             step["quality"] = self.options.quality
+        if self.options.dark_air:
+            step["dark_air"] = True
         if self.sampling is not None:
             step["sampling"] = asdict(self.sampling)
         if self.model.takes_noise:
             step["noise"] = asdict(self._core.noise)
         sampled = [self.sampling.label] if self.sampling is not None else []
-        made = ", ".join([spec.name, *sampled, *(["best"] if self.options.quality == "best" else [])])
+        chosen = {"best": self.options.quality == "best", "dark air": self.options.dark_air}
+        made = ", ".join([spec.name, *sampled, *(words for words, wanted in chosen.items() if wanted)])
         return replace(info.with_step(step), name=f"{info.name} [{made}]")
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from napari_micromri.errors import InputError, ModelError
+from napari_micromri.inference.dark_air import darken_air
 from napari_micromri.inference.devices import (
     batch_memory,
     is_out_of_memory,
@@ -60,7 +61,7 @@ class SliceDenoiser:
         self.sampling = resolve_sampling(model, options)
         self.errors = resolve_errors(model, self.sampling) if uncertainty else None
         self.noise = resolve_noise(model, options)
-        self._best = options.quality == "best"
+        self._best, self._dark_air = options.quality == "best", options.dark_air
         self.device = resolve_device(options.device)
         self.dtype = resolve_precision(options.precision, self.device)
         self._tile = options.tile
@@ -124,6 +125,9 @@ class SliceDenoiser:
             )
         if self.errors is not None:
             images.append(self._widths(self.errors, tame, images[0]))
+        if self._dark_air:
+            both = zip(images[0], tame, strict=True)
+            images[0] = np.stack([darken_air(image, fast, self.model.spec.factor) for image, fast in both])
         if spikes is not None:
             images[0] = np.where(self._fine(spikes), self._fine(filled), images[0])
         if gaps is not None:

@@ -129,8 +129,8 @@ def noise_of_slice(image: ArrayLike) -> SliceNoise:
     if valid.sum() < 9:
         return _NOTHING, 0.0
     values = np.where(valid, array, 0.0).astype(np.float64)
-    background, detail = _background_sigma(values, valid), _detail_sigma(values, valid)
-    sigma = detail if background is None else _agreed_sigma(background, detail)
+    background, detail = _background(values, valid), _detail_sigma(values, valid)
+    sigma = detail if background is None else _agreed_sigma(background[1], detail)
     if sigma is None:
         return _NOTHING, 0.0
     snr = _signal(values, valid, sigma) / sigma if sigma > 0 else float("inf")
@@ -149,6 +149,14 @@ def debias(image: ArrayLike, sigma: float) -> NDArray[np.float64]:
     return result
 
 
+def air_of_slice(image: ArrayLike) -> NDArray[np.bool_] | None:
+    """Mark where a 2-D magnitude slice holds nothing but noise; None where that is too little to tell."""
+    array = np.asarray(image)
+    valid = np.isfinite(array) & (array > 0)
+    found = _background(np.where(valid, array, 0.0).astype(np.float64), valid)
+    return None if found is None else found[0]
+
+
 def _agreed_sigma(background: float, detail: float | None) -> float:
     """Hold the background's sigma against what second differences find."""
     if detail is None or detail < FILTERED * background:
@@ -156,8 +164,8 @@ def _agreed_sigma(background: float, detail: float | None) -> float:
     return min(background, detail / IN_AIR)
 
 
-def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> float | None:
-    """Sigma of the darkest regions, if their statistics are Rayleigh.
+def _background(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float] | None:
+    """Mark the darkest regions, and give their sigma, if their statistics are Rayleigh.
 
     Pixels are chosen by the mean around them and not by their own value, so that the sample isn't truncated.
     """
@@ -182,7 +190,7 @@ def _background_sigma(image: NDArray[np.float64], valid: NDArray[np.bool_]) -> f
     if values.size < max(MIN_BACKGROUND, MIN_FRACTION * valid.sum()) or not _is_rayleigh(values):
         return None
     darkest = quantile(local[chosen], DARKEST) / below
-    return min(level, darkest) / RAYLEIGH_MEAN
+    return chosen, min(level, darkest) / RAYLEIGH_MEAN
 
 
 def _is_rayleigh(values: NDArray[np.float64]) -> bool:

@@ -46,7 +46,7 @@ class DenoiseRequest:
         Where to stream the result as OME-Zarr; None keeps it in memory.
     residual
         Also give input - result.
-    quality, strength, steps, draws, uncertainty
+    quality, strength, dark_air, steps, draws, uncertainty
         See `napari_micromri.inference.DenoiseOptions`; ``uncertainty`` also gives the width that 90 % of the errors lie
         within, or the standard deviation over several draws, streamed to a file beside ``path`` where there is one.
     keep_finished
@@ -67,6 +67,7 @@ class DenoiseRequest:
     residual: bool = False
     quality: Quality = "fast"
     strength: float = 1.0
+    dark_air: bool = False
     steps: int | None = None
     draws: int | None = None
     eta: float | None = None
@@ -156,6 +157,7 @@ def _denoised(request: DenoiseRequest, progress: Progress, should_stop: ShouldSt
         device=request.device,
         quality=request.quality,
         strength=request.strength,
+        dark_air=request.dark_air,
         anyway=request.anyway,
         steps=request.steps,
         draws=request.draws,
@@ -233,6 +235,8 @@ def result_name(request: DenoiseRequest, result: Scan) -> str:
         made.append(f"strength {request.strength:g}")
     if request.quality != "fast":
         made.append(request.quality)
+    if request.dark_air:
+        made.append("dark air")
     return f"{request.scan.info.name} [{', '.join(made)}]"
 
 

@@ -65,7 +65,7 @@ class DenoiseWidget(Dock):
         self.form.add_verdict(self.verdict)
         self.models = ModelChooser(self.form.model, GROUP)
         self.layers = LayerChooser(self.form.layer, napari_viewer)
-        boxes = {name: getattr(self.form, name) for name in ("residual", "keep", "more")}
+        boxes = {name: getattr(self.form, name) for name in ("dark_air", "residual", "keep", "more")}
         remember_fields(GROUP, boxes | {"device": self.form.device, "quality": self.form.quality})
         self._connect()
         self._update()
@@ -75,6 +75,7 @@ class DenoiseWidget(Dock):
         self.layers.changed.connect(self._layers_changed)
         form.changed.connect(self._update)
         form.strength.changed.connect(self._preview_again)
+        form.dark_air.toggled.connect(self._preview_again)
         form.add_model.clicked.connect(self._ask_model)
         form.browse.clicked.connect(self._ask_path)
         form.preview.clicked.connect(self.start_preview)
@@ -181,7 +182,7 @@ class DenoiseWidget(Dock):
         self._start(preview=True)
 
     def _preview_again(self) -> None:
-        """Let the preview that is shown follow the strength."""
+        """Let the preview that is shown follow what changes its look at once."""
         if has_preview(self.viewer) and self.form.preview.isEnabled():
             self.start_preview()
 
@@ -216,6 +217,7 @@ class DenoiseWidget(Dock):
             residual=not preview and self.form.residual.isChecked(),
             quality=self.form.quality.quality,
             strength=self.form.strength.strength,
+            dark_air=self.form.dark_air.isChecked(),
             steps=self.form.sampling.steps,
             draws=self.form.sampling.draws,
             eta=self.form.sampling.eta,

@@ -26,7 +26,7 @@ from superqt.utils import signals_blocked
 from napari_micromri.widgets.denoise_model import Slices
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
 from napari_micromri.widgets.shared.parts import Fold, button, small_button, text_line
-from napari_micromri.widgets.shared.quality_chooser import QualityChooser
+from napari_micromri.widgets.shared.quality_chooser import QualityChooser, dark_air_box
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 from napari_micromri.widgets.shared.strength_field import StrengthField
 
@@ -64,6 +64,7 @@ class DenoiseForm(QWidget):
             "Adds a layer of the width that 90 % of the errors lie within, in the scan's own units, as it was "
             "measured on scans that the model didn't learn from.",
         )
+        self.dark_air = dark_air_box()
         self.keep = _box("Keep finished slices on Cancel", "Otherwise Cancel leaves nothing behind.")
         self.anyway = _box(
             "Denoise anyway",
@@ -165,7 +166,9 @@ class DenoiseForm(QWidget):
             ("Device", self.device),
         ):
             self._rows.addRow(label, field)
-        self._folded = _column(self.residual, self.errors, self.keep, self.anyway, self.to_file, self._file)
+        self._folded = _column(
+            self.dark_air, self.residual, self.errors, self.keep, self.anyway, self.to_file, self._file
+        )
         self.more = Fold("More options", self._folded)
         buttons = QWidget()
         _row(buttons, self.preview, self.denoise)
@@ -180,7 +183,7 @@ class DenoiseForm(QWidget):
     def _connect(self) -> None:
         for chooser in (self.layer, self.model, self.quality, self.slices, self.slice_axis, self.device):
             chooser.currentIndexChanged.connect(self._tell)
-        for box in (self.residual, self.errors, self.keep, self.anyway, self.to_file, self.more):
+        for box in (self.dark_air, self.residual, self.errors, self.keep, self.anyway, self.to_file, self.more):
             box.toggled.connect(self._tell)
         for number in (self.first, self.last):
             number.valueChanged.connect(self._tell)

@@ -26,7 +26,7 @@ from napari_micromri.inference.many.request import NAME_FIELDS
 from napari_micromri.widgets.many.model import COLUMNS, cells, describe
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
 from napari_micromri.widgets.shared.parts import Chooser, ElidedLabel, Fold, button, row, small_button, text_line
-from napari_micromri.widgets.shared.quality_chooser import QualityChooser
+from napari_micromri.widgets.shared.quality_chooser import QualityChooser, dark_air_box
 from napari_micromri.widgets.shared.sampling_form import SamplingForm
 from napari_micromri.widgets.shared.strength_field import StrengthField
 
@@ -78,6 +78,7 @@ class ManyForm(QWidget):
         self.workers.setRange(1, 64)
         self.workers.setToolTip("Scans that are denoised at once: more are faster where processor cores are free.")
         self.device = DeviceChooser()
+        self.dark_air = dark_air_box()
         self.anyway = QCheckBox("Denoise anyway")
         self.anyway.setToolTip("Also what is no magnitude image, such as a phase image, a field map or labels.")
         self.replace = QCheckBox("Replace other results")
@@ -176,6 +177,7 @@ class ManyForm(QWidget):
             ("Device", self.device),
         ):
             more.addRow(label, field)
+        more.addRow(self.dark_air)
         more.addRow(self.anyway)
         more.addRow(self.replace)
         inside = QWidget()

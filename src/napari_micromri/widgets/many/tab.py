@@ -145,6 +145,7 @@ class ManyTab(QWidget):
             "steps": form.sampling.steps,
             "draws": form.sampling.draws,
             "eta": form.sampling.eta,
+            "dark_air": form.dark_air.isChecked() or None,
             "anyway": form.anyway.isChecked() or None,
             "quality": form.quality.quality if form.quality.quality != "fast" else None,
             "strength": form.strength.strength if form.strength.strength != 1.0 else None,

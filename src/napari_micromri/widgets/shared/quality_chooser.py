@@ -1,8 +1,10 @@
-"""How thorough denoising is: one look at each slice, or eight."""
+"""How a scan is denoised, whatever the model: one look at each slice or eight, and what becomes of the air."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast, get_args
+
+from qtpy.QtWidgets import QCheckBox
 
 from napari_micromri.inference.options import Quality
 from napari_micromri.widgets.shared.parts import Chooser
@@ -28,3 +30,13 @@ class QualityChooser(Chooser):
     def quality(self) -> Quality:
         """What was chosen."""
         return cast("Quality", self.currentText())
+
+
+def dark_air_box() -> QCheckBox:
+    """Make the choice to take the brightness of the air out of a result."""
+    box = QCheckBox("Dark air")
+    box.setToolTip(
+        "Takes the brightness of the air out of the result. A fast scan doesn't tell how bright the air of a good one "
+        "is: tick this if yours is dark. Faint signals become a little darker. Measure noise on the fast scan."
+    )
+    return box
