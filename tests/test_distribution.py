@@ -17,6 +17,7 @@ from napari_micromri.nn.checkpoint import read_spec
 ROOT = Path(__file__).parents[1]
 DATA = {
     "measure/evaluation/report/page.html.jinja",
+    "report_page.html.jinja",
     "napari.yaml",
     "nn/pretrained/apddm-default.safetensors",
     "nn/pretrained/unet-default.safetensors",

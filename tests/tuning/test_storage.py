@@ -21,7 +21,8 @@ from napari_micromri.tuning.address import VARIABLE, full_url, hide_password, re
 from napari_micromri.tuning.config import TuneConfig, make_tune_config
 from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.journal import Journal
-from napari_micromri.tuning.storage import close_storage, create_study, is_unreachable, open_storage, open_tuning
+from napari_micromri.tuning.persistence import is_unreachable
+from napari_micromri.tuning.storage import close_storage, create_study, open_storage, open_tuning
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from napari_micromri.tuning.report.settings_file import settings_of, write_setti
 from napari_micromri.tuning.report.table import write_table
 from napari_micromri.tuning.report.text import as_text, summarise
 from napari_micromri.tuning.space import Choice, Float, Int
-from napari_micromri.tuning.words import figure, parameter, setting
+from napari_micromri.tuning.words import condition, figure, parameter, setting
 from tuning_samples import Sample, make_full_tuning, make_tuning
 
 if TYPE_CHECKING:
@@ -194,7 +194,8 @@ def test_figures_in_words(objective: str, value: float | None, text: str) -> Non
 def test_settings_in_words() -> None:
     values: list[Value] = [0.000123456, False, "adam", None, 64]
     assert list(map(setting, values)) == ["0.0001235", "false", "adam", "none", "64"]
-    assert parameter(Choice(values=(True, 3, "adam", (8, 16)))) == "true | 3 | adam | [8, 16]"
-    assert parameter(Float(low=1e-5, high=0.01, log=True)) == "1e-05 to 0.01, logarithmic"
-    assert parameter(Int(low=8, high=64, step=8)) == "8 to 64, in steps of 8"
-    assert parameter(Float(low=0, high=1, when={"loss": ("hybrid",)})) == "0 to 1, where loss is hybrid"
+    assert parameter(Choice(values=(True, 3, "adam", (8, 16)))) == "true, 3, adam, [8, 16]"
+    assert parameter(Float(low=1e-5, high=0.01, log=True)) == "1e-05 to 0.01, log"
+    assert parameter(Int(low=8, high=64, step=8)) == "8 to 64, step 8"
+    assert parameter(Float(low=0, high=1, when={"loss": ("hybrid",)})) == "0.0 to 1.0"
+    assert condition({"loss": ("hybrid", "mse"), "decay": (0.5,)}) == "loss is hybrid or mse and decay is 0.5"

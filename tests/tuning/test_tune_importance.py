@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from napari_micromri.tuning.importance import importances, optuna_study
+from napari_micromri.tuning.importance import importances
 from napari_micromri.tuning.reading import read_tuning
 from tuning_samples import make_full_tuning, make_tuning
 
@@ -56,12 +56,3 @@ def test_equal_figures_say_nothing(tmp_path: Path) -> None:
         sample.add(values=(0.5,))
     found = importances(read_tuning(tmp_path / "tuning"))
     assert (dict(found.shares), "same value" in found.reason) == ({}, True)
-
-
-def test_numbers_stay_the_same_in_memory(tmp_path: Path) -> None:
-    make_full_tuning(tmp_path / "tuning", trials=6)
-    state = read_tuning(tmp_path / "tuning")
-    study = optuna_study(state.directions, state.frozen)
-    assert [(trial.number, trial.params) for trial in study.trials] == [
-        (row.number, row.parameters) for row in state.trials
-    ]

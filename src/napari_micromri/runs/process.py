@@ -116,16 +116,21 @@ def kill_process(presence: Presence) -> None:
             raise JobError(f"The process {presence.pid} can't be killed: {error}.") from error
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Work on the job in the folder that is named; 0 when it ended well, 2 when it failed."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("folder")
-    path = parser.parse_args(arguments).folder
+def settle_in() -> None:
+    """Let this process, which works in the background, tell of crashes, of no warnings, and take what others leave."""
     faulthandler.enable()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work on the job in the folder that is named; 0 when it ended well, 2 when it failed."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder")
+    path = parser.parse_args(arguments).folder
+    settle_in()
     try:
         kind = kind_of(path)
         with stop_on_signals() as should_stop:

@@ -9,7 +9,8 @@ from napari_micromri.errors import InputError, TrainingError, WriteError, descri
 from napari_micromri.tuning.address import remember
 from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.parameters import as_stored
-from napari_micromri.tuning.storage import close_storage, create_study, reachable
+from napari_micromri.tuning.persistence import reachable
+from napari_micromri.tuning.storage import close_storage, create_study
 from napari_micromri.tuning.trials import TRIALS
 
 if TYPE_CHECKING:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from napari_micromri.quiet import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from napari_micromri.tuning.state import Direction, TuneState
+    from napari_micromri.tuning.state import TuneState
 
 BEST_PART, LEAST_BEST = 0.1, 5
 LEAST_TRIALS = 10
@@ -64,39 +63,30 @@ def importances(state: TuneState, objective: int = 0) -> Importances:
         return Importances(reason=f"Importances need {LEAST_TRIALS} trials that are done; there are {len(judged)}.")
     if len({row.values[objective] for row in judged if row.values is not None}) == 1:
         return Importances(reason="All trials reached the same value, so no parameter makes a difference.")
-    shares = _evaluate(
-        optuna_study(state.directions, state.frozen),
-        objective,
-        -1.0 if state.directions[objective] == "maximize" else 1.0,
-    )
+    shares = _evaluate(state, objective)
     if not any(shares.values()):
         return Importances(reason="No parameter differs between the best trials and the others.")
     caution = f"From {len(judged)} trials only; with fewer than {FEW_TRIALS} the order is uncertain."
     return Importances(dict(shares), caution=caution if len(judged) < FEW_TRIALS else "")
 
 
-def optuna_study(directions: Sequence[Direction], trials: Sequence[FrozenTrial]) -> Study:
-    """Bring trials into an Optuna study in memory, for Optuna's own evaluators and plots; numbered from 0."""
+def _evaluate(state: TuneState, objective: int) -> dict[str, float]:
     import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        study = optuna.create_study(directions=list(directions))
-        study.add_trials(trials)
-    finally:
-        optuna.logging.set_verbosity(before)
-    return study
-
-
-def _evaluate(study: Study, objective: int, sign: float) -> dict[str, float]:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    sign = -1.0 if state.directions[objective] == "maximize" else 1.0
 
     def target(trial: FrozenTrial) -> float:
         return sign * float(trial.values[objective])
 
-    count = sum(trial.state.name == "COMPLETE" for trial in study.get_trials(deepcopy=False))
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(BEST_PART, LEAST_BEST / count))
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(directions=list(state.directions))
+        study.add_trials(state.frozen)
+    finally:
+        optuna.logging.set_verbosity(before)
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(BEST_PART, LEAST_BEST / state.counts["done"]))
     with quiet():
         # It reminds that less must be better, which `sign` sees to, and of small groups, of which `caution` tells.
         found = get_param_importances(study, evaluator=evaluator, target=target, normalize=False)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 LOCK_SECONDS = 10.0
-BEAT_SECONDS = 60
+BEAT_SECONDS, GRACE_SECONDS = 20, 120
+"""How often a worker shows that it is there, and after which silence it is taken for dead."""
 
 
 class Journal(BaseJournalBackend):
@@ -132,7 +133,19 @@ class Journal(BaseJournalBackend):
         return status.st_dev, status.st_ino
 
 
-class TrialJournal(JournalStorage, BaseHeartbeat):
+class Retrying(BaseHeartbeat):
+    """What storages share in which the trials of the dead are found and tried again."""
+
+    def get_heartbeat_interval(self) -> int:
+        """Give the seconds between two signs of life."""
+        return BEAT_SECONDS
+
+    def get_heartbeat_stale_trial_callback(self) -> Callable[..., None]:
+        """Give what follows the death of a worker."""
+        return retry
+
+
+class TrialJournal(JournalStorage, Retrying):
     """Optuna's storage in a journal, in which `optuna.storages.fail_stale_trials` finds the trials of the dead.
 
     Optuna has that for databases only, by signs of life at intervals. Those who share a journal share its folder, where
@@ -162,14 +175,6 @@ class TrialJournal(JournalStorage, BaseHeartbeat):
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         running = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
         return [trial._trial_id for trial in running if self.has_died(trial)]
-
-    def get_heartbeat_interval(self) -> int:
-        """Give the seconds between two heartbeats."""
-        return BEAT_SECONDS
-
-    def get_heartbeat_stale_trial_callback(self) -> Callable[..., None]:
-        """Give what follows the death of a worker."""
-        return retry
 
 
 def _end_of_whole_lines(file: FileIO) -> int:

@@ -7,14 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_micromri.errors import TrainingError
-from napari_micromri.tuning.storage import is_unreachable, reason_of
+from napari_micromri.tuning.address import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from optuna.storages import BaseStorage
 
     from napari_micromri.progress import ShouldStop
+    from napari_micromri.tuning.folder import TuneFolder
 
 T = TypeVar("T")
 
@@ -110,3 +112,39 @@ def _connect(dialect: Any, arguments: list[Any], options: dict[str, Any]) -> Any
         return dialect.connect(*arguments, **options)
     except dialect.loaded_dbapi.OperationalError as error:
         raise ConnectionError(str(error).strip().splitlines()[0]) from error
+
+
+class reachable:  # reads as a statement
+    """Turn what a storage says when it can't be reached into one sentence."""
+
+    def __init__(self, where: TuneFolder | Path | str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and is_unreachable(error):
+            raise TrainingError(f"The storage {label(self._where)} can't be reached: {reason_of(error)}.") from error
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether a storage is away, perhaps only for a while."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, DBAPIError):  # others of its kind say that a statement makes no sense
+        return isinstance(cause, OperationalError | InterfaceError) or cause.connection_invalidated
+    return cause is None or isinstance(cause, ConnectionError) or type(cause).__module__.startswith("grpc")
+
+
+def reason_of(error: Exception) -> str:
+    """Say in a few words why a storage can't be reached."""
+    from sqlalchemy.exc import DBAPIError
+
+    cause: BaseException = error.__cause__ or error
+    if isinstance(cause, DBAPIError) and cause.orig is not None:
+        cause = cause.orig
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return (lines[0] if lines else type(cause).__name__).rstrip(".")

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import GrpcStorageProxy
-from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
 
-from napari_micromri.tuning.storage import BEAT_SECONDS, GRACE_SECONDS, is_unreachable
-from napari_micromri.tuning.trials import retry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from napari_micromri.tuning.journal import GRACE_SECONDS, Retrying
+from napari_micromri.tuning.persistence import is_unreachable
 
 BEAT = "beat"
 
 
-class BeatingProxy(GrpcStorageProxy, BaseHeartbeat):
+class BeatingProxy(GrpcStorageProxy, Retrying):
     """Workers leave signs of life in the attributes of their trials.
 
     Those who wait for a sign go by their own clock, since clocks of machines differ.
@@ -46,11 +41,3 @@ class BeatingProxy(GrpcStorageProxy, BaseHeartbeat):
             for trial, beat in beats.items()
         }
         return [trial for trial, (_, since) in self._seen.items() if now - since > GRACE_SECONDS]
-
-    def get_heartbeat_interval(self) -> int:
-        """Give the seconds between two signs."""
-        return BEAT_SECONDS
-
-    def get_heartbeat_stale_trial_callback(self) -> Callable[..., None]:
-        """Give what follows a long silence."""
-        return retry

@@ -8,14 +8,15 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from napari_micromri.errors import TrainingError
 from napari_micromri.tuning.address import hide_password, is_url
 from napari_micromri.tuning.folder import TuneFolder
+from napari_micromri.tuning.persistence import reachable
 from napari_micromri.tuning.rows import Rows
 from napari_micromri.tuning.state import TrialRow, TrialState, TuneState, best_trials
-from napari_micromri.tuning.storage import close_storage, find_study, open_storage, reachable, told
+from napari_micromri.tuning.storage import close_storage, find_study, open_storage, told
 from napari_micromri.tuning.trials import wanted
 from napari_micromri.tuning.workers import rows_of
 
@@ -151,13 +152,9 @@ def read_tuning(where: Path | str, *, name: str | None = None) -> TuneState:
 def _judged_by(config: TuneConfig | None, study: Study | None) -> tuple[tuple[str, ...], tuple[Direction, ...]]:
     if study is None:
         return (config.objectives, config.directions) if config is not None else ((), ())
-    directions = tuple(_direction(direction.name) for direction in study.directions)
+    directions = tuple(cast("Direction", direction.name.lower()) for direction in study.directions)
     names = config.objectives if config is not None else tuple(study.metric_names or ())
     return names or tuple(f"objective {k}" for k in range(1, len(directions) + 1)), directions
-
-
-def _direction(name: str) -> Direction:
-    return "maximize" if name == "MAXIMIZE" else "minimize"
 
 
 def _refuse_missing_file(where: TuneFolder | str) -> None:

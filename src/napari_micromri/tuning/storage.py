@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,19 +12,15 @@ from napari_micromri.errors import InputError, TrainingError
 from napari_micromri.quiet import quiet
 from napari_micromri.tuning.address import full_url, hide_password, is_url, label
 from napari_micromri.tuning.folder import TuneFolder
+from napari_micromri.tuning.persistence import reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from optuna import Study
     from optuna.storages import BaseStorage
 
     from napari_micromri.tuning.config import TuneConfig
 
 CONNECT_SECONDS = 10
-BEAT_SECONDS, GRACE_SECONDS = 20, 120
-"""How often a worker shows a database that it is there, and after which silence it is taken for dead."""
-
 ATTRIBUTE = "micromri"
 """User attribute of the Optuna study that holds all that a worker needs: the configuration and the folder."""
 
@@ -102,7 +98,8 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
     if isinstance(where, TuneFolder) and where.read().storage is None:
         where.journal.touch()
     storage = open_storage(where)
-    with _closed_on_failure(storage), reachable(where):
+    with ExitStack() as stack, reachable(where):
+        stack.callback(close_storage, storage)
         study = optuna.create_study(
             study_name=config.name, storage=storage, directions=list(config.directions), load_if_exists=True
         )
@@ -116,7 +113,8 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
             )
         if known != content:
             study.set_user_attr(ATTRIBUTE, content)
-    return Tuning(study, storage, config, folder)
+        stack.pop_all()
+        return Tuning(study, storage, config, folder)
 
 
 def _is_other(where: TuneFolder | str, known: str, folder: TuneFolder) -> bool:
@@ -145,7 +143,8 @@ def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
         storage = open_storage(folder)
     else:
         storage = open_storage(str(where))
-    with _closed_on_failure(storage), reachable(where):
+    with ExitStack() as stack, reachable(where):
+        stack.callback(close_storage, storage)
         study = find_study(storage, name, label(where))
         if study is None:
             raise TrainingError(f"{label(where)} holds no tuning{f' {name!r}' if name else ''}.")
@@ -153,6 +152,7 @@ def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
         if content is None:
             raise TrainingError(f"'{study.study_name}' in {label(where)} is a study of Optuna's, but no tuning.")
         config, folder = content
+        stack.pop_all()
         return Tuning(study, storage, config, folder if is_url(where) else TuneFolder(where))
 
 
@@ -214,6 +214,7 @@ def _open_database(url: str, *, look_only: bool) -> BaseStorage:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+    from napari_micromri.tuning.journal import BEAT_SECONDS, GRACE_SECONDS
     from napari_micromri.tuning.trials import retry
 
     try:
@@ -257,49 +258,3 @@ def _open_grpc(url: str) -> BaseStorage:
     except ConnectionError as error:
         raise TrainingError(f"No gRPC proxy answers at {hide_password(url)}.") from error
     return storage
-
-
-@contextmanager
-def _closed_on_failure(storage: BaseStorage) -> Iterator[None]:
-    """Close the connections when the block fails."""
-    try:
-        yield
-    except BaseException:
-        close_storage(storage)
-        raise
-
-
-class reachable:  # reads as a statement
-    """Turn what a storage says when it can't be reached into one sentence."""
-
-    def __init__(self, where: TuneFolder | Path | str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, Exception) and is_unreachable(error):
-            raise TrainingError(f"The storage {label(self._where)} can't be reached: {reason_of(error)}.") from error
-
-
-def is_unreachable(error: BaseException) -> bool:
-    """Tell whether a storage is away, perhaps only for a while."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if isinstance(cause, DBAPIError):  # others of its kind say that a statement makes no sense
-        return isinstance(cause, OperationalError | InterfaceError) or cause.connection_invalidated
-    return cause is None or isinstance(cause, ConnectionError) or type(cause).__module__.startswith("grpc")
-
-
-def reason_of(error: Exception) -> str:
-    """Say in a few words why a storage can't be reached."""
-    from sqlalchemy.exc import DBAPIError
-
-    cause: BaseException = error.__cause__ or error
-    if isinstance(cause, DBAPIError) and cause.orig is not None:
-        cause = cause.orig
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return (lines[0] if lines else type(cause).__name__).rstrip(".")

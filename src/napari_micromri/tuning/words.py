@@ -10,7 +10,7 @@ from napari_micromri.tuning.objectives import OBJECTIVES, at_length
 from napari_micromri.tuning.parameters import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from napari_micromri.tuning.parameters import Parameter, Scalar
     from napari_micromri.tuning.state import Value
@@ -55,21 +55,27 @@ def percent(part: float | None) -> str:
 
 def setting(value: Value | list[Scalar]) -> str:
     """Write a setting's value as ``--set`` takes it, numbers with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else exact(value)
+
+
+def exact(value: Value | Sequence[Scalar]) -> str:
+    """Write a setting's value as ``--set`` takes it, with all digits."""
     if value is None:
         return "none"
-    if isinstance(value, float):
-        return f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def parameter(searched: Parameter) -> str:
-    """Say in which range a setting was searched, and when."""
+    """Write in which range a setting is searched, as the dock takes it."""
     if isinstance(searched, Choice):
-        text = " | ".join(setting(list(value) if isinstance(value, tuple) else value) for value in searched.values)
-    else:
-        ways = ["logarithmic"] if searched.log else []
-        ways += [f"in steps of {searched.step:g}"] if searched.step not in (None, 1) else []
-        text = ", ".join([f"{searched.low:g} to {searched.high:g}", *ways])
-    conditions = (f"{name} is {' or '.join(map(setting, values))}" for name, values in searched.when.items())
-    when = " and ".join(conditions)
-    return f"{text}, where {when}" if when else text
+        return ", ".join(map(exact, searched.values))
+    text = f"{exact(searched.low)} to {exact(searched.high)}"
+    if searched.log:
+        return f"{text}, log"
+    plain = searched.step is None or (searched.kind == "int" and searched.step == 1)
+    return text if plain else f"{text}, step {exact(searched.step)}"
+
+
+def condition(when: Mapping[str, Sequence[Scalar]], name_of: Callable[[str], str] = str) -> str:
+    """Say on which other settings it depends whether a setting is searched."""
+    return " and ".join(f"{name_of(name)} is {' or '.join(map(setting, values))}" for name, values in when.items())

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from napari_micromri.errors import TrainingError
 from napari_micromri.quiet import quiet
 from napari_micromri.tuning.objective import FailedTrial, InterruptedTrial, TrialRun
-from napari_micromri.tuning.persistence import Persistence, StorageAwayError, make_persistent
+from napari_micromri.tuning.persistence import Persistence, StorageAwayError, is_unreachable, make_persistent
 from napari_micromri.tuning.search import make_pruner, make_sampler
-from napari_micromri.tuning.storage import WISH, is_unreachable
+from napari_micromri.tuning.storage import WISH
 from napari_micromri.tuning.trials import REASON, WORKER, continue_later, finished, wanted
 from napari_micromri.tuning.workers import Sign
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import logging
 import os
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +85,7 @@ def _own_name(tuning: Tuning) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work on the tuning that is named; 0 when it ended well, 2 when it failed."""
-    from napari_micromri.runs.process import NICENESS
+    from napari_micromri.runs.process import settle_in
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("where")
@@ -95,11 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--place", type=int, default=0)
     options = parser.parse_args(arguments)
-    faulthandler.enable()
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    settle_in()
     logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%Y-%m-%d %H:%M:%S", level=logging.WARNING)
     logging.getLogger("napari_micromri").setLevel(logging.INFO)
     if options.place:  # the first one takes the first GPU anyway

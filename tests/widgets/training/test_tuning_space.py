@@ -17,9 +17,9 @@ from napari_micromri.widgets.training.tuning.space_rows import (
     change_row,
     new_row,
     parameter_of,
+    parameter_text,
     rows_of,
     space_of,
-    text_of,
 )
 from napari_micromri.widgets.training.tuning.space_table import LABEL, VALUES, SpaceTable
 
@@ -46,7 +46,7 @@ def row(text, key="learning_rate", when=None):
 )
 def test_texts_and_parameters_say_the_same(key, text, parameter):
     assert parameter_of(row(text, key)) == parameter
-    assert parameter_of(row(text_of(parameter), key)) == parameter
+    assert parameter_of(row(parameter_text(parameter), key)) == parameter
 
 
 def test_whole_ends_make_a_range_of_numbers_where_the_setting_is_one():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,13 @@ from napari_micromri import __version__
 from napari_micromri.charts import our_style, svg_source
 from napari_micromri.errors import InputError
 from napari_micromri.io.atomic import atomic_output
+from napari_micromri.report_page import render_page
 from napari_micromri.runs.words import duration
 from napari_micromri.tuning.report.facts import Facts
 from napari_micromri.tuning.report.plots import curves, fronts, histories, importance_bars, slices
 from napari_micromri.tuning.report.settings_file import settings_of
-from napari_micromri.tuning.report.table import parameter_names
-from napari_micromri.tuning.words import ORIGINS, figure, heading, parameter, percent, setting
+from napari_micromri.tuning.report.table import moment, parameter_names
+from napari_micromri.tuning.words import ORIGINS, condition, figure, heading, parameter, percent, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,27 +42,17 @@ def write_page(path: Path, state: TuneState, *, overwrite: bool = False) -> None
 
 def render(state: TuneState) -> str:
     """Give the page as text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Names come from files of others: everything is escaped.
-    environment = Environment(
-        loader=PackageLoader("napari_micromri.tuning.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters = {
         "duration": duration,
         "setting": setting,
         "heading": heading,
         "parameter": parameter,
-        "moment": _moment,
+        "condition": condition,
+        "moment": moment,
         "percent": percent,
         "origin": ORIGINS.__getitem__,
     }
-    environment.globals["figure"] = figure
-    return environment.get_template("page.html.jinja").render(_content(Facts(state)))
+    return render_page("tuning/report/page.html.jinja", _content(Facts(state)), filters)
 
 
 def _content(facts: Facts) -> dict[str, Any]:
@@ -70,6 +60,7 @@ def _content(facts: Facts) -> dict[str, Any]:
     best = state.best_rows[0] if state.best else None
     return {
         "facts": facts,
+        "figure": figure,
         "state": state,
         "config": state.config,
         "best": best,
@@ -81,7 +72,6 @@ def _content(facts: Facts) -> dict[str, Any]:
         "baseline": [state.baseline(place) for place in range(len(facts.standings))],
         "notes": _notes(facts),
         "plots": _plots(facts),
-        "made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         "versions": _versions(),
     }
 
@@ -122,12 +112,6 @@ def _command(state: TuneState) -> str:
     where = shlex.quote(str(state.path)) if here else f"{shlex.quote(state.source)} --name {shlex.quote(state.name)}"
     study = shlex.quote(state.config.study) if state.config is not None else "STUDY"
     return f"micromri tune-report {where} --config best.json\nmicromri train {study} runs/best --config best.json"
-
-
-def _moment(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _versions() -> dict[str, str]:

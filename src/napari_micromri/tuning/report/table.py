@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def write_table(path: Path, state: TuneState, *, overwrite: bool = False) -> Non
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         columns = [*BEFORE, *state.objectives, *names, *AFTER]
-        write_csv(file, columns, (_cells(state, row, names) for row in state.trials))
+        write_csv(file, columns, (_cells(state, row) for row in state.trials))
 
 
 def parameter_names(state: TuneState) -> list[str]:
@@ -41,13 +42,30 @@ def parameter_names(state: TuneState) -> list[str]:
     return list(dict.fromkeys([*names, *(name for row in state.trials for name in row.parameters)]))
 
 
-def _cells(state: TuneState, row: TrialRow, names: list[str]) -> list[Any]:
-    values = row.values or ()
-    before = [row.number, row.state, int(row.number in state.best), row.origin, row.retry_of]
-    figures = [values[place] if place < len(values) else None for place in range(len(state.objectives))]
-    parameters = [_cell(row.parameters[name]) if name in row.parameters else None for name in names]
-    after = [row.epoch, row.epochs_planned, moment(row.started), row.seconds, row.worker, row.run, row.reason]
-    return [*before, *figures, *parameters, *after]
+def record(state: TuneState, row: TrialRow) -> dict[str, Any]:
+    """Give all that is known of a trial as JSON-like values."""
+    figures = zip(state.objectives, row.values or (), strict=False)
+    return {
+        "number": row.number,
+        "state": row.state,
+        "values": {name: value if math.isfinite(value) else None for name, value in figures},
+        "parameters": dict(row.parameters),
+        "origin": row.origin,
+        "epoch": row.epoch,
+        "epochs_planned": row.epochs_planned,
+        "started": moment(row.started),
+        "seconds": row.seconds,
+        "run": str(row.run) if row.run is not None else None,
+        "worker": row.worker,
+        "retry_of": row.retry_of,
+        "reason": row.reason,
+    }
+
+
+def _cells(state: TuneState, row: TrialRow) -> dict[str, Any]:
+    about = record(state, row)
+    parameters = {name: _cell(value) for name, value in row.parameters.items()}
+    return about | {"trial": row.number, "best": int(row.number in state.best)} | about["values"] | parameters
 
 
 def _cell(value: object) -> object:

@@ -9,7 +9,7 @@ from napari_micromri.errors import InputError
 from napari_micromri.runs.words import duration
 from napari_micromri.tuning.report.facts import TOP, Facts
 from napari_micromri.tuning.report.settings_file import settings_of
-from napari_micromri.tuning.report.table import moment
+from napari_micromri.tuning.report.table import record
 from napari_micromri.tuning.words import figure, figures, heading, percent, setting
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def summarise(state: TuneState) -> dict[str, Any]:
         "finished": state.finished,
         "counts": dict(state.counts),
         "retried": state.retried,
-        "best": [_trial(state, row) | {"settings": _settings(state, row)} for row in state.best_rows],
+        "best": [record(state, row) | {"settings": _settings(state, row)} for row in state.best_rows],
         "standings": {one.objective: _figures(one) for one in facts.standings},
         "importances": {name: dict(one.shares) for name, one in facts.importances.items()},
         "seconds": facts.times.wall,
@@ -56,7 +56,7 @@ def summarise(state: TuneState) -> dict[str, Any]:
         "epochs": facts.times.epochs,
         "epochs_saved_by_pruning": facts.times.pruned_epochs,
         "cautions": list(facts.cautions),
-        "trials": [_trial(state, row) for row in state.trials],
+        "trials": [record(state, row) for row in state.trials],
     }
 
 
@@ -105,26 +105,6 @@ def _figures(one: Standing) -> dict[str, Any]:
         "random_trials": len(one.random),
         "suggested_beats_random": _finite(one.wins),
         "spread_of_best_ten": _finite(one.spread),
-    }
-
-
-def _trial(state: TuneState, row: TrialRow) -> dict[str, Any]:
-    values = row.values or ()
-    figures = zip(state.objectives, values, strict=False)
-    return {
-        "number": row.number,
-        "state": row.state,
-        "values": {name: _finite(value) for name, value in figures},
-        "parameters": dict(row.parameters),
-        "origin": row.origin,
-        "epoch": row.epoch,
-        "epochs_planned": row.epochs_planned,
-        "started": moment(row.started),
-        "seconds": row.seconds,
-        "run": str(row.run) if row.run is not None else None,
-        "worker": row.worker,
-        "retry_of": row.retry_of,
-        "reason": row.reason,
     }
 
 

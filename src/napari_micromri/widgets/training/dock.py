@@ -12,7 +12,7 @@ from napari_micromri.widgets.training.compare_tab import CompareTab
 from napari_micromri.widgets.training.remembered import remembered_runs
 from napari_micromri.widgets.training.run_tab import RunTab
 from napari_micromri.widgets.training.setup_tab import SetupTab
-from napari_micromri.widgets.training.tuning.filling import fill_set_up
+from napari_micromri.widgets.training.tuning.retraining import fill_set_up
 from napari_micromri.widgets.training.tuning.tab import TuneTab
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_micromri.charts import our_style, svg_source
@@ -27,6 +26,7 @@ from napari_micromri.measure.evaluation.tables import (
     overall,
 )
 from napari_micromri.measure.metrics import METRICS
+from napari_micromri.report_page import render_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,17 +94,8 @@ def render(
     evaluation: Evaluation, specs: Mapping[str, ModelSpec], strips: Mapping[str, Sequence[Strip]], command: str
 ) -> str:
     """Give the page as text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Names come from files of others: everything is escaped.
-    environment = Environment(
-        loader=PackageLoader("napari_micromri.measure.evaluation.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.jinja").render(_content(evaluation, specs, strips, command))
+    content = _content(evaluation, specs, strips, command)
+    return render_page("measure/evaluation/report/page.html.jinja", content)
 
 
 def _content(
@@ -115,7 +106,6 @@ def _content(
         "evaluation": evaluation,
         "setup": evaluation.setup,
         "slices": len({row.slice_key for row in rows}),
-        "made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         "overall": overall_table(evaluation),
         "differences": difference_table(evaluation),
         "by_subject": subject_table(evaluation),

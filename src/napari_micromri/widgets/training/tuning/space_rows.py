@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError
-from napari_micromri.tuning.words import setting as value_text
+from napari_micromri.tuning.words import condition
+from napari_micromri.tuning.words import parameter as parameter_text
 from napari_micromri.widgets.training.settings import settings_of_kind, to_text
 from napari_micromri.widgets.training.settings_words import GROUPS, ONLY_WITH
 from napari_micromri.widgets.training.tuning.words import setting_label
@@ -60,8 +61,7 @@ class SpaceRow:
     @property
     def condition(self) -> str:
         """Say where it is searched; empty for everywhere."""
-        parts = [f"{setting_label(key)} is {' or '.join(map(value_text, values))}" for key, values in self.when.items()]
-        return f"Only where {' and '.join(parts)}" if parts else ""
+        return f"Only where {condition(self.when, setting_label)}" if self.when else ""
 
 
 def rows_of(space: SearchSpace, kind: str = "unet") -> list[SpaceRow]:
@@ -144,21 +144,8 @@ def parameter_of(row: SpaceRow) -> Parameter:
     return parse_parameter(row.key, table | {"when": {key: list(values) for key, values in row.when.items()}})
 
 
-def text_of(parameter: Parameter) -> str:
-    """Write a parameter as a person would."""
-    if parameter.kind == "choice":
-        return ", ".join(
-            json.dumps(value) if isinstance(value, tuple) else to_text(value) for value in parameter.values
-        )
-    text = f"{to_text(parameter.low)} to {to_text(parameter.high)}"
-    if parameter.log:
-        return f"{text}, log"
-    plain = parameter.step is None or (parameter.kind == "int" and parameter.step == 1)
-    return text if plain else f"{text}, step {to_text(parameter.step)}"
-
-
 def _row(key: str, parameter: Parameter, *, ticked: bool) -> SpaceRow:
-    return SpaceRow(key, text_of(parameter), ticked, dict(parameter.when))
+    return SpaceRow(key, parameter_text(parameter), ticked, dict(parameter.when))
 
 
 def _range(row: SpaceRow) -> dict[str, Any]:
