@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def render_page(
-    template: str, content: Mapping[str, Any], filters: Mapping[str, Callable[..., str]] | None = None
+    template: str, content: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]] | None = None
 ) -> str:
     """Fill in a template of ours, by its path in the package; it extends ``report_page.html.jinja``.
 

@@ -90,7 +90,7 @@ def test_the_search_space_is_printed_to_be_edited(
         (["--set", "learning_rat=1"], "Did you mean 'learning_rate'?"),
         (["--workers", "-1"], "can't be negative"),
         (["--storage", "postgresql://me:secret@127.0.0.1:1/db"], "postgresql://me@127.0.0.1:1/db can't be reached"),
-        (["--storage", "nonsense://me:secret@host/db"], "is no storage"),
+        (["--storage", "nonsense://me:secret@host/db"], "isn't the address of a storage"),
         (["--preset", "huge"], "no preset 'huge'"),
     ],
 )

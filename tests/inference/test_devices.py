@@ -104,3 +104,15 @@ def test_a_gpus_batch_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_what_counts_as_little_memory(error: BaseException, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+def test_the_free_memory_is_that_of_the_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "CGROUP", tmp_path)
+    free = devices.free_memory(CPU)
+    assert free is not None
+    assert free > 10**6
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("4000\n")
+    assert devices.free_memory(CPU) == 1000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert devices.free_memory(CPU) not in (None, 1000)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 import pytest
-import torch
 from optuna.trial import TrialState
 
 from napari_micromri.nn.network import count_parameters
@@ -30,6 +29,8 @@ from napari_micromri.tuning.trials import REASON, RUN, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import torch
 
     from napari_micromri.progress import ShouldStop
     from napari_micromri.tuning.config import TuneConfig
@@ -229,7 +230,7 @@ def test_a_trial_that_needs_more_memory_than_there_is_is_not_begun(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = bench()
-    monkeypatch.setattr(memory, "free_bytes", lambda device: 1000)
+    monkeypatch.setattr("napari_micromri.inference.devices.free_memory", lambda device: 1000)
     with pytest.raises(FailedTrial, match="GB of memory"):
         made.train(made.trial())
     assert not (made.tuning.folder.runs / "trial-0000" / "events.jsonl").exists()
@@ -271,15 +272,3 @@ def test_the_time_per_slice_is_the_median_of_calls_after_the_first(monkeypatch: 
     monkeypatch.setattr("napari_micromri.nn.registry.load_model", lambda _: slow)
     monkeypatch.setattr("time.perf_counter", lambda: slow.now)
     assert seconds_per_slice(Path("model"), np.zeros((4, 4), np.float32), "cpu") == 2.5
-
-
-def test_the_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
-    free = memory.free_bytes(torch.device("cpu"))
-    assert free is not None
-    assert free > 10**6
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("4000\n")
-    assert memory.free_bytes(torch.device("cpu")) == 1000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory.free_bytes(torch.device("cpu")) not in (None, 1000)

@@ -163,8 +163,8 @@ def test_ranges_of_whole_numbers_are_known_by_their_ends(space_file: Callable[[s
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("[loss\n", 1, "no valid TOML"),
-        ('[loss]\nvalues = ["mse", "mae"\n[alpha]\n', 3, "no valid TOML"),
+        ("[loss\n", 1, "isn't valid TOML"),
+        ('[loss]\nvalues = ["mse", "mae"\n[alpha]\n', 3, "isn't valid TOML"),
         ("\n\n[learning_rat]\nlow = 0.1\nhigh = 1.0\n", 3, "no setting 'learning_rat', did you mean 'learning_rate'?"),
         ("[residual]\nvalues = [true]\n", 1, "did you mean 'network.residual'?"),
         ("[seed]\nlow = 1\nhigh = 2\n\n[decay]\nlow = 0.1\n", 5, "'high' is missing"),

@@ -81,7 +81,7 @@ def test_a_tuning_is_opened_by_its_folder_wherever_that_is(folder: TuneFolder, c
     create_study(folder, config, folder)
     moved = folder.path.rename(folder.path.with_name("moved"))
     tuning = open_tuning(moved)
-    assert (tuning.config, tuning.folder.path, tuning.shares_folder) == (config, moved, True)
+    assert (tuning.config, tuning.folder.path, tuning.folder.exists) == (config, moved, True)
     create_study(TuneFolder(moved), config, TuneFolder(moved))
     assert len(open_storage(TuneFolder(moved)).get_all_studies()) == 1
 
@@ -112,8 +112,8 @@ def test_a_study_of_somebody_else_is_left_alone(tmp_path: Path, folder: TuneFold
     ("url", "error", "words"),
     [
         ("postgresql://me:secret@127.0.0.1:1/db", TrainingError, "postgresql://me@127.0.0.1:1/db can't be reached"),
-        ("oracle+nothing://me:secret@host/db", InputError, "is no storage"),
-        ("://", InputError, "is no storage"),
+        ("oracle+nothing://me:secret@host/db", InputError, "isn't the address of a storage"),
+        ("://", InputError, "isn't the address of a storage"),
         ("mysql://me:secret@host/db", TrainingError, "is not installed"),
     ],
 )

@@ -171,8 +171,11 @@ def test_a_study_of_somebody_else_has_no_settings(tmp_path: Path) -> None:
     sample = make_tuning(tmp_path / "tuning")
     sample.add(config=None, run="")
     state = read_tuning(tmp_path / "tuning")
+    theirs = replace(state, config=None)
+    assert settings_of(theirs, state.trials[0]) is None
     with pytest.raises(InputError, match="Nothing says what the settings of trial 0"):
-        settings_of(replace(state, config=None), state.trials[0])
+        write_settings(tmp_path / "settings.json", theirs, state.trials[0])
+    assert not (tmp_path / "settings.json").exists()
 
 
 @pytest.mark.parametrize(

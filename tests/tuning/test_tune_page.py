@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from napari_micromri.tuning.state import Direction, TuneState
+    from napari_micromri.tuning.config import Direction
+    from napari_micromri.tuning.state import TuneState
 
 NASTY = "<script>alert('x')</script><img src=x onerror=alert(1)> & </title>"
 

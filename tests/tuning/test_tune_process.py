@@ -119,8 +119,11 @@ def test_workers_share_the_cores(
     assert start_workers(folder.path, 2) == ["worker-01", "worker-02"]
     assert start_workers(folder.path, 1) == ["worker-03"]
     assert start_workers(folder.path, 1, threads=5) == ["worker-04"]
-    assert [environment["OMP_NUM_THREADS"] for _, environment in started] == ["4", "4", "2", "5"]
-    assert [arguments[arguments.index("--place") + 1] for arguments, _ in started] == ["0", "1", "2", "3"]
+    pause_tuning(folder.path)
+    resume_tuning(folder.path, workers=1)
+    assert not folder.pause.exists()
+    assert [environment["OMP_NUM_THREADS"] for _, environment in started] == ["4", "4", "2", "5", "1"]
+    assert [arguments[arguments.index("--place") + 1] for arguments, _ in started] == ["0", "1", "2", "3", "4"]
     assert {row.state for row in read_workers(folder.path)} == {"waiting"}
 
 

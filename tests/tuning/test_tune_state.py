@@ -17,7 +17,7 @@ from tuning_samples import BEGAN, make_tuning, make_tuning_config
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.tuning.state import Direction
+    from napari_micromri.tuning.config import Direction
 
 FIGURES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=20)
 

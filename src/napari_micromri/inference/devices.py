@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 CPU_MEMORY = 2**29
 """Bytes that a batch may take on the CPU; more gains no speed there."""
+
+CGROUP = Path("/sys/fs/cgroup")
 
 DEVICE_SHARE = 0.6
 """Part of a GPU's free memory that a batch may take."""
@@ -82,11 +85,23 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
 def batch_memory(device: torch.device) -> int:
     """Bytes that a batch may take on a device."""
+    free = free_memory(device) if device.type == "cuda" else None
+    return CPU_MEMORY if free is None else int(free * DEVICE_SHARE)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Tell how many bytes are free for this process; None where that can't be asked."""
+    import psutil
     import torch
 
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * DEVICE_SHARE)
-    return CPU_MEMORY
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    free = int(psutil.virtual_memory().available)
+    limit = _number_in(CGROUP / "memory.max")  # of a container or a cluster's job
+    used = _number_in(CGROUP / "memory.current")
+    return free if limit is None or used is None else min(free, max(0, limit - used))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -126,3 +141,10 @@ def _bfloat16_is_faster() -> bool:
             if len(seconds[True]) == 2 and min(seconds[True]) > _HOPELESS * min(seconds[False]):
                 break
     return min(seconds[True]) < BFLOAT16_GAIN * min(seconds[False])
+
+
+def _number_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None

@@ -46,10 +46,10 @@ class TuneConfig(BaseModel):
     pruner: Pruner = Field(default="median", description="method that stops poor trials early; only with one objective")
     sampler_options: dict[str, Option] = Field(default={}, description="options of Optuna's sampler")
     pruner_options: dict[str, Option] = Field(default={}, description="options of Optuna's pruner")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="of the search; training has its own")
-    trials: int = Field(default=50, ge=1, le=100_000, description="finished trials, pruned ones included")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="of the search: with one worker the same trials again")
+    trials: int = Field(default=50, ge=1, le=100_000, description="number of finished trials, pruned ones included")
     timeout_minutes: float | None = Field(
-        default=None, gt=0, description="time after its start at which a worker starts no more trials"
+        default=None, gt=0, description="time after which a worker begins no new trials"
     )
 
     @model_validator(mode="after")

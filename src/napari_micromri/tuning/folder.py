@@ -86,7 +86,7 @@ class TuneFolder(JobFolder):
         Raises
         ------
         TrainingError
-            The folder is no tuning, or the file is damaged.
+            The folder isn't a tuning, or the file is damaged.
         """
         from pydantic import ValidationError
 

@@ -79,13 +79,8 @@ def _evaluate(state: TuneState, objective: int) -> dict[str, float]:
     def target(trial: FrozenTrial) -> float:
         return sign * float(trial.values[objective])
 
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        study = optuna.create_study(directions=list(state.directions))
-        study.add_trials(state.frozen)
-    finally:
-        optuna.logging.set_verbosity(before)
+    study = optuna.create_study(directions=list(state.directions))
+    study.add_trials(state.frozen)
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(BEST_PART, LEAST_BEST / state.counts["done"]))
     with quiet():
         # It reminds that less must be better, which `sign` sees to, and of small groups, of which `caution` tells.

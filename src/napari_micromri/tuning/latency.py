@@ -21,7 +21,7 @@ def seconds_per_slice(model: Path, slice_: NDArray[np.float32], device: str) -> 
     Raises
     ------
     ModelError
-        The file is no model.
+        The file isn't a model.
     InputError
         The machine has no such device.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,15 +11,14 @@ if TYPE_CHECKING:
     from napari_micromri.training.data import TrainingData
 
 GIGABYTE = 1e9
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def shortage(config: TrainConfig, data: TrainingData) -> str | None:
     """Say in a sentence that the memory is too small; None when it is enough."""
-    from napari_micromri.inference.devices import resolve_device
+    from napari_micromri.inference.devices import free_memory, resolve_device
 
     device = resolve_device(config.device)
-    needed, there = needed_bytes(config, data), free_bytes(device)
+    needed, there = needed_bytes(config, data), free_memory(device)
     if there is None or needed <= there:
         return None
     return (
@@ -55,30 +53,8 @@ def needed_bytes(config: TrainConfig, data: TrainingData) -> int:
     return sum(kept.values()) + 4 * weights  # with their gradients and what the optimizer keeps of each
 
 
-def free_bytes(device: torch.device) -> int | None:
-    """Tell how much memory is free for this process; None where that can't be asked."""
-    import psutil
-    import torch
-
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    if device.type != "cpu":
-        return None
-    free = int(psutil.virtual_memory().available)
-    limit = _number_in(CGROUP / "memory.max")  # of a container or a cluster's job
-    used = _number_in(CGROUP / "memory.current")
-    return free if limit is None or used is None else min(free, max(0, limit - used))
-
-
 def _shapes(data: TrainingData) -> list[tuple[int, int]]:
     """Give the HR sizes of some slices, one of each part of the set."""
     count = len(data.train)
     some = sorted({0, count // 3, 2 * count // 3, count - 1})
     return [(int(rows), int(columns)) for rows, columns in (data.train[number].hr.shape for number in some)]
-
-
-def _number_in(path: Path) -> int | None:
-    try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None

@@ -8,7 +8,6 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import MicroMRIError, TrainingError
@@ -21,10 +20,12 @@ from napari_micromri.training.runner import create_run, open_data, reopen_run, r
 from napari_micromri.tuning.memory import shortage
 from napari_micromri.tuning.objectives import JUDGED
 from napari_micromri.tuning.persistence import StorageAwayError
+from napari_micromri.tuning.rows import find_run
 from napari_micromri.tuning.trials import BASELINE, CONFIG, EPOCH, REASON, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
     from optuna import Trial
 
@@ -60,11 +61,6 @@ class Workplace:
         except ValueError:
             return str(run.resolve())
 
-    def find(self, tuning: Tuning, place: str) -> Path:
-        """Find a run by what `place` gave."""
-        path = Path(place)
-        return path if path.is_absolute() else tuning.folder.path / path
-
 
 class FailedTrial(TrainingError):
     """These settings can't be trained with, or their figures make no sense."""
@@ -75,7 +71,7 @@ class InterruptedTrial(Exception):
 
 
 class TrialRun:
-    """Trains with the settings of one trial; why it ended early stands beside the trial."""
+    """Trains with the settings of one trial; why it ended early is noted beside the trial."""
 
     def __init__(self, tuning: Tuning, trial: Trial, workplace: Workplace) -> None:
         self._tuning, self._trial, self._workplace = tuning, trial, workplace
@@ -127,9 +123,8 @@ class TrialRun:
     def _earlier(self) -> RunFolder | None:
         attributes = self._trial.user_attrs
         place = attributes.get(RUN) or attributes.get("resume")  # as version 0.1 called it
-        if place is None:
+        if (path := find_run(place, self._tuning.folder.path)) is None:
             return None
-        path = self._workplace.find(self._tuning, place)
         try:
             run = read_run(path)
             if run.state != "done":  # else only its figures were not told any more
@@ -170,7 +165,7 @@ class TrialRun:
     def _ask_pruner(self, epoch: Epoch) -> None:
         if self._tuning.config.prunes and not self._pruned and self._trial.should_prune():
             figure = self._tuning.config.curve.upper()
-            self._pruned = f"Pruned after epoch {epoch.epoch}: its {figure} fell behind that of other trials."
+            self._pruned = f"Pruned after epoch {epoch.epoch}: its {figure} was worse than that of other trials."
 
     def _outcome(self, folder: RunFolder, ending: Event | None) -> tuple[float, ...]:
         from optuna import TrialPruned
@@ -189,7 +184,7 @@ class TrialRun:
         """Give the objectives, all of the model of the best epoch."""
         best = run.best
         if best is None or run.began is None:
-            raise TrainingError("The run ended without an epoch that could be judged.")
+            raise TrainingError("The run ended before its first epoch was evaluated.")
         figures: dict[str, Callable[[], float]] = {
             **{figure.name: partial(getattr, best.validation, figure.name) for figure in JUDGED},
             "parameters": lambda: float(run.began.parameters) if run.began else math.nan,
@@ -197,7 +192,7 @@ class TrialRun:
         }
         values = tuple(figures[name]() for name in self._tuning.config.objectives)
         if not all(map(math.isfinite, values)):
-            raise TrainingError("An objective of the best epoch is not a number.")
+            raise TrainingError("An objective of the best epoch isn't a number.")
         return values
 
     def _latency(self, run: Run) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +11,7 @@ from napari_micromri.errors import TrainingError
 from napari_micromri.tuning.address import label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from optuna.storages import BaseStorage
@@ -114,18 +115,15 @@ def _connect(dialect: Any, arguments: list[Any], options: dict[str, Any]) -> Any
         raise ConnectionError(str(error).strip().splitlines()[0]) from error
 
 
-class reachable:  # reads as a statement
+@contextmanager
+def reachable(where: TuneFolder | Path | str) -> Iterator[None]:
     """Turn what a storage says when it can't be reached into one sentence."""
-
-    def __init__(self, where: TuneFolder | Path | str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, Exception) and is_unreachable(error):
-            raise TrainingError(f"The storage {label(self._where)} can't be reached: {reason_of(error)}.") from error
+    try:
+        yield
+    except Exception as error:
+        if not is_unreachable(error):
+            raise
+        raise TrainingError(f"The storage {label(where)} can't be reached: {reason_of(error)}.") from error
 
 
 def is_unreachable(error: BaseException) -> bool:

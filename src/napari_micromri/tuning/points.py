@@ -13,7 +13,8 @@ from napari_micromri.tuning.words import figure, setting
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_micromri.tuning.state import Direction, TrialRow, TuneState, Value
+    from napari_micromri.tuning.config import Direction
+    from napari_micromri.tuning.state import TrialRow, TuneState, Value
 
 FEW = 6
 """So many values of a setting, each tried at least twice on average, are shown beside each other."""
@@ -27,7 +28,7 @@ Mark: TypeAlias = Literal["given", "random", "suggested", "pruned", "running", "
 
 @dataclass(frozen=True)
 class Dot:
-    """A trial in a plot; one that lies far ``above`` or ``below`` all others stands at the edge."""
+    """A trial in a plot; one that is far ``above`` or ``below`` all others is drawn at the edge."""
 
     trial: int
     x: float
@@ -55,24 +56,15 @@ class Scatter:
 
 def history(state: TuneState, objective: int, chosen: int | None = None) -> Scatter:
     """Show the objective of each trial in their order, and the best so far as a line."""
-    dots = _dots(state, objective, lambda row: float(row.number))
-    limits = _limits(state, objective)
-    return Scatter(
-        _at_edge(dots, limits),
-        bottom="Trial",
-        left=_title(state, objective),
-        line=tuple((x, _inside(y, limits)) for x, y in _best_so_far(state, objective)),
-        log_y=limits is None and _logarithmic(state, objective, dots),
-        limits=limits,
-        chosen=chosen,
-        level=_level(state, objective, limits),
-    )
+    shown = _over(state, objective, lambda row: float(row.number), chosen)
+    line = tuple((x, _inside(y, shown.limits)) for x, y in _best_so_far(state, objective))
+    return replace(shown, bottom="Trial", line=line)
 
 
 def front(state: TuneState, first: int, second: int, chosen: int | None = None) -> Scatter:
     """Show two objectives of each finished trial against each other."""
     dots = tuple(
-        dot for dot in _dots(state, second, lambda row: _value(row, first), pruned=False) if math.isfinite(dot.x)
+        dot for dot in _dots(state, second, lambda row: row.reached(first), pruned=False) if math.isfinite(dot.x)
     )
     return Scatter(
         dots,
@@ -89,19 +81,28 @@ def against(state: TuneState, key: str, objective: int, chosen: int | None = Non
     rows = [row for row in state.trials if key in row.parameters]
     values = [row.parameters[key] for row in rows]
     place = {name: float(number) for number, name in enumerate(_names(values))}
-    dots = _dots(
+    shown = _over(
         state,
         objective,
         lambda row: _place(row.parameters[key], place) if key in row.parameters else math.nan,
+        chosen,
     )
-    dots = tuple(dot for dot in dots if math.isfinite(dot.x))
+    return replace(
+        shown,
+        bottom=key,
+        ticks=tuple((number, name) for name, number in place.items()),
+        log_x=not place and _spans_decades([dot.x for dot in shown.dots]),
+    )
+
+
+def _over(state: TuneState, objective: int, x: Callable[[TrialRow], float], chosen: int | None) -> Scatter:
+    """Show an objective over something that trials have; those that have none of it are left out."""
+    dots = tuple(dot for dot in _dots(state, objective, x) if math.isfinite(dot.x))
     limits = _limits(state, objective)
     return Scatter(
         _at_edge(dots, limits),
-        bottom=key,
+        bottom="",
         left=_title(state, objective),
-        ticks=tuple((number, name) for name, number in place.items()),
-        log_x=not place and _spans_decades([dot.x for dot in dots]),
         log_y=limits is None and _logarithmic(state, objective, dots),
         limits=limits,
         chosen=chosen,
@@ -117,7 +118,7 @@ def searched(state: TuneState) -> list[str]:
 def _dots(state: TuneState, objective: int, x: Callable[[TrialRow], float], *, pruned: bool = True) -> tuple[Dot, ...]:
     dots = []
     for row in state.trials:
-        value = _value(row, objective)
+        value = row.reached(objective)
         if not math.isfinite(value) or (row.state != "done" and (not pruned or objective > 0)):
             continue
         mark = _mark(state, row)
@@ -134,13 +135,6 @@ def _mark(state: TuneState, row: TrialRow) -> Mark | None:
     return row.state if row.state in ("pruned", "running") else None
 
 
-def _value(row: TrialRow, objective: int) -> float:
-    """Give the objective of a trial; of one that isn't finished, what it reported last."""
-    if row.values is not None and objective < len(row.values):
-        return row.values[objective]
-    return row.curve[-1][1] if row.curve and objective == 0 else math.nan
-
-
 def _text(state: TuneState, row: TrialRow, objective: int, value: float) -> str:
     at = "" if row.state == "done" else f" after epoch {row.epoch}, {row.state}"
     return f"Trial {row.number}: {figure(state.objectives[objective], value)}{at}"
@@ -151,7 +145,7 @@ def _best_so_far(state: TuneState, objective: int) -> tuple[tuple[float, float],
     better = min if state.directions[objective] == "minimize" else max
     steps: list[tuple[float, float]] = []
     for row in state.done():
-        value = _value(row, objective)
+        value = row.reached(objective)
         if math.isfinite(value):
             before = steps[-1][1] if steps else value
             steps += [(float(row.number), before), (float(row.number), better(before, value))]
@@ -163,7 +157,7 @@ def _best_so_far(state: TuneState, objective: int) -> tuple[tuple[float, float],
 
 def _limits(state: TuneState, objective: int) -> tuple[float, float] | None:
     """Find the range in which trials can be told apart, where some lie far off; None for all of it."""
-    values = [_value(row, objective) for row in state.done()]
+    values = [row.reached(objective) for row in state.done()]
     return useful_range([value for value in values if math.isfinite(value)], state.directions[objective])
 
 

@@ -1,4 +1,4 @@
-"""Tunings and their workers as processes that outlive whoever started them: create, start, pause, stop, look.
+"""Tunings and their workers as background processes: create, start, pause, stop, read.
 
 A worker is ``python -m napari_micromri.tuning.worker_process``; what it tells goes into the tuning's folder.
 """
@@ -94,8 +94,8 @@ def pause_tuning(path: Path | str) -> None:
     _wish(path, "pause")
 
 
-def resume_tuning(path: Path | str) -> None:
-    """Take a pause, or the wish to stop, back.
+def resume_tuning(path: Path | str, *, workers: int = 0) -> None:
+    """Take a pause, or the wish to stop, back; start workers, where those that are there don't continue.
 
     Raises
     ------
@@ -103,6 +103,8 @@ def resume_tuning(path: Path | str) -> None:
         There is no such tuning.
     """
     _wish(path, "")
+    if workers:
+        start_workers(path, workers)
 
 
 def _wish(path: Path | str, wish: str) -> None:

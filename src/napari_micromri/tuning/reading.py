@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
 
-    from napari_micromri.tuning.config import TuneConfig
-    from napari_micromri.tuning.state import Direction
+    from napari_micromri.tuning.config import Direction, TuneConfig
 
 __all__ = ["TrialRow", "TrialState", "TuneReader", "TuneState", "read_tuning"]
 
@@ -43,11 +42,11 @@ class TuneReader:
     Raises
     ------
     TrainingError
-        The folder is no tuning.
+        The folder isn't a tuning.
     """
 
     def __init__(self, where: Path | str, *, name: str | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._folder: TuneFolder | None = None
         self._config: TuneConfig | None = None
         self._where: TuneFolder | str = str(where)
@@ -80,7 +79,9 @@ class TuneReader:
     def close(self) -> None:
         """Close the connection to a storage; the next `read` opens it again."""
         with self._lock:
-            self._close()
+            if self._storage is not None:
+                close_storage(self._storage)
+            self._study = self._storage = None
 
     def __enter__(self) -> Self:
         return self
@@ -88,17 +89,12 @@ class TuneReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _close(self) -> None:
-        if self._storage is not None:
-            close_storage(self._storage)
-        self._study = self._storage = None
-
     def _find(self) -> Study | None:
         """Find the study again, or for the first time; None when there is none yet, or when somebody has deleted it."""
         from napari_micromri.tuning.journal import TrialJournal
 
         if isinstance(self._storage, TrialJournal) and self._storage.journal.replaced:
-            self._close()
+            self.close()
         if self._storage is None:
             _refuse_missing_file(self._where)
             self._storage = open_storage(self._where, look_only=True)
@@ -143,7 +139,7 @@ def read_tuning(where: Path | str, *, name: str | None = None) -> TuneState:
     Raises
     ------
     TrainingError
-        The folder is no tuning, it is damaged, or its storage can't be reached.
+        The folder isn't a tuning, it is damaged, or its storage can't be reached.
     """
     with TuneReader(where, name=name) as reader:
         return reader.read()

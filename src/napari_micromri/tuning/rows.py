@@ -12,7 +12,6 @@ from napari_micromri.tuning.trials import BASELINE, CONFIG, EPOCH, REASON, RUN, 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from optuna.trial import FrozenTrial
 
@@ -71,11 +70,11 @@ def make_row(trial: FrozenTrial, folder: Path | None, config: TuneConfig | None)
         state=STATES[trial.state.name],
         values=tuple(map(float, trial.values)) if trial.values is not None else None,
         parameters=dict(trial.params),
-        started=_seconds(trial.datetime_start),
+        started=trial.datetime_start.timestamp() if trial.datetime_start is not None else None,
         seconds=trial.duration.total_seconds() if trial.duration is not None else None,
         epoch=epoch if isinstance(epoch, int) and epoch else (curve[-1][0] if curve else 0),
         epochs_planned=_epochs(trial, settings, config),
-        run=_run(attributes.get(RUN), folder),
+        run=find_run(attributes.get(RUN), folder),
         worker=str(attributes.get(WORKER, "")),
         reason=str(attributes.get(REASON, "")),
         curve=curve,
@@ -126,17 +125,13 @@ def _retried(trial: FrozenTrial) -> int | None:
     return history[-1] if isinstance(history[-1], int) else None
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment is not None else None
-
-
 def _epochs(trial: FrozenTrial, settings: Mapping[str, object] | None, config: TuneConfig | None) -> int | None:
     found = trial.params.get("epochs") or (settings or {}).get("epochs") or (config.base.epochs if config else None)
     return found if isinstance(found, int) else None
 
 
-def _run(text: object, folder: Path | None) -> Path | None:
-    """Find the run directory, also of a tuning that was moved as a whole."""
+def find_run(text: object, folder: Path | None) -> Path | None:
+    """Find a run directory by what `Workplace.place` noted, also of a tuning that was moved as a whole."""
     if not isinstance(text, str) or not text:
         return None
     path = Path(text)

@@ -23,7 +23,7 @@ WARM_UP_EPOCHS = 5
 
 
 def make_sampler(config: TuneConfig, number: int) -> BaseSampler:
-    """Make the sampler of a trial: its chance follows from seed and number, whichever worker has it.
+    """Make the sampler of a trial: its random numbers follow from seed and number, whichever worker runs it.
 
     Raises
     ------

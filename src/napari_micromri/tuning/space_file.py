@@ -37,7 +37,7 @@ def read_space(path: Path | str) -> SearchSpace:
     Raises
     ------
     InputError
-        The file can't be read, is no TOML, or asks for what can't be; the line is named.
+        The file can't be read, isn't TOML, or asks for something impossible; the message names the line.
     """
     path = Path(path)
     try:
@@ -46,12 +46,11 @@ def read_space(path: Path | str) -> SearchSpace:
     except OSError as error:
         raise InputError(describe_os_error(error, path)) from error
     except ValueError as error:  # no TOML, or no text at all
-        raise InputError(f"{path} is no valid TOML: {str(error).rstrip('.')}.") from error
+        raise InputError(f"{path} isn't valid TOML: {str(error).rstrip('.')}.") from error
     parameters: dict[str, Any] = {}
     for name, table in _flatten(content):
         try:
             parameters[name] = parse_parameter(name, table)
-            make_space({name: parameters[name]})
         except InputError as error:
             raise InputError(f"{path}{_line_of(text, name)}: {error}") from error
     if not parameters:
@@ -75,7 +74,7 @@ def write_space(space: SearchSpace, path: Path | str, *, overwrite: bool = False
 
 
 def to_toml(space: SearchSpace) -> str:
-    """Write a search space as text; what is often searched and isn't here stands as a comment at the end."""
+    """Write a search space as text; at the end, as comments, what else is often searched."""
     tables = [_table(name, parameter) for name, parameter in space.parameters.items()]
     others = full_space(kind_of(space.parameters)).parameters.items()
     spare = [_table(name, parameter) for name, parameter in others if name not in space.parameters]

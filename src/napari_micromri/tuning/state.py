@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-    from napari_micromri.tuning.config import TuneConfig
+    from napari_micromri.tuning.config import Direction, TuneConfig
     from napari_micromri.tuning.workers import WorkerRow
 
 TrialState: TypeAlias = Literal["waiting", "running", "done", "pruned", "failed"]
@@ -23,7 +23,6 @@ STATES: tuple[TrialState, ...] = get_args(TrialState)
 Origin: TypeAlias = Literal["given", "random", "suggested"]
 """Where a trial's parameters come from: a person (or the settings that the tuning began with), chance, the sampler."""
 
-Direction: TypeAlias = Literal["minimize", "maximize"]
 Value: TypeAlias = str | float | int | bool | None
 
 
@@ -73,6 +72,12 @@ class TrialRow:
     retry_of: int | None = None
     settings: Mapping[str, Any] | None = None
     baseline: Mapping[str, float] = field(default_factory=dict)
+
+    def reached(self, objective: int) -> float:
+        """Give an objective by its place; before the end what was reported last, NaN without that."""
+        if self.values is not None and objective < len(self.values):
+            return self.values[objective]
+        return self.curve[-1][1] if self.curve and objective == 0 else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

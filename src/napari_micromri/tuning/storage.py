@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -15,6 +14,8 @@ from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.tuning.persistence import reachable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from optuna import Study
     from optuna.storages import BaseStorage
 
@@ -36,11 +37,6 @@ class Tuning:
     storage: BaseStorage
     config: TuneConfig
     folder: TuneFolder
-
-    @property
-    def shares_folder(self) -> bool:
-        """Whether this machine sees the tuning's folder."""
-        return self.folder.exists
 
     def __enter__(self) -> Self:
         return self
@@ -95,8 +91,8 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
     """
     import optuna
 
-    if isinstance(where, TuneFolder) and where.read().storage is None:
-        where.journal.touch()
+    if is_journal := isinstance(where, TuneFolder) and where.read().storage is None:
+        folder.journal.touch()
     storage = open_storage(where)
     with ExitStack() as stack, reachable(where):
         stack.callback(close_storage, storage)
@@ -107,7 +103,8 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
         content = {"config": config.model_dump(mode="json"), "folder": str(folder.path.resolve())}
         if known is None and study.get_trials(deepcopy=False):
             raise TrainingError(f"The storage holds another Optuna study '{config.name}'. Choose another name.")
-        if known is not None and _is_other(where, known["folder"], folder):
+        # A journal belongs to its own folder, moved or not.
+        if known is not None and not is_journal and known["folder"] != content["folder"]:
             raise TrainingError(
                 f"The storage holds a tuning '{config.name}' already, of {known['folder']}. Choose another name."
             )
@@ -115,13 +112,6 @@ def create_study(where: TuneFolder | str, config: TuneConfig, folder: TuneFolder
             study.set_user_attr(ATTRIBUTE, content)
         stack.pop_all()
         return Tuning(study, storage, config, folder)
-
-
-def _is_other(where: TuneFolder | str, known: str, folder: TuneFolder) -> bool:
-    """Tell whether what a storage holds belongs to another folder; a journal belongs to its own, moved or not."""
-    if isinstance(where, TuneFolder) and where.read().storage is None:
-        return False
-    return Path(known) != folder.path.resolve()
 
 
 def open_tuning(where: Path | str, name: str | None = None) -> Tuning:
@@ -234,7 +224,7 @@ def _open_database(url: str, *, look_only: bool) -> BaseStorage:
             )
     except (ArgumentError, NoSuchModuleError) as error:
         raise InputError(
-            f"{hide_password(url)} is no storage. Write for example postgresql://user@host/database."
+            f"{hide_password(url)} isn't the address of a storage. Write, for example, postgresql://user@host/database."
         ) from error
     except ImportError as error:
         raise TrainingError(
@@ -254,7 +244,7 @@ def _open_grpc(url: str) -> BaseStorage:
     except ImportError as error:
         raise TrainingError("gRPC is not installed: pip install 'napari-micromri[grpc]'.") from error
     except ValueError as error:
-        raise InputError(f"{hide_password(url)} is no address of a gRPC proxy, such as grpc://host:13000.") from error
+        raise InputError(f"{hide_password(url)} isn't a gRPC address, such as grpc://host:13000.") from error
     except ConnectionError as error:
         raise TrainingError(f"No gRPC proxy answers at {hide_password(url)}.") from error
     return storage

@@ -146,7 +146,7 @@ class Worker:
         self._trial, self._again = trial, False
         self._sign.say("working", trial=trial.number)
         trial.set_user_attr(WORKER, self._sign.name)
-        # The chance of a trial follows from seed and number, whichever worker has it.
+        # The random numbers of a trial follow from seed and number, whichever worker runs it.
         self._study.sampler = make_sampler(self._tuning.config, trial.number)
         _logger.info("Trial %d begins.", trial.number)
         try:

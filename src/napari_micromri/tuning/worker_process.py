@@ -64,7 +64,7 @@ def run_worker(
     from napari_micromri.tuning.worker import Worker
 
     with open_tuning(where, tuning_name) as tuning, stop_on_signals() as should_stop:
-        if runs is None and not tuning.shares_folder:
+        if runs is None and not tuning.folder.exists:
             raise TrainingError(
                 f"This machine doesn't see the tuning's folder {tuning.folder.path}. "
                 "Choose a folder for its runs with --runs."
@@ -77,7 +77,7 @@ def run_worker(
 
 
 def _own_name(tuning: Tuning) -> str:
-    if tuning.shares_folder:
+    if tuning.folder.exists:
         return tuning.folder.new_worker()
     own = Presence.of(os.getpid())
     return f"{own.host}-{own.pid}-{int(own.created) % 100_000}"

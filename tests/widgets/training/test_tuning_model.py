@@ -112,7 +112,7 @@ def test_when_nobody_works_the_last_one_says_why(whole):
     )
     at_work = worker(trial=3, name="worker-03")
     assert describe_tuning(replace(whole, workers=(first, last, at_work))).workers == "worker-03: trial 3."
-    assert describe_tuning(replace(whole, workers=())).workers == "No worker is there."
+    assert describe_tuning(replace(whole, workers=())).workers == "No workers are running."
 
 
 def test_a_complete_tuning_is_done_and_says_no_more(whole):
@@ -166,33 +166,36 @@ def test_a_trial_is_told_with_what_became_of_it(whole):
 
 def test_the_list_has_a_column_for_every_figure_and_setting(whole):
     table = make_table(whole)
-    heads = [head for head, _ in table.heads]
-    assert heads[:4] == ["#", "State", "MSE", "Took"]
-    assert set(heads[4:]) == {setting_label(key) for key in searched(whole)}
+    columns = {column.title: column for column in table.columns}
+    assert list(columns)[:4] == ["#", "State", "MSE", "Took"]
+    assert set(list(columns)[4:]) == {setting_label(key) for key in searched(whole)}
     best = table.rows[whole.best[0]]
     assert best.best
-    assert best.cells[1].text == "★ Done"
-    pruned = next(row for row in table.rows if row.state == "pruned")
-    assert pruned.cells[2].text.startswith("(")
-    assert "median" in pruned.tooltip
+    assert columns["State"].text(best) == "★ Done"
+    assert columns["MSE"].key(best) == best.trial.values[0]
+    pruned = next(row for row in table.rows if row.trial.state == "pruned")
+    assert columns["MSE"].text(pruned).startswith("(")
     again = next(row for row in whole.trials if row.retry_of is not None)
-    assert table.rows[again.retry_of].cells[1].text == "Interrupted"
-    without = next(row for row in whole.trials if "alpha" not in row.parameters)
-    cell = table.rows[without.number].cells[heads.index("Weight of the MSE")]
-    assert (cell.text, cell.order) == ("–", None)
+    assert columns["State"].text(table.rows[again.retry_of]) == "Interrupted"
+    without = next(row for row in table.rows if "alpha" not in row.trial.parameters)
+    weight = columns["Weight of the MSE"]
+    assert (weight.text(without), weight.key(without)) == ("–", None)
+    for column, longest in zip(table.columns, table.longest, strict=True):
+        assert len(longest) == max(len(column.text(row)) for row in table.rows)
 
 
 def test_the_list_can_be_filtered(whole):
-    rows = make_table(whole).rows
+    table = make_table(whole)
 
     def listed(wanted, words=""):
-        return [row.trial for row in rows if row.passes(wanted, words)]
+        return [row.trial.number for row in table.rows if table.passes(row, wanted, words)]
 
     waiting = [row.number for row in whole.trials if row.state == "waiting"]
     assert listed("all") == [row.number for row in whole.trials if row.number not in waiting]
     assert listed("waiting") == waiting
     assert listed("best") == list(whole.best)
     assert listed("pruned") == [row.number for row in whole.trials if row.state == "pruned"]
+    assert listed("pruned", "median") == listed("pruned")  # as their reason says
     assert listed("done", "ADAM true") == [
         row.number
         for row in whole.trials

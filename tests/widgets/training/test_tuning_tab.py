@@ -24,7 +24,7 @@ from napari_micromri.widgets.training.remembered import (
     remembered_tunings,
     remembered_workers,
 )
-from napari_micromri.widgets.training.tuning import starting, watch_page
+from napari_micromri.widgets.training.tuning import new_page, watch_page
 from napari_micromri.widgets.training.tuning.new_form import IN_DATABASE
 from napari_micromri.widgets.training.tuning.new_model import AS_SET_UP
 from tuning_samples import make_full_tuning, make_tuning
@@ -97,7 +97,7 @@ def test_a_best_trial_that_is_worse_than_the_input_is_not_offered(tab, qtbot, sa
 
 def listed(tab):
     order = tab.watch.form.table.order
-    return [order.row(order.index(place, 0)).trial for place in range(order.rowCount())]
+    return [order.row(order.index(place, 0)).trial.number for place in range(order.rowCount())]
 
 
 # A new tuning
@@ -120,7 +120,7 @@ def test_from_a_study_to_a_tuning_that_starts(tab, qtbot, study, monkeypatch, tm
         begun.append((path, config, workers, storage))
         return path
 
-    monkeypatch.setattr(starting, "begin", begin)
+    monkeypatch.setattr(new_page, "begin", begin)
     form = tab.new.form
     tab.new.studies.use(study)
     qtbot.waitUntil(form.start.isEnabled)
@@ -156,7 +156,7 @@ def test_a_start_that_is_refused_says_why(tab, qtbot, study, monkeypatch, shown)
     def begin(*_):
         raise TrainingError("The disk is full.")
 
-    monkeypatch.setattr(starting, "begin", begin)
+    monkeypatch.setattr(new_page, "begin", begin)
     tab.new.studies.use(study)
     qtbot.waitUntil(tab.new.form.start.isEnabled)
     click(qtbot, tab.new.form.start)
@@ -242,7 +242,7 @@ def test_a_base_that_goes_on_from_a_model_keeps_its_network(tab, qtbot, study):
 
 def test_a_password_is_never_seen(tab, qtbot, study, monkeypatch):
     begun = []
-    monkeypatch.setattr(starting, "begin", lambda *given: begun.append(given) or make_tuning(given[0]).folder.path)
+    monkeypatch.setattr(new_page, "begin", lambda *given: begun.append(given) or make_tuning(given[0]).folder.path)
     form = tab.new.form
     tab.new.studies.use(study)
     qtbot.waitUntil(form.start.isEnabled)
@@ -394,11 +394,11 @@ def test_a_tuning_goes_on_with_its_workers_or_with_new_ones(tab, qtbot, sample, 
     assert form.state.text() == "Paused"
     assert form.pause.text() == "Resume"
     click(qtbot, form.pause)
-    qtbot.waitUntil(lambda: calls == [("resume_tuning", {})])
+    qtbot.waitUntil(lambda: calls == [("resume_tuning", {"workers": 0})])
     put_worker(sample, "ended", None)
     qtbot.waitUntil(lambda: form.state.text() == "Stopped", timeout=PATIENCE)
     click(qtbot, form.pause)
-    qtbot.waitUntil(lambda: calls[1:] == [("resume_tuning", {}), ("start_workers", 3, {})])
+    qtbot.waitUntil(lambda: calls[1:] == [("resume_tuning", {"workers": 3})])
 
 
 def test_what_is_refused_is_told_and_can_be_tried_again(tab, qtbot, sample, monkeypatch, shown):

@@ -1,4 +1,4 @@
-"""What a tuning has found out: the best trials beside chance and what it began with, and the time spent."""
+"""The results of a tuning: the best trials compared with random ones and the first settings, and the time spent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from napari_micromri.tuning.words import figure, heading, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from napari_micromri.tuning.state import Direction, TrialRow, TuneState
+    from napari_micromri.tuning.config import Direction
+    from napari_micromri.tuning.state import TrialRow, TuneState
 
 TOP = 10
 FEW = 20
@@ -136,7 +137,9 @@ def _standing(state: TuneState, place: int) -> Standing:
     ordered = _ordered(state, place)
     figures = {
         origin: tuple(
-            value for row in state.trials if row.origin == origin and (value := _reached(row, place)) is not None
+            row.reached(place)
+            for row in state.trials
+            if row.origin == origin and row.state in ("done", "pruned") and math.isfinite(row.reached(place))
         )
         for origin in ("given", "random", "suggested")
     }
@@ -156,13 +159,6 @@ def _ordered(state: TuneState, place: int) -> list[TrialRow]:
     sign = 1 if state.directions[place] == "minimize" else -1
     done = [(sign * row.values[place], row.number, row) for row in state.done() if row.values is not None]
     return [row for *_, row in sorted(done, key=lambda entry: entry[:2])]
-
-
-def _reached(row: TrialRow, place: int) -> float | None:
-    """Give what a finished trial reached; a pruned one says it for a single objective only."""
-    if row.state not in ("done", "pruned") or row.values is None or len(row.values) <= place:
-        return None
-    return row.values[place] if math.isfinite(row.values[place]) else None
 
 
 def _times(trials: Sequence[TrialRow], now: float) -> Times:
@@ -204,7 +200,7 @@ def _cautions(facts: Facts) -> Iterator[str]:
         if state.loses(one.best, place):
             yield (
                 f"The best trial's {heading(one.objective)} ({figure(one.objective, one.top[0])}) is worse than the "
-                f"input's own ({figure(one.objective, state.baseline(place))}): no trial denoises yet."
+                f"input's own ({figure(one.objective, state.baseline(place))}): no trial improves on it yet."
             )
     if len(state.objectives) == 1 and first.spread is not None and first.spread < CLOSE:
         yield (
@@ -214,6 +210,6 @@ def _cautions(facts: Facts) -> Iterator[str]:
     if first.given is not None and first.best.origin == "given":
         yield "No trial beat the settings that the tuning began with."
     yield (
-        f"The best of {len(state.done())} was chosen on the validation animals, so its figure there flatters it. Judge "
-        "it on the test animals: micromri evaluate."
+        f"The best of {len(state.done())} was chosen on the validation animals, so its figure there is optimistic. "
+        "Evaluate it on the test animals: micromri evaluate."
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri import __version__
 from napari_micromri.charts import our_style, svg_source
-from napari_micromri.errors import InputError
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.report_page import render_page
 from napari_micromri.runs.words import duration
@@ -21,11 +20,12 @@ from napari_micromri.tuning.report.table import moment, parameter_names
 from napari_micromri.tuning.words import ORIGINS, condition, figure, heading, parameter, percent, setting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
-    from napari_micromri.tuning.state import TrialRow, TuneState
+    from napari_micromri.tuning.state import TuneState
 
 
 def write_page(path: Path, state: TuneState, *, overwrite: bool = False) -> None:
@@ -42,7 +42,7 @@ def write_page(path: Path, state: TuneState, *, overwrite: bool = False) -> None
 
 def render(state: TuneState) -> str:
     """Give the page as text."""
-    filters = {
+    filters: dict[str, Callable[..., Any]] = {
         "duration": duration,
         "setting": setting,
         "heading": heading,
@@ -58,6 +58,7 @@ def render(state: TuneState) -> str:
 def _content(facts: Facts) -> dict[str, Any]:
     state = facts.state
     best = state.best_rows[0] if state.best else None
+    settings = settings_of(state, best) if best is not None else None
     return {
         "facts": facts,
         "figure": figure,
@@ -67,12 +68,16 @@ def _content(facts: Facts) -> dict[str, Any]:
         "top": facts.top(),
         "alone": len(state.objectives) == 1,
         "names": parameter_names(state),
-        "settings": _settings_text(state, best),
+        "settings": json.dumps(settings, indent=2, ensure_ascii=False) if settings is not None else "",
         "command": _command(state),
         "baseline": [state.baseline(place) for place in range(len(facts.standings))],
         "notes": _notes(facts),
         "plots": _plots(facts),
-        "versions": _versions(),
+        "versions": {
+            "napari-micromri": __version__,
+            "Python": platform.python_version(),
+            **{name: version(name) for name in ("optuna", "torch")},
+        },
     }
 
 
@@ -97,23 +102,9 @@ def _plots(facts: Facts) -> dict[str, list[str]]:
         return {part: [svg_source(plot) for plot in plots if plot is not None] for part, plots in drawn.items()}
 
 
-def _settings_text(state: TuneState, row: TrialRow | None) -> str:
-    if row is None:
-        return ""
-    try:
-        return json.dumps(settings_of(state, row), indent=2, ensure_ascii=False)
-    except InputError:
-        return ""
-
-
 def _command(state: TuneState) -> str:
     """Give the commands that train with the best settings."""
     here = state.path is not None and state.path.is_dir()
     where = shlex.quote(str(state.path)) if here else f"{shlex.quote(state.source)} --name {shlex.quote(state.name)}"
     study = shlex.quote(state.config.study) if state.config is not None else "STUDY"
     return f"micromri tune-report {where} --config best.json\nmicromri train {study} runs/best --config best.json"
-
-
-def _versions() -> dict[str, str]:
-    own = {"napari-micromri": __version__, "Python": platform.python_version()}
-    return own | {name: version(name) for name in ("optuna", "torch")}

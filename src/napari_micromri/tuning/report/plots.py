@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH, COLUMNS = 11.5, 3
 MOST_LINES = 200
-"""More lines in a plot are a felt."""
+"""More lines can't be told apart."""
 
 MARKS: Mapping[Mark, dict[str, Any]] = {
     "pruned": {"marker": "x", "s": 22, "color": SAND, "label": "pruned"},

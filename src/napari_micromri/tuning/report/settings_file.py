@@ -25,21 +25,20 @@ def write_settings(path: Path, state: TuneState, row: TrialRow, *, overwrite: bo
     OutputExistsError, WriteError
         The file is there already, or the system refused.
     """
-    config = parse_config(settings_of(state, row))
+    settings = settings_of(state, row)
+    if settings is None:
+        raise InputError(f"Nothing says what the settings of trial {row.number} were besides those searched.")
+    config = parse_config(settings)
     with atomic_output(path, overwrite=overwrite) as temporary:
         text = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
         temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
-def settings_of(state: TuneState, row: TrialRow) -> dict[str, Any]:
+def settings_of(state: TuneState, row: TrialRow) -> dict[str, Any] | None:
     """Give all settings of a trial's training, to train with them again: see `napari_micromri.training.config`.
 
-    Name and threads are those that the tuning was told, since workers give their own.
-
-    Raises
-    ------
-    InputError
-        Nothing says what they were.
+    Name and threads are those that the tuning was told, since workers give their own. None where nothing says what the
+    settings were.
     """
     from napari_micromri.training.folder import RunFolder
 
@@ -51,5 +50,5 @@ def settings_of(state: TuneState, row: TrialRow) -> dict[str, Any]:
     elif state.config is not None:
         found = state.config.space.settings(row.parameters, base)
     else:
-        raise InputError(f"Nothing says what the settings of trial {row.number} were besides those searched.")
+        return None
     return found | {"name": base.get("name", ""), "threads": base.get("threads")}

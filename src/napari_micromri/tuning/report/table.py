@@ -64,8 +64,9 @@ def record(state: TuneState, row: TrialRow) -> dict[str, Any]:
 
 def _cells(state: TuneState, row: TrialRow) -> dict[str, Any]:
     about = record(state, row)
+    figures: dict[str, Any] = about["values"]
     parameters = {name: _cell(value) for name, value in row.parameters.items()}
-    return about | {"trial": row.number, "best": int(row.number in state.best)} | about["values"] | parameters
+    return about | {"trial": row.number, "best": int(row.number in state.best)} | figures | parameters
 
 
 def _cell(value: object) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.errors import InputError
 from napari_micromri.runs.words import duration
 from napari_micromri.tuning.report.facts import TOP, Facts
 from napari_micromri.tuning.report.settings_file import settings_of
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_micromri.tuning.report.facts import Standing
-    from napari_micromri.tuning.state import TrialRow, TuneState
+    from napari_micromri.tuning.state import TuneState
 
 BAR = 24
 
@@ -48,7 +47,7 @@ def summarise(state: TuneState) -> dict[str, Any]:
         "finished": state.finished,
         "counts": dict(state.counts),
         "retried": state.retried,
-        "best": [record(state, row) | {"settings": _settings(state, row)} for row in state.best_rows],
+        "best": [record(state, row) | {"settings": settings_of(state, row)} for row in state.best_rows],
         "standings": {one.objective: _figures(one) for one in facts.standings},
         "importances": {name: dict(one.shares) for name, one in facts.importances.items()},
         "seconds": facts.times.wall,
@@ -106,13 +105,6 @@ def _figures(one: Standing) -> dict[str, Any]:
         "suggested_beats_random": _finite(one.wins),
         "spread_of_best_ten": _finite(one.spread),
     }
-
-
-def _settings(state: TuneState, row: TrialRow) -> dict[str, Any] | None:
-    try:
-        return settings_of(state, row)
-    except InputError:
-        return None
 
 
 def _finite(value: float | None) -> float | None:

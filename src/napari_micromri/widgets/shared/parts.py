@@ -68,6 +68,8 @@ class Chooser(QComboBox):
 
 def set_lines(chooser: QComboBox, labels: Sequence[str]) -> None:
     """Replace the lines of a chooser without telling anyone; the choice stays where it can."""
+    if [chooser.itemText(number) for number in range(chooser.count())] == list(labels):
+        return  # its list may be open
     chosen = chooser.currentText()
     with signals_blocked(chooser):
         chooser.clear()

@@ -47,7 +47,7 @@ class TuneWatch:
         Raises
         ------
         TrainingError
-            It is no tuning, or can't be read.
+            It isn't a tuning, or can't be read.
         """
         from napari_micromri.tuning.reading import TuneReader
 

@@ -35,7 +35,7 @@ class NewForm(StartForm):
             "Tune in the background. You can close napari meanwhile.",
         )
         self.base = Choice(
-            "Settings of all that isn't searched: a preset, or what is filled in in the tab Set up now.",
+            "All settings that aren't searched: a preset, or what is filled in in the tab Set up now.",
             (*presets(), AS_SET_UP),
         )
         self._make_options()
@@ -58,12 +58,12 @@ class NewForm(StartForm):
     def _make_space(self) -> None:
         self.space = SpaceTable()
         self.about = full_text_line()
-        self.add = button("Add", "Search another setting, too.")
+        self.add = button("Add", "Search another setting as well.")
         self.addable = QMenu(self.add)
         self.add.setMenu(self.addable)
         self.load = button("Load…", "Read a search space from a file (.toml).")
         self.save = button("Save…", "Write the search space to a file that can be edited (.toml).")
-        self.usual = button("Reset", "Search what the method's report searched.")
+        self.usual = button("Reset", "Go back to the search space of the method's report.")
 
     def _make_options(self) -> None:
         self.objectives = {name: QCheckBox(at_length(name).removeprefix("Validation ")) for name in OBJECTIVES}
@@ -77,7 +77,7 @@ class NewForm(StartForm):
             for number, words in enumerate(choices.values()):
                 cast("Choice", self.options[key]).setItemData(number, f"{words}.", Qt.ItemDataRole.ToolTipRole)
         self.storage = Choice(
-            "Where the trials are noted. A database lets workers on other computers join.", (IN_FOLDER, IN_DATABASE)
+            "Where to store the trials. With a database, workers on other computers can join.", (IN_FOLDER, IN_DATABASE)
         )
         self.storage.currentIndexChanged.connect(self._show_storage)
         self.url = QLineEdit()
@@ -85,12 +85,12 @@ class NewForm(StartForm):
         self.url.setToolTip("Address of a database that Optuna can use, or of its proxy (grpc://server:13000).")
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.password.setToolTip("Only kept in memory: it is written into no file and no log.")
+        self.password.setToolTip("Kept in memory only; never written to a file or a log.")
         for line in (self.url, self.password):
             line.textChanged.connect(self.changed)
 
     def set_options(self, texts: Mapping[str, str]) -> None:
-        """Show options; tells nobody."""
+        """Show options without sending ``changed``."""
         for key, text in texts.items():
             as_field(self.options[key]).set_text(text)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from napari_micromri.errors import InputError
 from napari_micromri.nn.families import FAMILIES
-from napari_micromri.training.config import TrainConfig, parse_config
+from napari_micromri.training.config import parse_config
 from napari_micromri.training.presets import PRESETS
 from napari_micromri.tuning.config import TuneConfig, make_tune_config
 from napari_micromri.widgets.training.settings import Setting, settings_of, to_content
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from napari_micromri.training.config import TrainConfig
     from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
 MOST_WORKERS = 64
@@ -26,7 +27,7 @@ AS_SET_UP = "as in Set up"
 EXPLAINED: Mapping[str, Mapping[str, str]] = {
     "sampler": {
         "tpe": "Learns from the trials before (TPE); a good choice",
-        "random": "By chance; for comparison",
+        "random": "Random; for comparison",
         "gp": "Gaussian process; few parameters, few trials",
         "nsgaii": "Evolution; for several goals and many trials",
         "nsgaiii": "Evolution; for three goals or more",
@@ -44,22 +45,20 @@ EXPLAINED: Mapping[str, Mapping[str, str]] = {
 """What the choices mean."""
 
 
-def _options() -> dict[str, Setting]:
-    """List what the form asks for besides study, settings, goals and search space."""
-    told = settings_of(TuneConfig, ("base.", "space."))
-    workers = f"How many trials are trained at once on this computer, each by its own process.\n1 to {MOST_WORKERS}"
-    return {
-        "epochs": settings_of(TrainConfig)["epochs"],
-        "trials": told["trials"],
-        "workers": Setting("workers", "Workers", "number", workers),
-        "sampler": told["sampler"],
-        "pruner": told["pruner"],
-        "seed": told["seed"],
-        "timeout_minutes": replace(told["timeout_minutes"], label="Minutes"),
-    }
+_TOLD = settings_of(TuneConfig, ("base.", "space."))
+_EPOCHS = "Epochs of each trial. You can train the best trial at full length afterwards."
+_WORKERS = f"How many trials are trained at once on this computer, each by its own process.\n1 to {MOST_WORKERS}"
+OPTIONS: Mapping[str, Setting] = {
+    "epochs": Setting("epochs", "Epochs", "number", _EPOCHS),
+    "trials": _TOLD["trials"],
+    "workers": Setting("workers", "Workers", "number", _WORKERS),
+    "sampler": _TOLD["sampler"],
+    "pruner": _TOLD["pruner"],
+    "seed": _TOLD["seed"],
+    "timeout_minutes": replace(_TOLD["timeout_minutes"], label="Minutes"),
+}
+"""What the form asks for besides study, settings, goals and search space."""
 
-
-OPTIONS = _options()
 USUAL: Mapping[str, str] = {
     "epochs": "30",
     "trials": "24",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError
+from napari_micromri.tuning import process
 from napari_micromri.widgets.training.new_folder import TUNING
 from napari_micromri.widgets.training.remembered import remember_workers, remembered_workers
 from napari_micromri.widgets.training.start_page import StartPage
-from napari_micromri.widgets.training.tuning import starting
 from napari_micromri.widgets.training.tuning.new_form import NewForm
 from napari_micromri.widgets.training.tuning.new_model import (
     AS_SET_UP,
@@ -115,7 +115,7 @@ class NewPage(StartPage):
         url = with_password(form.url.text(), form.password.text()) if form.in_database else None
         workers = count_workers(form.texts()["workers"])
         remember_workers(workers)
-        return partial(starting.begin, folder, self.config(), workers, url)
+        return partial(begin, folder, self.config(), workers, url)
 
     # Showing
 
@@ -131,3 +131,16 @@ class NewPage(StartPage):
         if not self.form.hint.text():
             texts = self.form.texts()
             self.form.hint.setText(advice(self.form.goals(), texts["pruner"], count_workers(texts["workers"])))
+
+
+def begin(path: Path, config: TuneConfig, workers: int, storage: str | None) -> Path:
+    """Make a tuning and start its workers, in a thread; gives its folder.
+
+    Raises
+    ------
+    MicroMRIError
+        The folder is taken, the storage can't be reached, a worker can't be started.
+    """
+    process.create_tuning(path, config, storage=storage)
+    process.start_workers(path, workers)
+    return path

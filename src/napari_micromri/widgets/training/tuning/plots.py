@@ -31,7 +31,7 @@ SYMBOLS: Mapping[Mark, tuple[str, int, str, bool]] = {
 
 
 class ScatterPlot(LazyPlot[Scatter]):
-    """Shows trials as dots; ``clicked`` brings the number of one.
+    """Shows trials as dots; ``clicked`` sends the number of one.
 
     Parameters
     ----------

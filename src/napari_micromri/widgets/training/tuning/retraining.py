@@ -37,9 +37,10 @@ def retraining(state: TuneState, row: TrialRow) -> Retraining | None:
     """
     from napari_micromri.tuning.report.settings_file import settings_of
 
-    if state.config is None:
+    tried = settings_of(state, row)
+    if state.config is None or tried is None:
         return None
-    base, tried = state.config.base.model_dump(mode="json"), settings_of(state, row)
+    base = state.config.base.model_dump(mode="json")
     own = {key: base[key] for key in OF_THE_COMPUTER if key in base}
     epochs = max(int(tried.get("epochs", 1)), TrainConfig().epochs)
     settings = dict(tried) | own | {"name": "", "epochs": epochs}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.errors import InputError, WriteError
+from napari_micromri.training.config import TrainConfig
 from napari_micromri.widgets.training.tuning.space_rows import addable, is_brought, new_row, rows_of, space_of
 from napari_micromri.widgets.training.tuning.words import setting_label
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QAction  # type: ignore[attr-defined,unused-ignore]
 
-    from napari_micromri.training.config import TrainConfig
     from napari_micromri.widgets.training.tuning.new_form import NewForm
     from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
@@ -35,7 +36,8 @@ class SpaceEditor(QObject):
 
     def __init__(self, form: NewForm, base: Callable[[], TrainConfig]) -> None:
         super().__init__(form)
-        self._form, self._base, self._kind = form, base, "unet"
+        self._form, self._base, self._last = form, base, TrainConfig()
+        self._kind = self._last.kind
         form.space.changed.connect(self.changed)
         form.space.described.connect(form.about.setText)
         form.load.clicked.connect(self._ask)
@@ -52,19 +54,19 @@ class SpaceEditor(QObject):
         """Search what is searched by default."""
         from napari_micromri.tuning.space import default_space
 
-        self._kind = self._kind_now()
+        self._kind = self._settings().kind
         self.show(rows_of(default_space(self._kind), self._kind))
 
     def show(self, rows: Sequence[SpaceRow]) -> None:
         """Show another search space."""
-        form = self._form
-        form.space.show_rows(rows, [row.key for row in rows if self._from_model() and is_brought(row.key)])
+        form, starts_from_model = self._form, self._settings().init_from is not None
+        form.space.show_rows(rows, [row.key for row in rows if starts_from_model and is_brought(row.key)])
         form.offer((key, setting_label(key)) for key in addable(rows, self._kind))
         self.changed.emit()
 
     def refresh(self) -> None:
         """Show it again, since other settings are beside it; another kind of model has another search space."""
-        if self._kind_now() != self._kind:
+        if self._settings().kind != self._kind:
             self.reset()
         else:
             self.show(self.rows)
@@ -89,25 +91,14 @@ class SpaceEditor(QObject):
         else:
             show_info(f"The search space is in {path}.")
 
-    def _kind_now(self) -> str:
-        try:
-            return self._base().kind
-        except InputError:  # told by the hint
-            return self._kind
-
-    def _from_model(self) -> bool:
-        try:
-            return self._base().init_from is not None
-        except InputError:  # told by the hint
-            return False
+    def _settings(self) -> TrainConfig:
+        """Give the settings of what isn't searched; while they make no sense, which the hint tells, those of before."""
+        with suppress(InputError):
+            self._last = self._base()
+        return self._last
 
     def _add(self, action: QAction) -> None:
-        try:
-            base = self._base()
-        except InputError as error:
-            show_error(str(error))
-            return
-        self.show([*self.rows, new_row(action.data(), base)])
+        self.show([*self.rows, new_row(action.data(), self._settings())])
         self._form.space.scrollToBottom()
 
     def _ask(self) -> None:

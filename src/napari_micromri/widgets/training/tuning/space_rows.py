@@ -151,7 +151,7 @@ def _row(key: str, parameter: Parameter, *, ticked: bool) -> SpaceRow:
 def _range(row: SpaceRow) -> dict[str, Any]:
     found = RANGE.match(row.text.strip())
     if found is None:
-        raise InputError(f"{row.label}: '{row.text}' is no range. Write, for example, 1 to 8 or 1e-6 to 0.01, log.")
+        raise InputError(f"{row.label}: '{row.text}' isn't a range. Write, for example, 1 to 8 or 1e-6 to 0.01, log.")
     table: dict[str, Any] = {end: _number(row, found[end]) for end in ("low", "high")}
     if found["log"]:
         table["log"] = True
@@ -163,7 +163,7 @@ def _range(row: SpaceRow) -> dict[str, Any]:
 def _number(row: SpaceRow, text: str) -> int | float:
     value = _value(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{row.label}: '{text}' is no number.")
+        raise InputError(f"{row.label}: '{text}' isn't a number.")
     return value
 
 

@@ -44,7 +44,7 @@ class SpaceTable(QTreeWidget):
         self.setRootIsDecorated(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setToolTip(f"Tick the settings to search; a click on the values edits them (or Enter).\n{HOW}")
+        self.setToolTip(f"Tick the settings to search; click the values to edit them (or press Enter).\n{HOW}")
         self.setFixedHeight(HEIGHT)
         self.setStyleSheet(STYLE)
         self.header().setSectionResizeMode(LABEL, QHeaderView.ResizeMode.ResizeToContents)

@@ -10,29 +10,20 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.runs.words import duration
 from napari_micromri.tuning.words import figure, figures, heading
-from napari_micromri.widgets.training.run_model import PER_MILLE
+from napari_micromri.widgets.training.run_model import COLOURS, PER_MILLE, STATE_WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from napari_micromri.tuning.process import WorkerRow
     from napari_micromri.tuning.state import TrialRow, TuneState
 
 AT_WORK = ("working", "waiting", "stopping")
-TITLE_COLOURS: Mapping[str, str] = {
-    "Running": "#6db3f2",
-    "Done": "#66c2a5",
-    "Died": "#ff6b6b",
-    "Starting": "#8da0cb",
-}
-OTHER_COLOUR = "#e0a33a"
 
 
 @dataclass(frozen=True)
 class TuneStatus:
     """What is shown of a tuning.
 
-    ``live`` tells that workers are there, ``part`` how much is done, in thousandths.
+    ``live`` tells that workers are running, ``part`` how much is done, in thousandths.
     """
 
     title: str
@@ -49,11 +40,12 @@ class TuneStatus:
     @property
     def colour(self) -> str:
         """Colour of the title."""
-        return TITLE_COLOURS.get(self.title, OTHER_COLOUR)
+        known = {STATE_WORDS[state]: colour for state, colour in COLOURS.items()}
+        return known.get(self.title, COLOURS["stopped"])
 
 
 def describe_tuning(state: TuneState, *, paused: bool = False, stopping: bool = False) -> TuneStatus:
-    """Say how a tuning stands; ``paused`` and ``stopping`` tell what its workers were asked."""
+    """Describe the state of a tuning; ``paused`` and ``stopping`` tell what its workers were asked for."""
     at_work = [worker for worker in state.workers if worker.state in AT_WORK]
     over = is_complete(state)
     return TuneStatus(
@@ -108,8 +100,8 @@ def seconds_left(state: TuneState, workers: int) -> float | None:
     if not workers or not took or rest <= 0:
         return None
     pace = statistics.fmean(took)
-    going_on = sum(min(row.seconds or 0.0, pace) for row in state.trials if row.state == "running")
-    return max(0.0, rest * pace - going_on) / min(workers, rest)
+    running = sum(min(row.seconds or 0.0, pace) for row in state.trials if row.state == "running")
+    return max(0.0, rest * pace - running) / min(workers, rest)
 
 
 def best_row(state: TuneState, objective: int = 0) -> TrialRow | None:
@@ -129,7 +121,7 @@ def best_sentence(state: TuneState, objective: int = 0) -> str:
     if len(state.objectives) == 1:
         return f"Best: trial {row.number}, {said}.{worse}"
     number = len(state.best)
-    others = f" ★: {number} trials that no other one beats in all goals." if number > 1 else ""
+    others = f" ★: {number} trials that no other trial beats in all goals." if number > 1 else ""
     return f"Best by {heading(state.objectives[objective])}: trial {row.number}, {said}.{others}{worse}"
 
 
@@ -140,18 +132,18 @@ def loss_sentence(state: TuneState, row: TrialRow) -> str:
         for place, name in enumerate(state.objectives)
         if state.loses(row, place)
     ]
-    return f"That is worse than the scan that is not denoised ({', '.join(said)})." if said else ""
+    return f"That is worse than the scan without denoising ({', '.join(said)})." if said else ""
 
 
 def workers_line(state: TuneState) -> str:
-    """Say who works on which trial, and who died; when nobody works, why the last one ended."""
+    """Say which worker runs which trial, and which died; without any, why the last one ended."""
     lines = [f"{_name(worker)}: {_doing(worker)}" for worker in state.workers if worker.state in AT_WORK]
     lines += [f"{_name(worker)} died: {_said(worker)}" for worker in state.workers if worker.state == "died"]
     ended = [worker for worker in state.workers if worker.state == "ended"]
     if ended and not any(worker.state in AT_WORK for worker in state.workers):
         last = max(ended, key=lambda worker: worker.since)
         lines.append(f"{_name(last)} ended: {_said(last)}")
-    return f"{'; '.join(lines)}." if lines else "No worker is there."
+    return f"{'; '.join(lines)}." if lines else "No workers are running."
 
 
 def _name(worker: WorkerRow) -> str:

@@ -38,7 +38,7 @@ class TuneTab(QWidget):
     def __init__(self, set_up: Callable[[], TrainConfig]) -> None:
         super().__init__()
         self.new, self.watch = NewPage(set_up), WatchPage()
-        self.tunings = Choice("A new tuning, or those that were shown here, newest first.")
+        self.tunings = Choice("A new tuning, or those shown before, newest first.")
         self.open_other = button("Open…", "Show a tuning by its folder, wherever it was started.")
         self.pages = QStackedWidget()
         for page in (self.new, self.watch):

@@ -83,11 +83,5 @@ def _reported(state: TuneState, row: TrialRow) -> list[Line]:
     """Draw what a trial reported after each epoch."""
     if not row.curve:
         return []
-    return [
-        Line(
-            at_length(state.objectives[0]),
-            VALIDATION,
-            tuple(float(x) for x, _ in row.curve),
-            tuple(y for _, y in row.curve),
-        )
-    ]
+    epochs, values = zip(*row.curve, strict=True)
+    return [Line(at_length(state.objectives[0]), VALIDATION, tuple(map(float, epochs)), values)]

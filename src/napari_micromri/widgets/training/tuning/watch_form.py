@@ -58,18 +58,18 @@ class WatchForm(StatusForm):
         )
 
     def _make_buttons(self) -> None:
-        self.pause = button("Pause", "Finish the trials that are under way and begin no other.")
+        self.pause = button("Pause", "Finish the running trials and begin no new ones.")
         self.stop = button(
-            "Stop", "End the trials after their batches. They continue where they were when the tuning is resumed."
+            "Stop", "Stop the trials after their batch. They continue from there when you resume the tuning."
         )
-        self.add = button("Add worker", "Train one trial more at once on this computer.")
+        self.add = button("Add worker", "Start one more worker on this computer, for one more trial at a time.")
         self.steering = (self.pause, self.stop, self.add)
         self.use = button("Use best in Denoise", USE_BEST)
         self.retrain = button(
             "Retrain best…", "Fill in the tab Set up with the best trial's settings, to train it at full length."
         )
         self.folder = button("Folder", "Show the tuning's files.")
-        self.report = button("Report", "Write what was found into a page, report.html, and open it in the browser.")
+        self.report = button("Report", "Write the results as a page, report.html, and open it in the browser.")
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.password.setPlaceholderText("Password of the database")
@@ -77,8 +77,8 @@ class WatchForm(StatusForm):
         self.give_password = button("Read", "Read the tuning with this password.")
 
     def _make_trials(self) -> None:
-        self.goal = Choice("By which goal the trials are judged in the plots, and which one is the best.")
-        self.filter = Choice("Which trials are listed.", tuple(FILTERS.values()))
+        self.goal = Choice("The goal that the plots show and that decides which trial is the best.")
+        self.filter = Choice("Which trials to list.", tuple(FILTERS.values()))
         self.words = QLineEdit()
         self.words.setPlaceholderText("Filter, e.g. adam")
         self.words.setClearButtonEnabled(True)
@@ -86,7 +86,10 @@ class WatchForm(StatusForm):
         self.table = TrialTable()
         self.trial = text_line()
         self.curve = CurvePlot(
-            "Loss", "Loss of the chosen trial over its epochs; the dashed line is the input.", height=SMALL, named=True
+            "Loss",
+            "Loss of the selected trial over its epochs; dashed: the input.",
+            height=SMALL,
+            named=True,
         )
         self.use_trial = button("Use in Denoise", "Choose this trial's model in the dock Denoise with UNet/APDDM.")
         self.retrain_trial = button("Retrain…", "Fill in the tab Set up with this trial's settings.")
@@ -97,13 +100,13 @@ class WatchForm(StatusForm):
         self.history = ScatterPlot(
             "",
             "Each trial in its order. ★ best, ● suggested (○ drawn at random, ◆ given, ▲ far off), × pruned, blue: "
-            "running; the line is the best so far, the dashed one the input itself. A click chooses a trial.",
+            "running; the line is the best so far, the dashed one the input itself. Click a trial to select it.",
             whole=True,
             after_ms=PAUSE_MS,
         )
         self.front = ScatterPlot(
             "Goals against each other",
-            "★ trials that no other one beats in all goals. A click chooses a trial.",
+            "★ trials that no other trial beats in all goals. A click chooses a trial.",
             after_ms=2 * PAUSE_MS,
         )
         self.importance = text_line()
@@ -111,7 +114,7 @@ class WatchForm(StatusForm):
             "How much each setting decides whether a trial is among the best (Optuna's PED-ANOVA)."
         )
         self.against = Choice("Which setting to plot the trials over.")
-        self.slices = ScatterPlot("", "Each trial over one setting. A click chooses a trial.", after_ms=3 * PAUSE_MS)
+        self.slices = ScatterPlot("", "Each trial over one setting. Click a trial to select it.", after_ms=3 * PAUSE_MS)
 
     @property
     def plots(self) -> tuple[CurvePlot | ScatterPlot, ...]:
@@ -130,7 +133,7 @@ class WatchForm(StatusForm):
         self._ask.setVisible(ask_password)
 
     def show_status(self, status: TuneStatus | None) -> None:
-        """Show how the tuning stands."""
+        """Show the state of the tuning."""
         if status is not None and self._shown == status:
             return
         self._shown = status

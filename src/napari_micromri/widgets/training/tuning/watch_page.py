@@ -9,11 +9,12 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.tuning import process
+from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.training.following import Follower, show_file
 from napari_micromri.widgets.training.remembered import remembered_workers
-from napari_micromri.widgets.training.tuning import starting
 from napari_micromri.widgets.training.tuning.looks import TuneWatch, has_storage, model_of
+from napari_micromri.widgets.training.tuning.new_model import with_password
 from napari_micromri.widgets.training.tuning.retraining import retraining
 from napari_micromri.widgets.training.tuning.status import best_row, best_sentence, loss_sentence
 from napari_micromri.widgets.training.tuning.trial_details import TrialDetails
@@ -24,11 +25,12 @@ from napari_micromri.widgets.training.tuning.watch_plots import WatchPlots
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_micromri.tuning.state import TrialRow
+    from napari_micromri.tuning.state import TrialRow, TuneState
     from napari_micromri.widgets.training.tuning.looks import TuneLook
     from napari_micromri.widgets.training.tuning.trial_rows import Wanted
 
 LOOK_AGAIN_MS = 1000
+REPORT = "report.html"
 
 
 class WatchPage(Follower):
@@ -113,8 +115,7 @@ class WatchPage(Follower):
     def _take(self, look: TuneLook) -> None:
         before, self.look = self.look, look
         self.form.show_status(look.status)
-        if before is None or before.table != look.table:
-            self.form.table.show_table(look.table)
+        self.form.table.show_table(look.table)
         self._show_best()
         self._soon.start()
         if before is None or before.status.live != look.status.live:
@@ -150,7 +151,7 @@ class WatchPage(Follower):
 
     def _filter(self) -> None:
         wanted: Wanted = list(FILTERS)[max(0, self.form.filter.currentIndex())]
-        self.form.table.order.choose(wanted, self.form.words.text())
+        self.form.table.choose(wanted, self.form.words.text())
 
     # Steering
 
@@ -161,7 +162,9 @@ class WatchPage(Follower):
         if self.look.status.can_pause:
             self._do(partial(process.pause_tuning, self.path))
         elif self.look.status.can_resume:
-            self._do(partial(starting.resume, self.path, 0 if self.look.status.live else remembered_workers()))
+            self._do(
+                partial(process.resume_tuning, self.path, workers=0 if self.look.status.live else remembered_workers())
+            )
 
     def stop(self) -> None:
         """Ask the workers to end; those that were asked already are ended at once."""
@@ -175,7 +178,7 @@ class WatchPage(Follower):
 
     def _take_password(self) -> None:
         if self.path is not None:
-            self._do(partial(starting.give_password, self.path, self.form.password.text()))
+            self._do(partial(_give_password, self.path, self.form.password.text()))
             self.form.password.clear()
 
     # Using
@@ -195,4 +198,20 @@ class WatchPage(Follower):
 
     def _open_report(self) -> None:
         if self.path is not None and self.look is not None and not self._reporting.busy:
-            self._reporting.begin(partial(starting.write_report, self.look.state, self.path))
+            self._reporting.begin(partial(_write_report, self.path / REPORT, self.look.state))
+
+
+def _write_report(page: Path, state: TuneState) -> Path:
+    """Write the report, over the one that is there; gives the page."""
+    from napari_micromri.tuning.report.page import write_page
+
+    write_page(page, state, overwrite=True)
+    return page
+
+
+def _give_password(path: Path, password: str) -> None:
+    """Keep the password of a tuning's storage in this process and those that it starts, and in no file."""
+    from napari_micromri.tuning import address
+
+    if (url := TuneFolder(path).read().storage) is not None:
+        address.remember(with_password(url, password))

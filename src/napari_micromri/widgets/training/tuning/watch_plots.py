@@ -1,4 +1,4 @@
-"""Which plots of a tuning are shown, and bringing them up to date."""
+"""The plots of a tuning, kept up to date."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
-from superqt.utils import signals_blocked
 
+from napari_micromri.tuning.importance import importances
 from napari_micromri.tuning.objectives import at_length
 from napari_micromri.tuning.points import against, front, history
 from napari_micromri.widgets.shared.looking import Looking
+from napari_micromri.widgets.shared.parts import set_lines
 from napari_micromri.widgets.training.tuning.words import setting_label
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QComboBox
-
     from napari_micromri.tuning.importance import Importances
     from napari_micromri.tuning.state import TuneState
     from napari_micromri.widgets.training.tuning.looks import TuneLook
@@ -34,8 +33,6 @@ class WatchPlots(QObject):
         self._judging = Looking(None, self)
         self._judging.seen.connect(self._show_importances)
         self._judged: tuple[int, int] | None = None
-        self._keys: tuple[str, ...] = ()
-        self._goals: tuple[str, ...] = ()
         form.against.currentIndexChanged.connect(self._draw_against)
         form.goal.currentIndexChanged.connect(self._draw)
 
@@ -47,14 +44,17 @@ class WatchPlots(QObject):
     def show(self, look: TuneLook, chosen: int | None) -> None:
         """Show a tuning; the trial that is chosen has a ring around it."""
         self._look, self._chosen = look, chosen
-        self._list_goals(look.state)
-        self._list_keys(look.searched)
+        goals = look.state.objectives
+        set_lines(self._form.goal, [f"Judge by: {at_length(name)}" for name in goals])
+        self._form.goal.setVisible(len(goals) > 1)
+        set_lines(self._form.against, [f"Over: {setting_label(key)}" for key in look.searched])
+        self._form.against.setVisible(bool(look.searched))
         self._draw()
 
     def forget(self) -> None:
         """Show nothing of another tuning."""
         self.stop()
-        self._look, self._judged, self._keys, self._goals = None, None, (), ()
+        self._look = self._judged = None
         self._form.goal.clear()
         self._form.against.clear()
 
@@ -63,20 +63,6 @@ class WatchPlots(QObject):
         self._judging.stop()
         for plot in self._form.plots:
             plot.stop()
-
-    def _list_goals(self, state: TuneState) -> None:
-        form = self._form
-        form.goal.setVisible(len(state.objectives) > 1)
-        if state.objectives != self._goals:
-            self._goals = state.objectives
-            _refill(form.goal, [f"Judge by: {at_length(name)}" for name in state.objectives])
-
-    def _list_keys(self, keys: tuple[str, ...]) -> None:
-        form = self._form
-        form.against.setVisible(bool(keys))
-        if keys != self._keys:
-            self._keys = keys
-            _refill(form.against, [f"Over: {setting_label(key)}" for key in keys])
 
     def _draw(self) -> None:
         if self._look is None or not self._look.state.objectives:
@@ -91,10 +77,10 @@ class WatchPlots(QObject):
         self._judge(state, objective)
 
     def _draw_against(self) -> None:
-        if self._look is None or not self._keys:
+        if self._look is None or not self._look.searched:
             self._form.slices.hide()
             return
-        key = self._keys[max(0, self._form.against.currentIndex())]
+        key = self._look.searched[max(0, self._form.against.currentIndex())]
         shown = against(self._look.state, key, self.objective, self._chosen)
         self._form.slices.show_scatter(replace(shown, bottom=setting_label(key)))
 
@@ -103,7 +89,7 @@ class WatchPlots(QObject):
         now = (state.counts["done"], objective)
         if now != self._judged and not self._judging.busy:
             self._judged = now
-            self._judging.begin(partial(_importances, state, objective))
+            self._judging.begin(partial(importances, state, objective))
 
     def _show_importances(self, found: Importances) -> None:
         shares = ", ".join(f"{setting_label(key)} {share:.0%}" for key, share in found.shares.items())
@@ -111,18 +97,6 @@ class WatchPlots(QObject):
         self._form.importance.setText(said)
 
 
-def _importances(state: TuneState, objective: int) -> Importances:
-    from napari_micromri.tuning.importance import importances
-
-    return importances(state, objective)
-
-
 def _pair(objective: int) -> tuple[int, int]:
-    """Choose what stands below and at the left: the first goal, and the one that is looked at."""
+    """Choose the goals on the two axes: the first one and the selected one."""
     return (0, objective) if objective else (1, 0)
-
-
-def _refill(box: QComboBox, labels: list[str]) -> None:
-    with signals_blocked(box):
-        box.clear()
-        box.addItems(labels)

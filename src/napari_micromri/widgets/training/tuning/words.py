@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_micromri.widgets.training.run_model import COLOURS as RUN_COLOURS
 from napari_micromri.widgets.training.settings_words import LABELS
 
 if TYPE_CHECKING:
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 COLOURS: Mapping[TrialState, str] = {
     "waiting": "#a8a8a8",
-    "running": "#6db3f2",
-    "done": "#66c2a5",
-    "pruned": "#e0a33a",
-    "failed": "#ff6b6b",
+    "running": RUN_COLOURS["running"],
+    "done": RUN_COLOURS["done"],
+    "pruned": RUN_COLOURS["stopped"],
+    "failed": RUN_COLOURS["failed"],
 }
 
 
