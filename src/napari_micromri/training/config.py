@@ -62,14 +62,14 @@ class TrainConfig(FamilySettings):
         default="unet", description=f"kind of model: {', '.join(FAMILIES)}"
     )
     network: SerializeAsAny[NetworkConfig] = Field(
-        default=None, validate_default=True, description="shape of the network, as its kind of model has it"
+        default=None, validate_default=True, description="shape of the network; depends on the kind of model"
     )
     init_from: str | None = Field(
         default=None,
         description="model to start from, by name or file; its network, upsampling and normalisation then take the "
         "place of those given here",
     )
-    upsampling: Upsampling = Field(default="nearest", description="how LR slices come to the HR grid")
+    upsampling: Upsampling = Field(default="nearest", description="how LR slices are brought to the HR grid")
     normalisation: Normalisation = Field(default=Normalisation(), description="how slices are scaled")
 
     pairs: Literal["study", "simulated"] = Field(
@@ -83,26 +83,24 @@ class TrainConfig(FamilySettings):
     minutes: float | None = Field(
         default=None,
         gt=0,
-        description="train for so long instead of for all epochs; the cosine then follows the time; none: no limit",
+        description="train for this long instead of all epochs; the cosine schedule then follows the time; none: off",
     )
     draws: int | None = Field(
-        default=None, ge=1, description="slices that an epoch draws at random; none: each training slice once"
+        default=None, ge=1, description="slices drawn at random in each epoch; none: each training slice once"
     )
     balance: Literal["slices", "subjects"] = Field(
         default="slices",
-        description="subjects: with draws, every subject comes equally often, however many slices it has",
+        description="subjects: with draws, every subject is drawn equally often, however many slices it has",
     )
     batch_size: int = Field(default=32, ge=1, description="slices per step, over all processes together")
-    cuts: int = Field(default=1, ge=1, le=64, description="random squares that are cut out of each slice, with crop")
+    cuts: int = Field(default=1, ge=1, le=64, description="random squares cut from each slice, with crop")
     crop: int | None = Field(
-        default=None, ge=16, description="learn from random squares of so many HR pixels; none: whole slices"
+        default=None, ge=16, description="train on random squares, this many HR pixels wide; none: whole slices"
     )
-    flips: bool = Field(
-        default=True, description="turn slices over at random, up-down and left-right, each with p = 0.5"
-    )
+    flips: bool = Field(default=True, description="flip slices at random, up-down and left-right, each with p = 0.5")
     transpose: bool = Field(default=False, description="swap rows and columns at random, with p = 0.5")
     scaling: float = Field(
-        default=0.0, ge=0, le=2, description="multiply both images by exp(u), u uniform within this bound"
+        default=0.0, ge=0, le=2, description="multiply both images by exp(u), u uniform within ± this value"
     )
 
     loss: Literal["mse", "mae", "hybrid", "relative", "structural"] = Field(
@@ -111,12 +109,12 @@ class TrainConfig(FamilySettings):
         "structural: relative, with SSIM and local brightness",
     )
     alpha: float = Field(default=0.8, ge=0, le=1, description="weight of the MSE in the hybrid loss")
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(default="rmsprop", description="method of descent")
-    learning_rate: float = Field(default=1e-4, gt=0, le=10, description="at the beginning; with warm-up, after it")
-    weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards zero")
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(default="rmsprop", description="optimisation method")
+    learning_rate: float = Field(default=1e-4, gt=0, le=10, description="initial rate; with warm-up, the rate after it")
+    weight_decay: float = Field(default=0.0, ge=0, description="decay of the weights towards zero")
     momentum: float = Field(default=0.0, ge=0, lt=1, description="for sgd and rmsprop")
     scheduler: Literal["none", "exponential", "step", "plateau", "cosine"] = Field(
-        default="plateau", description="how the learning rate falls"
+        default="plateau", description="how the learning rate decreases"
     )
     decay: float = Field(default=0.5, gt=0, le=1, description="factor of exponential (each epoch), step and plateau")
     decay_epochs: int = Field(default=10, ge=1, description="step: epochs between two decays")
@@ -125,11 +123,11 @@ class TrainConfig(FamilySettings):
         default=0.0, ge=0, description="cosine: epochs in which the learning rate rises from zero"
     )
     final_rate: float = Field(
-        default=0.01, ge=0, le=1, description="cosine: last learning rate, as a part of the first"
+        default=0.01, ge=0, le=1, description="cosine: final learning rate, as a fraction of the first"
     )
     clip: float | None = Field(default=None, gt=0, description="largest norm of the gradient; none: no limit")
     ema: float = Field(
-        default=0.0, ge=0, lt=1, description="average the weights over time with this memory, e.g. 0.998; 0: off"
+        default=0.0, ge=0, lt=1, description="decay of the moving average of the weights, e.g. 0.998; 0: off"
     )
 
     monitor: Annotated[str, AfterValidator(_judging)] = Field(
@@ -139,9 +137,9 @@ class TrainConfig(FamilySettings):
         "all times of its path",
     )
     patience: int | None = Field(
-        default=6, ge=1, description="stop after so many epochs without improvement; none: never"
+        default=6, ge=1, description="stop after this many epochs without improvement; none: never"
     )
-    least_epochs: int = Field(default=10, ge=1, description="never stop early before so many epochs")
+    least_epochs: int = Field(default=10, ge=1, description="never stop early before this many epochs")
 
     device: str = Field(default="auto", description="auto, cpu, cuda or mps")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -156,12 +154,10 @@ class TrainConfig(FamilySettings):
         default=None, ge=1, le=1024, description="CPU threads for computing; none: torch decides"
     )
     workers: int = Field(
-        default=1, ge=0, le=64, description="threads that prepare batches ahead; 0: in turn with the learning"
+        default=1, ge=0, le=64, description="threads that prepare batches in advance; 0: prepare them between steps"
     )
     cache_megabytes: int = Field(default=2048, ge=0, description="memory for slices, so that each is read only once")
-    checkpoint_minutes: float = Field(
-        default=10.0, ge=0, description="save the state within long epochs, too, so often"
-    )
+    checkpoint_minutes: float = Field(default=10.0, ge=0, description="minutes between checkpoints within an epoch")
 
     @field_validator("network", mode="before")
     @classmethod

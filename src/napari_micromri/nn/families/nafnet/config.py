@@ -56,12 +56,12 @@ class NAFNetConfig(NetworkConfig):
         ge=1,
         le=8,
         title="Patch size",
-        description="fold squares of so many pixels into channels first: computes faster, sees further, less finely",
+        description="fold squares of this many pixels into channels first: faster, wider view, less detail",
     )
     noise_input: bool = Field(
         default=False,
         title="Tell the noise",
-        description="tell the network how noisy each slice is, as measured on it: better at high SNR, and its strength "
+        description="give the network the measured noise of each slice: better at high SNR, and its strength "
         "can then be chosen",
     )
 

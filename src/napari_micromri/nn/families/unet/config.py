@@ -25,19 +25,19 @@ class UNetConfig(NetworkConfig):
         min_length=1,
         max_length=8,
         title="Features",
-        description="channels at each resolution, finest first; more of them learn more, and compute longer",
+        description="channels at each resolution, finest first; more channels learn more and take longer",
         json_schema_extra={"search": {"0": [32, 64, 128], "1": [64, 128, 256], "2": [64, 128, 256, 512]}},
     )
     downsampling: Literal["maxpool", "meanpool", "conv_strided"] = Field(
         default="meanpool",
         title="Downsampling",
-        description="how the network comes to the next coarser resolution",
+        description="how the network goes to the next coarser resolution",
         json_schema_extra={"search": ["maxpool", "meanpool", "conv_strided"]},
     )
     upsampling: Literal["upconv", "nearest", "bilinear", "bicubic"] = Field(
         default="upconv",
         title="Upsampling",
-        description="how the network comes back to the next finer resolution",
+        description="how the network returns to the next finer resolution",
         json_schema_extra={"search": ["upconv", "nearest", "bilinear", "bicubic"]},
     )
     activation: Activation = Field(
@@ -55,13 +55,13 @@ class UNetConfig(NetworkConfig):
         default=1,
         ge=1,
         le=8,
-        description="fold squares of so many pixels into channels first: computes faster, sees further, less finely",
+        description="fold squares of this many pixels into channels first: faster, wider view, less detail",
     )
     convolutions: int = Field(default=2, ge=1, le=8, description="convolutions at each resolution, down and up")
     noise_input: bool = Field(
         default=False,
         title="Tell the noise",
-        description="tell the network how noisy each slice is, as measured on it: better at high SNR, and its strength "
+        description="give the network the measured noise of each slice: better at high SNR, and its strength "
         "can then be chosen",
     )
     guided: bool = False
