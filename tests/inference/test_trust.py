@@ -135,6 +135,30 @@ def test_holes_do_not_count() -> None:
     assert pierced.chi_square == pytest.approx(whole.chi_square, abs=0.05)
 
 
+@pytest.mark.parametrize("outside", [0.0, np.nan])
+def test_a_mask_is_no_deviation_and_hides_none(outside: float) -> None:
+    y, x = np.mgrid[:192, :160]
+    distance = np.hypot(y - 96, x - 80)
+    good = Scan((1 + 0.2 * np.sin(x / 6))[None] * (distance < 74), ScanInfo(name="a", axes="zyx", voxel_size=(1, 1, 1)))
+    measured = simulate_fast_scan(good, snr=15, seed=1).read()[0]
+    inside = distance < 70  # one mask for both, as a brain is cut out of a scan, through the tissue
+    result = np.where(inside, good.read()[0], outside).astype(np.float32)
+    measured = np.where(inside[::2, ::2], measured, outside).astype(np.float32)
+    found = judge_slice(measured, result)
+    assert found.chi_square == pytest.approx(1.0, abs=0.15)
+    assert not found.deviates
+    result[90:102, 74:86] *= 0.6
+    assert judge_slice(measured, result).deviates
+
+
+def test_a_slice_that_is_nearly_all_mask_is_not_judged() -> None:
+    fast, good = scans(slices=1)
+    measured = fast.read()[0]
+    measured[:, :12] = measured[:, 22:] = 0
+    assert not judge_slice(measured, good.read()[0]).deviates
+    assert np.isnan(judge_slice(measured, good.read()[0]).chi_square)
+
+
 @pytest.mark.parametrize("amplitude", [0.0, 0.5, 2.0, 10.0, 30.0])
 def test_rician_moments_are_those_of_the_distribution(amplitude: float) -> None:
     mean, spread = rician_moments(np.array(amplitude))
