@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui import magicgui
 from napari.utils.notifications import show_warning
+from qtpy.QtWidgets import QWidget
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.plugin.layers import Placement, layer_to_scan, scan_to_layer
@@ -14,6 +15,7 @@ from napari_micromri.simulation.acquisition import simulate_fast_scan
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.results import new_name
 from napari_micromri.widgets.shared.dock import Dock
+from napari_micromri.widgets.shared.parts import column, text_line
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -23,20 +25,10 @@ if TYPE_CHECKING:
     from napari_micromri.scan import Scan
 
 FIELDS: dict[str, dict[str, Any]] = {
-    "factor": {
-        "min": 1.0,
-        "max": 8.0,
-        "step": 0.5,
-        "tooltip": "How many times fewer rows and columns.",
-    },
-    "snr": {
-        "label": "SNR",
-        "min": 1.0,
-        "max": 1000.0,
-        "tooltip": "Mean signal of the foreground over the noise of one average.",
-    },
-    "averages": {"min": 1, "max": 64, "tooltip": "They raise the SNR by their square root."},
-    "seed": {"min": 0, "max": 2**31 - 1, "tooltip": "The same seed gives the same noise."},
+    "factor": {"label": "Factor", "min": 1, "max": 8, "step": 0.5, "tooltip": "Times fewer rows and columns."},
+    "snr": {"label": "SNR", "min": 1, "max": 1000, "tooltip": "Mean foreground over the noise of one average."},
+    "averages": {"label": "Averages", "min": 1, "max": 64, "tooltip": "They raise the SNR by their square root."},
+    "seed": {"label": "Seed", "min": 0, "max": 2**31 - 1, "tooltip": "The same seed gives the same noise."},
 }
 
 
@@ -48,7 +40,9 @@ class SimulateWidget(Dock):
         self.viewer = napari_viewer
         self.job: BackgroundJob | None = None
         self.form: Any = magicgui(self.simulate, call_button="Simulate fast scan", **FIELDS)  # type: ignore[call-overload]
-        self.hold(self.form.native)
+        hint = text_line()
+        hint.setText("Select a good scan in the layer list. Its fast scan is added as a layer.")
+        self.hold(column(hint, self.form.native, QWidget(), stretch=(0, 0, 1)))
 
     def simulate(self, factor: float = 2.0, snr: float = 15.0, averages: int = 1, seed: int = 0) -> None:
         """Begin to simulate the fast scan of the selected layer; its layer is added when it is there."""
