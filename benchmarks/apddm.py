@@ -26,6 +26,7 @@ import torch
 from quality import HERE, LEFT_OUT, REAL, fast_slice, load
 from scipy.stats import spearmanr
 
+from napari_micromri.inference.devices import resolve_precision
 from napari_micromri.measure.metrics import assess
 from napari_micromri.nn.families.apddm.network import estimate
 from napari_micromri.nn.families.apddm.sampler import sample
@@ -120,9 +121,9 @@ def models_for(source: str) -> tuple[Any, Any]:
 
 
 def prepared(path: Path) -> Any:
-    """Load a model to compute as by default on a CPU that has bfloat16."""
-    model = load_model(path)
-    model.prepare(torch.device("cpu"), torch.bfloat16)
+    """Load a model to compute as by default on this CPU."""
+    model, cpu = load_model(path), torch.device("cpu")
+    model.prepare(cpu, resolve_precision("auto", cpu))
     return model
 
 

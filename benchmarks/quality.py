@@ -296,12 +296,12 @@ def judge(rows: list[Row]) -> Iterable[str]:
 
 
 def summary(rows: list[Row]) -> str:
-    """Format lines for each real source: the best of the filters in each figure, and the UNet's two variants."""
+    """Format two lines for each real source: the best of the filters and of the UNet's variants in each figure."""
     snrs = sorted({row.snr for row in rows})
     heads = [f"SNR {snr:g}: PSNR / object PSNR / SSIM" for snr in snrs]
     lines = ["| scan | method | " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * len(heads)]
     for source in (one for one in REAL if one in {row.source for row in rows}):
-        for title, chosen in (("best filter", CLASSICAL), *((f"`{name}`", (name,)) for name in VARIANTS)):
+        for title, chosen in (("best filter", CLASSICAL), ("`unet`", VARIANTS)):
             cells = []
             for snr in snrs:
                 mine = [r for r in rows if (r.source, r.snr) == (source, snr) and r.method in chosen]
