@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from figures import Denoisers, draw_losses, draw_slices, draw_trials, figures_of
 from findings import Measured, findings
-from page import Page
+from page import Page, in_words
 
 from napari_micromri.study import Study
 from napari_micromri.training.run import read_run
@@ -41,7 +41,7 @@ def write_page(home: Path, about: str) -> None:
     study, page = Study.open(home / "mice.mri.zarr"), Page(home)
     published = list(csv.DictReader((Path(__file__).parent / "published.csv").open(encoding="utf-8")))
     page.title("The report, reproduced on a made-up colony", 1)
-    page.say(f"Size of this run: {about}. Networks that learn for so short a time lag behind what they can do.")
+    page.say(f"Size of this run: {about}. Networks trained for such a short time don't reach what they can do.")
     page.say(
         "The report's scans are not public. These are digital mice: their upper and lower halves stand for its two "
         "regions, and their fast scans are simulated. The report's figures are beside ours to compare how they behave, "
@@ -76,7 +76,7 @@ def preparation(page: Page, study: Study) -> None:
     total = sum(pair.slice_count for pair in study.pairs())
     page.title("Bad slices, crops and sets (sections 3.1 and 3.2, table 2)")
     page.say(
-        f"{len(study.pairs())} pairs with {total} slices. Of {len(bad)} slices that were spoilt on purpose, "
+        f"{len(study.pairs())} pairs with {total} slices. Of {len(bad)} slices that were degraded on purpose, "
         f"{len(bad & excluded)} were suggested and excluded, and {len(excluded - bad)} good ones with them. The report "
         "excluded 111 of 900 by eye. Every pair is cropped to the animal, as suggested."
     )
@@ -94,7 +94,7 @@ def first_results(page: Page, models: Denoisers) -> None:
         page.say(
             f"Best epoch {best.epoch} of {len(run.epochs)}: training {best.train_loss:.3f}, validation "
             f"{best.validation.mse:.3f}, fast scan {best.baseline.mse:.3f}. Report: epoch 11 of 200, 0.481 and 0.426. "
-            "The sizes don't compare: a loss depends on the scans."
+            "The values can't be compared: a loss depends on the scans."
         )
     training_mouse(page, models, 14, "first")
 
@@ -112,13 +112,15 @@ def tuning(page: Page, models: Denoisers) -> None:
     page.title("Tuning (sections 6.2 and 6.3)")
     draw_trials(page.figure(17, "Validation MSE by trial."), page.folder / "tuning")
     for row in state.best_rows:
-        found = ", ".join(f"{name.removeprefix('network.')} {value}" for name, value in row.parameters.items())
+        found = ", ".join(
+            f"{name.removeprefix('network.')} {in_words(value)}" for name, value in row.parameters.items()
+        )
         page.say(
             f"Best of {state.finished} trials: number {row.number}, MSE {(row.values or [0])[0]:.4f}, with {found}."
         )
     page.say(
         "Report: MSE 0.03034 with 128, 128 and 64 filters, conv_strided, bilinear, no residual, adam, learning rate "
-        "0.0003139 and step. Its loss of 0.426 before tuning and 0.030 after can't be of one unit."
+        "0.0003139 and step. Its loss of 0.426 before tuning and 0.030 after can't be in the same unit."
     )
     training_mouse(page, models, 18, "tuned")
 
@@ -133,9 +135,10 @@ def diffusion(page: Page, models: Denoisers) -> dict[str, dict[str, float]]:
         "The report shows pictures, and trained the simplified APDDM only. Means over all kept slices of the test mice:"
     )
     methods = by_method(page.folder / "evaluation/evaluation.csv")
-    columns = {"mse": "MSE", "psnr_db": "PSNR in dB", "ssim": "SSIM", "bias": "bias"}
+    columns = {"mse": "MSE", "psnr_db": "PSNR in dB", "ssim": "SSIM", "bias": "bias in %"}
     columns |= {"power_ratio": "detail", "ring_correlation": "true detail"}
-    rows = [(name, *(methods[key][column] for column in columns)) for key, name in MODELS.items()]
+    scale = {"bias": 100.0}
+    rows = [(name, *(scale.get(c, 1.0) * methods[key][c] for c in columns)) for key, name in MODELS.items()]
     page.table(("method", *columns.values()), rows)
     return methods
 
@@ -147,7 +150,7 @@ def looks(page: Page, models: Denoisers) -> list[Shown]:
         shown = models.slice("tuned", mouse, "thorax-abdomen", "sagittal", where)
         draw_slices(page.figure(number, f"Sagittal view: {shown.title}."), shown)
     lego = models.lego("tuned")
-    draw_slices(page.figure(26, f"{lego[2].title}, which no model has seen."), lego[2])
+    draw_slices(page.figure(26, f"{lego[2].title}, which no model was trained on."), lego[2])
     return lego
 
 
@@ -155,8 +158,8 @@ def quality_table(page: Page, published: Sequence[Row], slices: Sequence[Shown])
     """Table 3."""
     page.title("Table 3: MSE and SSIM")
     page.say(
-        "Our MSE is that of images divided by the mean of LR. The report doesn't say the unit of its own, so the two "
-        "don't compare. SSIM has no unit, but depends on the scans."
+        "Our MSE is that of images divided by the mean of LR. The report doesn't give the unit of its MSE, so the two "
+        "can't be compared. SSIM has no unit, but depends on the scans."
     )
     rows = [
         (shown.title, row["mse"], shown.dl_quality.mse, shown.lr_quality.mse, row["ssim"], shown.dl_quality.ssim)
@@ -171,7 +174,7 @@ def contrast_tables(page: Page, published: Sequence[Row], slices: Sequence[Shown
         page.title(f"Table {number}: {what}")
         page.say(
             "The ROI is the brightest square of 1.6 mm in HR, the background the darkest. The report "
-            "drew boxes by hand and doesn't say where: sizes and signs don't compare, the order of LR, DL and HR does."
+            "drew boxes by hand and doesn't say where. Compare the order of LR, DL and HR, not values and signs."
         )
         rows = [
             (

@@ -39,24 +39,32 @@ def findings(of: Measured) -> Iterator[Finding]:
     yield (
         "DL is darker than HR",
         holds(tuned["bias"] < -0.01),
-        f"brightness of the foreground {tuned['bias']:+.1%}; in {maxima:.0%} of the slices the maximum of DL is "
-        "below those of LR and HR (report: always)",
+        f"brightness of the foreground {percent(tuned['bias'], '+.1f')}; in {percent(maxima)} of the slices the "
+        "maximum of DL is below those of LR and HR (report: always)",
     )
     detail = tuned["power_ratio"]
     yield "DL is oversmoothed", holds(detail < 0.8), f"its power at high spatial frequencies is {detail:.2f} of HR's"
     yield lego(of.lego)
     part = of.extreme(0, "max")
-    yield "DL has the largest CNR", holds(part > 0.5), f"in {part:.0%} of the slices (report: in 8 of 9)"
+    yield "DL has the largest CNR", holds(part > 0.5), f"in {percent(part)} of the slices (report: in 8 of 9)"
     yield smoothing(of.regions)
     part = of.extreme(1, "min")
-    yield "DL has the smallest normalised SD", holds(part > 0.5), f"in {part:.0%} of the slices (report: in 15 of 18)"
+    yield (
+        "DL has the smallest normalised SD",
+        holds(part > 0.5),
+        f"in {percent(part)} of the slices (report: in 15 of 18)",
+    )
     yield (
         "Denoising brings the scan nearer to HR",
         holds(tuned["mse"] < fast["mse"]),
         f"MSE {fast['mse']:.4f} to {tuned['mse']:.4f} on the test mice",
     )
     change = of.methods["simplified"]["mse"] / tuned["mse"] - 1
-    yield "Simplified APDDM denoises like the UNet", holds(abs(change) < 0.1), f"its MSE is {change:+.1%} of the UNet's"
+    yield (
+        "Simplified APDDM denoises like the UNet",
+        holds(abs(change) < 0.1),
+        f"its MSE differs from the UNet's by {percent(change, '+.1f')}",
+    )
 
 
 def lego(slices: Sequence[Shown]) -> Finding:
@@ -84,4 +92,9 @@ def smoothing(regions: Sequence[Regions]) -> Finding:
 
 def holds(found: bool) -> str:
     """Say it in words."""
-    return "holds" if found else "does not hold"
+    return "holds" if found else "doesn't hold"
+
+
+def percent(part: float, form: str = ".0f") -> str:
+    """Write a part of 1 in percent."""
+    return f"{100 * part:{form}} %"

@@ -49,10 +49,10 @@ class Page:
 
 
 def _line(tag: str, cells: Sequence[object]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(_text(cell))}</{tag}>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{escape(in_words(cell))}</{tag}>' for cell in cells)}</tr>"
 
 
-def _text(cell: object) -> str:
+def in_words(cell: object) -> str:
     """Write a value for people; an empty one is a dash."""
     if isinstance(cell, float):
         return f"{cell:.0f}" if abs(cell) >= 1000 else f"{cell:.3g}"
