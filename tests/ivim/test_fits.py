@@ -8,6 +8,7 @@ from scipy.optimize import curve_fit
 
 from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.ivim import METHODS, Bounds, Fit, FitOptions, Flag, biexponential, make_model
+from napari_micromri.ivim.fit import FLAG_WORDS
 from napari_micromri.ivim.simulation import VOXEL_B, phantoms, simulate, voxels
 
 BIEXPONENTIAL = ("segmented", "lsq", "bayes")
@@ -135,6 +136,10 @@ def test_parameters_on_a_bound_are_flagged() -> None:
     assert fit.flags[0] & Flag.DP_AT_BOUND
     assert fit.flags[1] & Flag.D_AT_BOUND
     assert fit.count(Flag.D_AT_BOUND) == 1
+
+
+def test_each_flag_has_words() -> None:
+    assert list(FLAG_WORDS) == [str(flag.name).lower() for flag in Flag]
 
 
 def test_one_voxel_is_fitted_but_its_noise_must_be_given() -> None:

@@ -164,6 +164,7 @@ def _model(options: argparse.Namespace) -> Model:
 
 
 def _lines(summary: Summary) -> list[str]:
+    from napari_micromri.ivim.fit import FLAG_WORDS
     from napari_micromri.ivim.signal import PARAMETERS
 
     lines = [f"Fitted voxels: {summary.voxels}, different b-values: {len(summary.b_values)}"]
@@ -174,5 +175,5 @@ def _lines(summary: Summary) -> list[str]:
             lines.append(
                 f"median {parameter.label} {parameter.factor * summary.median[name]:.3g} {parameter.unit}".rstrip()
             )
-    lines += [f"Warning: voxels flagged '{name}': {count}" for name, count in summary.flags.items() if count]
+    lines += [f"Warning: {count} voxels {FLAG_WORDS[name]}" for name, count in summary.flags.items() if count]
     return lines

@@ -33,6 +33,16 @@ class Flag(IntFlag):
     """The iteration ended before its steps became small."""
 
 
+FLAG_WORDS = {
+    "unusable": "can't be fitted: a signal is missing, or the one at the smallest b isn't positive",
+    "not_positive": "have a signal of zero or less at a higher b",
+    "d_at_bound": "have a D on a bound: the data don't determine it",
+    "f_at_bound": "have an f on a bound",
+    "dp_at_bound": "have a D* on a bound, as is usual where f is small",
+    "not_converged": "did not converge",
+}
+"""What each flag says of voxels, after their number."""
+
 AT_BOUND = Flag.D_AT_BOUND | Flag.F_AT_BOUND | Flag.DP_AT_BOUND
 
 
