@@ -174,6 +174,19 @@ class TestBadInput:
         path.write_bytes(content[: int(len(content) * part)])
         self.refused(path, "cut off|damaged")
 
+    def test_cut_off_anywhere(self, tmp_path: Path) -> None:
+        """What opens of a file that was cut holds all of its slices; where a page's entry was cut, nothing opens."""
+        path, values = tmp_path / "a.tif", np.random.default_rng(0).integers(0, 4000, (5, 6, 7)).astype(np.uint16)
+        tifffile.imwrite(path, values, photometric="minisblack", compression="zlib")
+        content = path.read_bytes()
+        for length in range(16, len(content), 7):
+            path.write_bytes(content[:length])
+            try:
+                found = open_scan(path)[0].read()
+            except ReadError:
+                continue
+            np.testing.assert_array_equal(found, values)
+
     def test_colours(self, tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 7, 3), np.uint8), photometric="rgb")
         self.refused(tmp_path / "a.tif", "colour")

@@ -40,9 +40,13 @@ def read_tiff(path: Path) -> list[Scan]:
         said = [said_of(file, number, path) for number in range(len(stacks))]
         for stack in stacks:
             _check(stack, path)
-        if any("page offset" in text or "corrupted" in text for text in told):
+        if any(words in text for text in told for words in LOST_PAGES):
             raise ReadError(f"{path} is cut off or damaged. Copy or export it again.")
     return [_scan(path, stack, said[k], k if len(stacks) > 1 else None) for k, stack in enumerate(stacks)]
+
+
+LOST_PAGES = "page offset", "offset to page", "corrupted", "failed to reshape"
+"""What tifffile logs when it gives up after the pages that it could read."""
 
 
 @dataclass(frozen=True)
