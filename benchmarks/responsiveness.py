@@ -98,7 +98,10 @@ def measuring(viewer: Any, beats: Any) -> dict[str, tuple[float, float]]:
         regions.data = [regions.data[0] + 1e-3, *regions.data[1:]]
 
     found = {"measure after a drag": beats.during(drag, lambda: dock.found is not before and beats.after(0.0)())}
-    found["side by side"] = beats.during(dock.form.side_by_side.click, beats.after(3))
+    laid_out: list[bool] = []
+    dock.beside.ready.connect(lambda: laid_out.append(True))
+    found["side by side"] = beats.during(dock.form.side_by_side.click, lambda: bool(laid_out))
+    beats.during(lambda: None, beats.after(2))
 
     def move() -> None:
         viewer.cursor.position = (z, *(middle + 0.5))

@@ -122,7 +122,10 @@ def take_for_docs(viewer: napari.Viewer, docks: Docks) -> None:
                 tabs.setCurrentIndex([tabs.tabText(k) for k in range(tabs.count())].index(tab))
             save(viewer, ROOT / "docs" / "images" / picture)
         if name == "Measure CNR":
+            laid_out: list[bool] = []
+            dock.beside.ready.connect(lambda done=laid_out: done.append(True))
             dock.form.side_by_side.click()
+            wait(lambda done=laid_out: bool(done))
             save(viewer, ROOT / "docs" / "images" / "measure_side_by_side.png")
             dock.form.side_by_side.click()
 

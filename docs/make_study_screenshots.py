@@ -7,6 +7,7 @@ the real mouse trunk and rat head where MICROMRI_DATA (or ../shared/data) has th
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     get_settings().appearance.theme = "dark"
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["HOME"] = folder  # so that paths are shown as ~/mice.mri.zarr
         study = make_study(Path(folder))
         viewer = napari.Viewer(title="napari")
         viewer.window.resize(*SIZE)
@@ -50,7 +52,6 @@ def take_dock(viewer: napari.Viewer, study: Path, output: Path) -> None:
     _, dock = viewer.window.add_plugin_dock_widget("napari-micromri", "Study and slice curation")
     dock.open_study(study)
     wait(lambda: dock.curator.session is not None)
-    dock.header.path.setText("~/mice.mri.zarr")
     session = dock.curator.session
     first = session.pairs[0]
     dock.pairs.tree.select(first.key)

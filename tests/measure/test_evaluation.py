@@ -304,7 +304,7 @@ def test_a_slice_with_nan_is_named_and_in_no_figure(
     assert len(found.rows) == (TESTED - 1) * 3
     assert all(math.isfinite(row.mse) for row in found.rows)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "mouse 02/head-thorax/coronal, slice 1: Its LR holds values that are not numbers." in page
+    assert "mouse 02/head-thorax/coronal, slice 1 · z 0.6 mm: Its LR holds values that are not numbers." in page
 
 
 def test_an_empty_slice_spoils_no_mean(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

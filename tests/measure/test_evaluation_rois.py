@@ -94,7 +94,7 @@ def test_doubts_about_a_region_are_shown(study: Study, tmp_path: Path) -> None:
     path = save_rois(ROIS[:1], tmp_path / "alone.json", scan=replace(scan, info=replace(scan.info, subject="mouse 02")))
     found = evaluate(study, [Repeater()], "test", tmp_path / "out", EvaluationOptions(rois=(path,)))
     sentence = "No background is drawn on this slice"
-    assert f"HR, mouse 02, slice 2: {sentence}" in as_text(found)
+    assert f"HR, mouse 02, slice 2 · z {Z2:g} mm: {sentence}" in as_text(found)
     assert sentence in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 

@@ -67,7 +67,7 @@ def test_both_sides_exclusions_count_and_our_own_word_stays(study: Study, marks:
     assert study.pairs_by_key[KEY].marks.excluded == {0: "motion", 1: "other", 3: "ghost"}
     assert study.pairs_by_key[KEY].marks.crop == OTHER_CROP
     assert result.conflicts == (
-        f"{KEY}, slice 1 is excluded for other, in the file for noise",
+        f"{KEY}, slice {study.pairs_by_key[KEY].slice_words(1)} is excluded for other, in the file for noise",
         f"{KEY} is cropped to [0, 20, 4, 40], in the file to [2, 20, 4, 40]",
         "mouse 01 is in train, in the file in test",
     )

@@ -3,10 +3,14 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from functools import partial
 
 import pytest
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
 from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.widgets import background
 from napari_micromri.widgets.background import BackgroundJob
 
 
@@ -101,6 +105,35 @@ def test_what_a_stopped_job_gives_counts_only_when_asked(qtbot, keep, kind):
     with qtbot.waitSignal(job.ended):
         job.stop(keep=keep)
     assert seen[0][0] == kind
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_arrives_at_a_widget_that_has_gone(qtbot, fails):
+    going, over = threading.Event(), threading.Event()
+
+    def work(progress, should_stop):
+        going.wait()
+        stopped = should_stop()
+        over.set()
+        if fails:
+            raise CancelledError("stopped")
+        return stopped
+
+    owner = QWidget()
+    label = QLabel(owner)
+    job = BackgroundJob(work, "work", owner)
+    seen = outcomes(job)
+    job.succeeded.connect(lambda value: label.setText(str(value)))
+    job.cancelled.connect(partial(label.setText, "stopped"))
+    job.start()
+    owner.deleteLater()
+    QApplication.sendPostedEvents(owner, QEvent.Type.DeferredDelete)
+    with pytest.raises(RuntimeError):
+        label.text()
+    going.set()
+    qtbot.waitUntil(lambda: over.is_set() and job not in background._alive)
+    assert seen == []
+    assert job.should_stop()
 
 
 class Big:

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_micromri.errors import ModelError
 from napari_micromri.plugin.layers import METADATA_KEY, scan_to_layer
+from napari_micromri.widgets import background
 from napari_micromri.widgets.denoise import DenoiseWidget
 from napari_micromri.widgets.denoise_model import Slices
 
@@ -413,9 +414,9 @@ def test_a_closed_dock_ends_its_run_and_listens_no_more(viewer, denoiser, qtbot,
     dock.start_denoising()
     job = dock._job
     qtbot.waitUntil(denoiser.waiting.is_set)
-    with qtbot.waitSignal(job.ended):
-        dock.setParent(None)
-        dock.deleteLater()
+    dock.setParent(None)
+    dock.deleteLater()
+    qtbot.waitUntil(lambda: job not in background._alive)
     viewer.layers.clear()
     viewer.layers.append(layer)
     assert len(viewer.layers) == 1

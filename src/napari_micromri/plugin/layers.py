@@ -198,8 +198,8 @@ def _alignment(attributes: Mapping[str, Any], count: int) -> Alignment:
     lies = Alignment.of(data_to_world(attributes, count))
     if lies is None:
         raise InputError(
-            f"'{attributes.get('name')}' is rotated or sheared in napari, so its slices aren't the viewer's. Reset its "
-            "transform, or choose another layer."
+            f"'{attributes.get('name')}' is rotated or sheared in napari, so its slices don't match the viewer's. "
+            "Reset its transform, or choose another layer."
         )
     return lies
 

@@ -79,7 +79,7 @@ def _most_telling(folder: str) -> Scan:
     best = most_anatomical(found)
     reasons = [entry.reason for entry in left_out]
     if best is None:
-        raise ReadError(reasons[0] if reasons else f"{folder} holds no scan that can be read.")
+        raise ReadError(reasons[0] if reasons else f"{folder} contains no readable scan.")
     show_warnings([best.scan], *reasons)
     return best.scan
 

@@ -91,9 +91,9 @@ def _read(path: Path) -> NDArray[np.float32]:
     except OSError as error:
         raise TrainingError(describe_os_error(error, path)) from error
     except (ValueError, EOFError) as error:
-        raise TrainingError(f"{path} is no image, or damaged.") from error
+        raise TrainingError(f"{path} isn't an image, or it is damaged.") from error
     if not isinstance(image, np.ndarray) or image.ndim != 2 or image.dtype.kind not in "fiu":
-        raise TrainingError(f"{path} holds no slice.")
+        raise TrainingError(f"{path} contains no slice.")
     return image.astype(np.float32, copy=False)
 
 

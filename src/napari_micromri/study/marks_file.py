@@ -176,7 +176,15 @@ class _Taken:
         if _value(standing) is None or self.replace:
             self.edits.append(edit)
         else:
-            self.conflicts.append(f"{_words(standing)}, in the file {_words(edit, value_only=True)}")
+            self.conflicts.append(f"{self._words(standing)}, in the file {_value_words(edit)}")
+
+    def _words(self, edit: Edit) -> str:
+        if isinstance(edit, Assign):
+            return f"{edit.subject} is {_value_words(edit)}"
+        if isinstance(edit, SetCrop):
+            return f"{edit.key} is cropped {_value_words(edit)}"
+        where = self.study.pairs_by_key[edit.key].slice_words(edit.index)
+        return f"{edit.key}, slice {where} is excluded {_value_words(edit)}"
 
 
 def _wanted(pair: Pair, entry: _PairMarks, replace: bool) -> Iterator[Exclude | SetCrop]:
@@ -200,12 +208,10 @@ def _value(edit: Edit) -> object:
     return edit.crop if isinstance(edit, SetCrop) else edit.reason
 
 
-def _words(edit: Edit, *, value_only: bool = False) -> str:
+def _value_words(edit: Edit) -> str:
     if isinstance(edit, Assign):
-        return f"in {edit.to}" if value_only else f"{edit.subject} is in {edit.to}"
-    if isinstance(edit, SetCrop):
-        return f"to {crop_to_json(edit.crop)}" if value_only else f"{edit.key} is cropped to {crop_to_json(edit.crop)}"
-    return f"for {edit.reason}" if value_only else f"{edit.key}, slice {edit.index} is excluded for {edit.reason}"
+        return f"in {edit.to}"
+    return f"to {crop_to_json(edit.crop)}" if isinstance(edit, SetCrop) else f"for {edit.reason}"
 
 
 def _find(study: Study, entry: _PairMarks) -> Pair:

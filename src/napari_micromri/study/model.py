@@ -156,6 +156,10 @@ class Pair:
         """Indices of the slices that are not excluded."""
         return tuple(k for k in range(self.slice_count) if k not in self.marks.excluded)
 
+    def slice_words(self, index: int) -> str:
+        """Name a slice for a person by its number and place in HR: ``6 · z 4.5 mm``."""
+        return self.hr.info.slice_words(index)
+
     @property
     def cells(self) -> tuple[int, int]:
         """Count of rows and columns of the finest grid whose lines are pixel edges of both scans; crops keep to it."""

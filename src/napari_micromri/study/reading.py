@@ -151,7 +151,7 @@ def read_slice(study: Path, pair: Pair, index: int, *, crop: bool = True, align:
         region=pair.region,
         plane=pair.plane,
         index=index,
-        where=pair.hr.info.slice_words(index),
+        where=pair.slice_words(index),
         lr_voxel_size=_pixel(pair.lr),
         hr_voxel_size=_pixel(pair.hr),
     )
@@ -168,7 +168,7 @@ def read_image_slice(study: Path, pair: Pair, which: Which, index: int) -> NDArr
     if not 0 <= index < pair.slice_count:
         raise StudyError(f"{pair.key} has the slices 0 to {pair.slice_count - 1}, not {index}.")
     array = open_image(study, pair, which)
-    where = f"Slice {index} of the {which.upper()} scan of {pair.key} in {study}"
+    where = f"Slice {pair.slice_words(index)} of the {which.upper()} scan of {pair.key} in {study}"
     if not _is_there(study, pair, which, array, index):
         raise StudyError(f"{where} is missing. Copy the study again, or build this pair again.")
     try:

@@ -55,6 +55,11 @@ class SlicePair(Protocol):
         """Number of the slice in it, from 0."""
         ...
 
+    @property
+    def where(self) -> str:
+        """The same for a person, with the place in mm."""
+        ...
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -125,7 +130,7 @@ def factor_of(pair: SlicePair) -> int:
     factor = int(fine_h // h)
     if factor < 1 or (factor * h, factor * w) != (fine_h, fine_w):
         raise InputError(
-            f"Slice {pair.index} of {pair.key} has {h} x {w} pixels in LR and {fine_h} x {fine_w} in HR; a model needs "
+            f"Slice {pair.where} of {pair.key} has {h} x {w} pixels in LR and {fine_h} x {fine_w} in HR; a model needs "
             "a whole number of HR pixels per LR pixel, the same along both axes. Exclude the pair or crop it."
         )
     return factor
@@ -163,7 +168,7 @@ class CheckedSlices(Sequence[SlicePair]):
         for what, image in images.items():
             if not np.isfinite(image).all():
                 raise InputError(
-                    f"Slice {pair.index} of {pair.key} holds {what} values that are not numbers. Exclude the slice."
+                    f"Slice {pair.where} of {pair.key} holds {what} values that are not numbers. Exclude the slice."
                 )
 
 

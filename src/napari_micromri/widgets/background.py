@@ -32,7 +32,8 @@ class BackgroundJob(QObject):
     """Runs one piece of work; its signals arrive on the window's thread.
 
     Exactly one of ``succeeded``, ``cancelled`` and ``failed`` is sent, and then ``ended``. What goes wrong in a way
-    that was foreseen is shown as its sentence; a bug is shown by napari, with its traceback.
+    that was foreseen is shown as its sentence; a bug is shown by napari, with its traceback. When its owner is
+    destroyed, as widgets are when their window closes, the work is stopped and nothing more is sent.
     """
 
     progressed = Signal(int, int)
@@ -41,8 +42,10 @@ class BackgroundJob(QObject):
     failed = Signal(str)
     ended = Signal()
 
-    def __init__(self, work: Work, title: str) -> None:
+    def __init__(self, work: Work, title: str, owner: QObject | None = None) -> None:
         super().__init__()
+        if owner is not None:
+            owner.destroyed.connect(self._orphaned)
         self._work: Work | None = work
         self._title = title
         self._stop = threading.Event()
@@ -74,6 +77,11 @@ class BackgroundJob(QObject):
         """Ask the work to stop, which it does at its next step; with ``keep`` what it returns then still counts."""
         self._drop = not keep
         self._stop.set()
+
+    def _orphaned(self) -> None:
+        # Qt lets go of methods of a widget that was destroyed, but not of functions that hold one.
+        self.blockSignals(True)
+        self.stop()
 
     def should_stop(self) -> bool:
         """Tell, in any thread, whether the work was asked to stop by us or by napari, which is closing then."""
@@ -115,7 +123,7 @@ class BackgroundJob(QObject):
             case MicroMRIError():
                 self.failed.emit(str(outcome))
             case Exception():
-                self.failed.emit(f"Something unexpected went wrong: {str(outcome) or type(outcome).__name__}")
+                self.failed.emit(f"An unexpected error occurred: {str(outcome) or type(outcome).__name__}")
             case _Success(value) if not self._drop and not self._worker.abort_requested:
                 self.succeeded.emit(value)
             case _:

@@ -236,7 +236,7 @@ class DenoiseWidget(Dock):
             self.form.status.setText(str(error))
             show_warning(str(error))
             return
-        self._job = job = BackgroundJob(with_torch(partial(run_request, request)), request.title)
+        self._job = job = BackgroundJob(with_torch(partial(run_request, request)), request.title, self)
         self._running, self._stopping = (request, layer, preview), False
         self._pace, self._began = Pace(), time.monotonic()
         job.progressed.connect(self._show_progress)
@@ -276,7 +276,7 @@ class DenoiseWidget(Dock):
         self.form.status.setText(f"Done in {time.monotonic() - self._began:.1f} s: {layer.name}")
 
     def _cancelled(self) -> None:
-        self.form.status.setText("Cancelled; nothing was kept.")
+        self.form.status.setText("Cancelled. Nothing was kept.")
 
     def _failed(self, sentence: str) -> None:
         self.form.status.setText(sentence)

@@ -52,23 +52,24 @@ class DenoiseForm(QWidget):
         self.sampling = SamplingForm()
         self.slices = _chooser("Which slices to denoise.", [choice.value for choice in Slices])
         self.first = _number("First slice, counted from 0 as on napari's slider.")
-        self.last = _number("Last slice, which is denoised too.")
-        self.slice_axis = _chooser("Each slice is denoised separately; this is the axis across them.")
+        self.last = _number("Last slice (included).")
+        self.slice_axis = _chooser("Slices are denoised one by one. This axis runs across them.")
         self.device = DeviceChooser()
         _fill(self.device, "Where to compute. Automatic uses a GPU if there is one.")
         self.residual = _box(
-            "Also show what was removed", "Adds a layer of input − result, in two colours around zero."
+            "Also show what was removed", "Adds a layer of input − result, with a colormap that diverges from zero."
         )
         self.errors = _box(
-            "Also show how large the errors are",
-            "Adds a layer of the width that 90 % of the errors lie within, in the scan's own units, as it was "
-            "measured on scans that the model didn't learn from.",
+            "Also show the expected error",
+            "Adds a layer with the range that holds 90 % of the errors, in the scan's units. It was measured on scans "
+            "that the model wasn't trained on.",
         )
         self.dark_air = dark_air_box()
-        self.keep = _box("Keep finished slices on Cancel", "Otherwise Cancel leaves nothing behind.")
+        self.keep = _box("Keep finished slices on Cancel", "Otherwise Cancel discards everything.")
         self.anyway = _box(
             "Denoise anyway",
-            "Also what is no magnitude image, such as a phase image, a field map or labels: nothing the models know.",
+            "Also denoise what isn't a magnitude image, such as phase images, field maps or labels. "
+            "No model was trained on them.",
         )
         self.to_file = _box(
             "Save straight to OME-Zarr", "For scans larger than memory: each slice is written as soon as it is done."

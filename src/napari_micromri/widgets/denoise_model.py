@@ -67,18 +67,18 @@ class DockState:
     def hint(self) -> str:
         """Say what to click next."""
         if self.running:
-            return "Stopping…" if self.stopping else "You can keep looking at the layers meanwhile."
+            return "Stopping…" if self.stopping else "You can keep working in napari meanwhile."
         if not self.has_layers:
             return "Open a scan, or File > Open Sample > napari-micromri."
         if self.problem is not None:
             return self.problem
         if not self.has_model:
-            return "Choose a model file with the … beside Model."
+            return "Choose a model file with the … button beside Model."
         if self.needs_path:
-            return "Choose where the result is to be saved, under More options."
+            return "Under More options, choose where to save the result."
         if self.has_result:
             return "Switch the new layer's eye on and off to compare it with the input."
-        return "Try one slice with Preview slice; then Denoise."
+        return "Try one slice with Preview slice, then click Denoise."
 
 
 def selection(

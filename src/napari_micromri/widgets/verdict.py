@@ -56,7 +56,7 @@ class VerdictView(QWidget):
         self.more.setAutoRaise(True)
         self.more.setArrowType(Qt.ArrowType.RightArrow)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.more.setToolTip("Show or hide what the verdict was found from.")
+        self.more.setToolTip("Show or hide the figures behind the verdict.")
         self.more.setCheckable(True)
         self.map = QPushButton("Add map")
         self.map.setToolTip("Add a layer that shows where the result deviates from the scan: 1 is what noise gives.")
@@ -101,7 +101,7 @@ class VerdictView(QWidget):
         judged = self._shown
         if judged is None or self._job is not None:
             return
-        self._job = job = BackgroundJob(partial(_map, judged), f"Comparing {judged.name} with its scan")
+        self._job = job = BackgroundJob(partial(_map, judged), f"Comparing {judged.name} with its scan", self)
         job.succeeded.connect(self._add)
         job.ended.connect(self._ended)
         self.map.setEnabled(False)

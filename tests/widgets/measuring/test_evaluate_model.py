@@ -42,7 +42,7 @@ def state(**fields):
         ({"folder": None}, False, "Choose a folder"),
         ({}, True, "Evaluate runs 2 models on 1 slice and"),
         ({"split": "train", "models": ("a",)}, True, "runs 1 model on 90 slices"),
-        ({"earlier": THIS}, True, "The folder holds this evaluation, 3 slices done. Evaluate resumes it"),
+        ({"earlier": THIS}, True, "3 slices done. Evaluate resumes it"),
         ({"earlier": THIS, "models": ("a",)}, False, "an evaluation of a, b on the test set of mice. Choose another"),
         ({"earlier": THIS, "models": ("a",), "replace": True}, True, "Evaluate runs 1 model"),
         ({"earlier": Earlier("mice", "test", ("a", "b"), 3, finished=True)}, True, "finished. Open report"),

@@ -41,6 +41,11 @@ def dock(viewer, qtbot):
     return widget
 
 
+def lay_out(dock, qtbot):
+    with qtbot.waitSignal(dock.beside.ready):
+        dock.form.side_by_side.click()
+
+
 def cells(viewer):
     """Names of the visible layers of each cell, from left to right."""
     grid = viewer.canvas.grid
@@ -53,7 +58,7 @@ def cells(viewer):
 def test_each_image_has_a_cell_with_the_regions_and_then_all_is_as_before(viewer, dock, qtbot):
     grid = viewer.canvas.grid
     before = (grid.enabled, grid.stride, {layer.name: layer.visible for layer in viewer.layers})
-    dock.form.side_by_side.click()
+    lay_out(dock, qtbot)
     assert grid.actual_shape(viewer.layers) == (1, 3)
     assert cells(viewer) == [
         {"LR", "ROIs", "cursor on LR"},
@@ -71,8 +76,8 @@ def test_each_image_has_a_cell_with_the_regions_and_then_all_is_as_before(viewer
     assert len(viewer.layers["ROIs"].data) == 1
 
 
-def test_a_crosshair_stands_at_the_cursor_in_each_image(viewer, dock):
-    dock.form.side_by_side.click()
+def test_a_crosshair_stands_at_the_cursor_in_each_image(viewer, dock, qtbot):
+    lay_out(dock, qtbot)
     viewer.dims.set_point(0, 1.0)
     viewer.cursor.position = (1.0, 0.45, -0.2)
     for name in ("LR", "DL", "HR"):
@@ -97,15 +102,15 @@ def test_a_crosshair_stands_at_the_cursor_in_each_image(viewer, dock):
 def test_lines_of_regions_are_as_thick_in_a_cell_as_before_on_the_canvas(viewer, dock, qtbot):
     dock.rois.add([Roi("tissue", CORNERS, depth=(0.0, 0.0))], dock.layers.finest())
     [width] = viewer.layers["ROIs"].edge_width
-    dock.form.side_by_side.click()
+    lay_out(dock, qtbot)
     for name in ("ROIs", "ROIs on DL", "ROIs on HR"):
         assert viewer.layers[name].edge_width == [3 * width]
     dock.form.side_by_side.click()
     assert viewer.layers["ROIs"].edge_width == [width]
 
 
-def test_a_layer_that_comes_or_goes_ends_it(viewer, dock):
-    dock.form.side_by_side.click()
+def test_a_layer_that_comes_or_goes_ends_it(viewer, dock, qtbot):
+    lay_out(dock, qtbot)
     viewer.layers.remove("DL")
     assert not dock.form.side_by_side.isChecked()
     assert not viewer.canvas.grid.enabled
@@ -119,10 +124,10 @@ def test_matched_contrast_shows_the_same_percentiles_whatever_the_units(viewer, 
         np.testing.assert_allclose(viewer.layers[name].contrast_limits, wanted)
 
 
-def test_contrast_of_one_is_followed_by_all_in_parts_of_their_own(viewer, dock):
+def test_contrast_of_one_is_followed_by_all_in_parts_of_their_own(viewer, dock, qtbot):
     lr, hr, other = viewer.layers["LR"], viewer.layers["HR"], viewer.layers["other"]
     lr.contrast_limits, hr.contrast_limits, kept = (0.0, 3.0), (0.0, 100.0), list(other.contrast_limits)
-    dock.form.side_by_side.click()
+    lay_out(dock, qtbot)
     hr.contrast_limits = (20.0, 80.0)
     np.testing.assert_allclose(lr.contrast_limits, (0.6, 2.4))
     assert list(other.contrast_limits) == kept

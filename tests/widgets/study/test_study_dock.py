@@ -91,7 +91,7 @@ def test_an_open_study_shows_its_tree_and_split(dock, study_path):
     assert dock.header.path.text() == str(study_path)
     assert sorted(dock.pairs.tree.leaves) == keys(dock)
     assert "train" in dock.split.summary.text()
-    assert "Double click" in dock.header.hint.text()
+    assert "under Pairs" in dock.header.hint.text()
     assert dock.header.read_only.isHidden()
 
 
@@ -144,7 +144,7 @@ def test_x_excludes_saves_and_keeps_again(dock, viewer, qtbot, study_path):
     assert dock.curator.index == 2
     assert "Slice 1 · z 8 mm is excluded (motion)" in dock.status.text()
     press(viewer, "P")
-    assert dock.slices.table.rows_model.rows[1][1].text == "✖ motion"
+    assert dock.slices.table.rows_model.rows[1][2].text.startswith("excluded: motion")
     assert dock.slices.exclude.text() == "Keep (X)"
     assert viewer.canvas.overlays.text.text == "excluded: motion"
     assert dock.pairs.tree.leaves[key].text(1) == "3/4"
@@ -298,9 +298,9 @@ def test_marks_of_another_window_are_picked_up(dock, viewer, qtbot, study_path):
     show(qtbot, dock, key, 2)
     Study.open(study_path).apply([Exclude(key, 2, "ghost")])
     dock.curator.look_again()
-    assert dock.slices.table.rows_model.rows[2][1].text == "✖ ghost"
+    assert dock.slices.table.rows_model.rows[2][2].text.startswith("excluded: ghost")
     assert viewer.canvas.overlays.text.text == "excluded: ghost"
-    assert "another window" in dock.status.text()
+    assert "nother window" in dock.status.text()
     dock.status.setText("")
     dock.curator.look_again()
     assert dock.status.text() == ""
@@ -328,7 +328,7 @@ def test_marks_travel_from_dock_to_dock(dock, viewer, qtbot, tmp_path, study_pat
     press(viewer, "P")
     press(viewer, "X")
     dock.marks.import_from(tmp_path / "marks.json")
-    qtbot.waitUntil(lambda: "taken over" in dock.status.text())
+    qtbot.waitUntil(lambda: "imported" in dock.status.text())
     assert excluded(study_path, key) == {1: "noise"}
     dock.curator.undo()
     assert excluded(study_path, key) == {}
@@ -452,7 +452,8 @@ def test_what_a_column_cuts_off_stands_below_the_list(dock, qtbot, suspected):
     suspect(dock, suspected(key, 2, 0.9, ("a ghost in HR", "noise")))
     show(qtbot, dock, key, 2)
     for tab in (dock.slices, dock.suspicious):
-        assert tab.noticed.text() == "Slice 2 · z 11 mm: a ghost in HR; noise"
+        assert "2 · z 11 mm" in tab.noticed.text()
+        assert "a ghost in HR; noise" in tab.noticed.text()
         assert tab.noticed.wordWrap()
     dock.slices.table.chosen.emit(1)
     assert dock.slices.noticed.text() == ""

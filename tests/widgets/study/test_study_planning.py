@@ -63,7 +63,7 @@ def test_the_study_gets_its_ending(text, path):
 
 
 def test_a_table_cannot_be_simulated(tmp_path):
-    with pytest.raises(StudyError, match="names fast scans itself"):
+    with pytest.raises(StudyError, match="names fast scans"):
         find_plan([tmp_path / "t.csv"], Simulation(), no_progress, never)
 
 

@@ -90,7 +90,8 @@ def test_a_fault_in_a_look_is_shown_once_and_ends_it(qtbot, shown):
         looking.look()
         qtbot.waitUntil(lambda: bool(told))
         qtbot.wait(60)
-    assert told == ["Something unexpected went wrong: division by zero"]
+    [sentence] = told
+    assert "division by zero" in sentence
     assert [type(record.exception) for record in shown] == [ZeroDivisionError]
     assert not caught
 

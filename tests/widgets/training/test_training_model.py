@@ -91,10 +91,10 @@ def test_folders_of_runs(tmp_path, record):
     assert RUN.problem(str(tmp_path / "new")) is None
     assert RUN.problem("~/new") is None
     assert "Choose" in RUN.problem("  ")
-    assert "whole path" in RUN.problem("runs/new")
+    assert "full path" in RUN.problem("runs/new")
     assert ".zarr" in RUN.problem(str(tmp_path / "new.mri.zarr"))
-    assert "holds a run already" in RUN.problem(str(record().folder.path))
-    assert "holds other files" in RUN.problem(str(tmp_path))
+    assert "already contains a run" in RUN.problem(str(record().folder.path))
+    assert "other files" in RUN.problem(str(tmp_path))
     assert "no home folder" in RUN.problem("~nobody-of-that-name/run")
     assert RUN.problem("/" + "long" * 100) is not None
 
@@ -161,7 +161,7 @@ def test_a_done_run_says_what_it_is_worth(record):
     found = status(record("good").start().learn(1, 0.15).finish())
     assert (found.title, found.whole, found.can_resume, found.can_use) == ("Done", 1000, False, True)
     assert found.figures.endswith("Its squared error is 50 % below that of the input.")
-    assert "of no use" in status(record("bad").start().learn(1, 0.4).finish()).figures
+    assert "better than its input" in status(record("bad").start().learn(1, 0.4).finish()).figures
 
 
 def test_a_failed_run_says_why_and_shows_its_log(record):

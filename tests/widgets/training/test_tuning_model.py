@@ -343,11 +343,11 @@ def test_a_folder_beside_the_study_is_proposed(tmp_path):
 
 def test_folders_that_are_taken_are_refused(tmp_path, empty):
     assert TUNING.problem(str(tmp_path / "new")) is None
-    assert "holds a tuning already" in TUNING.problem(str(empty.path))
+    assert "already contains a tuning" in TUNING.problem(str(empty.path))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     assert "other files" in TUNING.problem(str(tmp_path / "full"))
-    assert "whole path" in TUNING.problem("tunings/new")
+    assert "full path" in TUNING.problem("tunings/new")
     assert "Choose a folder" in TUNING.problem(" ")
     assert "of its own" in TUNING.problem(str(tmp_path / "a.mri.zarr"))
 

@@ -123,8 +123,7 @@ def evaluate(
 
 def problem_sentence(problem: Problem) -> str:
     """Say where and what."""
-    place = problem.key if problem.index is None else f"{problem.key}, slice {problem.index}"
-    return f"{place}: {problem.text}"
+    return f"{problem.place}: {problem.text}"
 
 
 def _prepare(study: Study, models: Sequence[Model], split: Set, options: EvaluationOptions) -> tuple[Work, list[Pair]]:

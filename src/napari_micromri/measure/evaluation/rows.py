@@ -152,6 +152,12 @@ class Problem:
     key: str
     index: int | None
     text: str
+    where: str = ""
+
+    @property
+    def place(self) -> str:
+        """The pair, and the slice by its number and place in mm."""
+        return self.key if self.index is None else f"{self.key}, slice {self.where or self.index}"
 
 
 @dataclass(frozen=True, kw_only=True)

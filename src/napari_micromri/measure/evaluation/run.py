@@ -75,7 +75,7 @@ def measure_pairs(
         try:
             journal.add(_measured(work, pair, index))
         except (StudyError, ReadError, InputError) as error:
-            yield Problem(pair.key, index, str(error))
+            yield Problem(pair.key, index, str(error), pair.slice_words(index))
         done += 1
         progress(done, total)
 

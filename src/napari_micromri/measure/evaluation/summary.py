@@ -175,7 +175,7 @@ def roi_cautions(rois: Sequence[Mapping[str, Any]]) -> list[str]:
     """List what is doubtful about regions, each once with the image and slice."""
     return list(
         dict.fromkeys(
-            f"{row['image']}, {row['subject']}, slice {row['slice']}: {row['cautions']}"
+            f"{row['image']}, {row['subject']}, slice {row['slice']} · z {row['position_mm']:.4g} mm: {row['cautions']}"
             for row in rois
             if row["cautions"]
         )

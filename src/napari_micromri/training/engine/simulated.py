@@ -27,6 +27,7 @@ class SimulatedPair:
     hr: NDArray[np.float32]
     key: str
     index: int
+    where: str = ""
     corner: tuple[int, int] = (0, 0)
 
     @property

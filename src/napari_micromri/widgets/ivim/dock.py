@@ -97,14 +97,14 @@ class IvimWidget(Dock):
             return
         self._step = ["Slice"]
         work = with_torch(partial(_fit, request, plan, [shown] if preview else None, self._step))
-        self._job = job = BackgroundJob(work, f"Fitting {request.name}")
+        self._job = job = BackgroundJob(work, f"Fitting {request.name}", self)
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(partial(self._succeeded, request, plan))
-        job.cancelled.connect(lambda: self.form.status.setText("Cancelled; nothing was kept."))
+        job.cancelled.connect(lambda: self.form.status.setText("Cancelled. Nothing was kept."))
         job.failed.connect(self.form.status.setText)
         job.ended.connect(self._ended)
         self.form.progress.setRange(0, 0)
-        self.form.status.setText("Learning noise and prior from the scan…")
+        self.form.status.setText("Estimating noise and prior from the scan…")
         self._update()
         job.start()
 
@@ -140,7 +140,9 @@ class IvimWidget(Dock):
         self.form.show_advice()
         self.form.show_running(running)
         hint = self._several_hint() if self.form.several.isChecked() else self._hint(layer)
-        self.form.hint.setText(hint or "Try one slice with Preview slice; then Fit. Click a voxel to see its curve.")
+        self.form.hint.setText(
+            hint or "Try one slice with Preview slice, then click Fit. Click a voxel to see its curve."
+        )
         for button in (self.form.preview, self.form.fit):
             button.setEnabled(not running and not hint)
 
@@ -160,7 +162,7 @@ class IvimWidget(Dock):
         if layer.ndim < 3:
             return "This layer has one image. IVIM needs one for each b-value."
         if not self.form.b_values.text().strip():
-            return "The scan doesn't say its b-values. Type one for each volume, or read a .bval file with …."
+            return "The scan has no b-values. Type one for each volume, or read a .bval file with the … button."
         return ""
 
     def _several_hint(self) -> str:

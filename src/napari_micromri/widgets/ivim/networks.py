@@ -31,7 +31,7 @@ class NetworkChooser(QWidget):
         self.epochs.setRange(1, 5000)
         self.epochs.setValue(150)
         self.epochs.setSuffix(" epochs")
-        self.epochs.setToolTip("How long to train at most.")
+        self.epochs.setToolTip("The largest number of epochs.")
         self.save = button("Save…", "Save the network that was trained here, for other scans with the same b-values.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

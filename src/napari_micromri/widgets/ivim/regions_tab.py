@@ -84,7 +84,7 @@ class RegionsTab(QWidget):
         except MicroMRIError as error:
             self.status.setText(str(error))
             return
-        self._job = job = BackgroundJob(partial(_measure, self._fits, regions), "Measuring maps in regions")
+        self._job = job = BackgroundJob(partial(_measure, self._fits, regions), "Measuring maps in regions", self)
         job.succeeded.connect(self._show)
         job.failed.connect(self.status.setText)
         job.ended.connect(self._ended)

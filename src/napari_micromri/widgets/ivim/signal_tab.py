@@ -52,29 +52,29 @@ class SignalTab(QWidget):
         self.extent = (8, 32)  # slices, and pixels along their sides
         self._job: BackgroundJob | None = None
         self.method = Chooser("Which network: as published, or with improved signals.", ("cnn", "si_cnn"))
-        self.phantom = Chooser("What is simulated; its clean signals are known.", (REGIONS, MOUSE))
+        self.phantom = Chooser("What to simulate. Its noise-free signals are known.", (REGIONS, MOUSE))
         self.snr = QDoubleSpinBox()
         self.snr.setRange(2, 200)
         self.snr.setValue(15)
-        self.snr.setToolTip("S0 over the standard deviation of the noise.")
+        self.snr.setToolTip("S0 divided by the SD of the noise.")
         self.epochs = QSpinBox()
         self.epochs.setRange(10, 2000)
         self.epochs.setValue(150)
-        self.epochs.setToolTip("How long to train. The source compares epochs 30, 50 and 100.")
+        self.epochs.setToolTip("Number of epochs. The publication compares 30, 50 and 100.")
         self.train = button("Train", "Simulate a phantom and train on it; the plots follow.")
-        self.cancel = button("Stop", "Stop the training; what was seen so far stays.")
+        self.cancel = button("Stop", "Stop training. The results so far are kept.")
         self.save = button("Save…", "Save the plots as PNG and the figures as CSV into a new folder.")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.hint, self.status = text_line(), text_line()
         self.hint.setText(
-            "Are predicted signals nearer to the clean ones than the measured signals are? A network trains on a "
-            "phantom, where that is known."
+            "Are predicted signals closer to the noise-free ones than measured signals are? A network trains on a "
+            "phantom, whose noise-free signals are known."
         )
         tips = (
             "Mean error of measured and predicted signals.",
             "Mean errors of signals with the same fitting error.",
-            "Errors of the maps and of the signals to learn from, as a part of those at the first look.",
+            "Errors of the maps and of the signals to learn from, relative to the first ones.",
             "Mean square of predicted minus measured signals.",
         )
         self.plots = [
@@ -119,7 +119,7 @@ class SignalTab(QWidget):
             self._run(partial(_save, folder, list(self.looks), self.wanted.title), "Saving signal quality")
 
     def _run(self, work: Any, title: str) -> None:
-        self._job = job = BackgroundJob(work, title)
+        self._job = job = BackgroundJob(work, title, self)
         job.progressed.connect(self._show)
         job.succeeded.connect(self.status.setText)
         job.cancelled.connect(lambda: self.status.setText(f"Stopped.\n{self._words()}"))

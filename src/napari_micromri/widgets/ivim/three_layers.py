@@ -37,10 +37,10 @@ class ThreeLayers(QWidget):
         self._viewer = viewer
         self._job: BackgroundJob | None = None
         self.found: SignalQuality | None = None
-        self.clean = Chooser("The image or series that counts as the truth: simulated, or averaged many times.")
+        self.clean = Chooser("The reference: a simulated image or series, or the average of many.")
         self.noisy = Chooser("The measured one.")
-        self.predicted = Chooser("What was made of the measured one: denoised, or fitted.")
-        self.compare = button("Compare", "Ask whether the predicted signals are nearer to the clean ones.")
+        self.predicted = Chooser("The measured one after denoising or fitting.")
+        self.compare = button("Compare", "Test whether the predicted signals are closer to the clean ones.")
         self.save = button("Save…", "Save the plot as PNG and the figures as CSV into a new folder.")
         self.status, self.heading = text_line(), text_line()
         self.heading.setTextFormat(Qt.TextFormat.RichText)
@@ -94,7 +94,7 @@ class ThreeLayers(QWidget):
         return list(dict.fromkeys(chooser.currentText() for chooser in self._choosers))
 
     def _run(self, work: Any, title: str) -> BackgroundJob:
-        self._job = job = BackgroundJob(work, title)
+        self._job = job = BackgroundJob(work, title, self)
         job.failed.connect(self.status.setText)
         job.ended.connect(self._ended)
         self.status.setText(f"{title}…")

@@ -100,10 +100,10 @@ class ManyState:
         if self.inputs == 0:
             return "Add folders, files, studies or tables of scans, or drop them here."
         if not self.has_model:
-            return "Choose a model file with the … beside Model."
+            return "Choose a model file with the … button beside Model."
         if not self.has_folder:
             return "Choose a folder for the results."
-        return "Scans that the folder holds already are not denoised again."
+        return "Scans that are already in the folder aren't denoised again."
 
 
 def make_request(inputs: Sequence[str], model: str, **fields: Any) -> ManyRequest:
@@ -143,9 +143,9 @@ def describe(snapshot: JobView) -> str:
 
 COLUMNS = (
     ("Scan", "What was denoised. Double-click to open the result."),
-    ("SNR", "Of the fast scan, measured on it."),
+    ("SNR", "Measured on the fast scan."),
     ("Verdict", "Whether the result fits the scan, or why it was left out."),
-    ("Time", "To denoise it; empty where it was denoised before."),
+    ("Time", "Time to denoise it. Empty if it was denoised before."),
 )
 
 

@@ -171,7 +171,7 @@ class ManyTab(QWidget):
         except MicroMRIError as error:
             self._say(str(error))
             return
-        self._job = job = BackgroundJob(work, "Starting to denoise many scans")
+        self._job = job = BackgroundJob(work, "Starting to denoise many scans", self)
         job.failed.connect(self._say)
         job.ended.connect(self._started)
         self._say("")

@@ -55,12 +55,12 @@ def arms(point: Sequence[float], displayed: Sequence[int], extent: NDArray[np.fl
 
 
 class Crosshair:
-    """Draws lines over images that lie beside each other, until it is told to stop."""
+    """Draws lines over images that lie beside each other, in layers that others add, until it is told to stop."""
 
     def __init__(self, viewer: ViewerModel, images: Sequence[Image], like: Layer) -> None:
         self._viewer = viewer
         self._images = images
-        self.layers = [viewer.add_layer(_empty(image, like)) for image in images]
+        self.layers = [_empty(image, like) for image in images]
         viewer.cursor.events.position.connect(self.follow)
         viewer.dims.events.point.connect(self.follow)
 

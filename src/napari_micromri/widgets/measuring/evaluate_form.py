@@ -45,7 +45,7 @@ class EvaluateForm(QWidget):
         super().__init__()
         self.hint, self.status, self.summary = text_line(), text_line(), text_line()
         self.study = ElidedLabel("none")
-        self.choose_study = _browse("Choose the folder of a study; its name ends in .mri.zarr.")
+        self.choose_study = _browse("Choose the folder of a study (extension .mri.zarr).")
         self.split = chooser("The animals to evaluate on. Only those of the test set are new to a model.", SETS)
         self.split.setCurrentIndex(SETS.index("test"))
         self.models = QListWidget()
@@ -55,7 +55,7 @@ class EvaluateForm(QWidget):
         self.sampling.uncertainty.hide()
         self.rois = ElidedLabel("none")
         self.choose_rois = _browse(
-            "Files of ROIs that were saved on scans of the set, to have CNR and normalised SD as well. Cancel for none."
+            "Choose ROI files that were saved on scans of this set, to add CNR and normalised SD. Cancel for none."
         )
         self.device = DeviceChooser()
         self.device.setToolTip("Where to compute: Automatic uses a GPU if there is one.")
@@ -64,7 +64,7 @@ class EvaluateForm(QWidget):
         self.replace = QCheckBox("Replace the results that are there")
         self.replace.setToolTip("Deletes the evaluation in the folder and starts again; other files stay.")
         self.evaluate = button("Evaluate", "Run the models on all kept slices of the set.")
-        self.stop = button("Stop", "Stop after this slice; what is done is kept.")
+        self.stop = button("Stop", "Stop after this slice. Finished slices are kept.")
         self.progress = QProgressBar()
         self.progress.setFormat("%v of %m")
         self.table = figures_table(
@@ -138,7 +138,7 @@ class EvaluateForm(QWidget):
 
     def ask_study(self) -> Path | None:
         """Ask for a study."""
-        path = QFileDialog.getExistingDirectory(self, "Choose a study (a folder that ends in .mri.zarr)")
+        path = QFileDialog.getExistingDirectory(self, "Choose a study (a folder with the extension .mri.zarr)")
         return Path(path) if path else None
 
     def ask_model(self) -> Path | None:

@@ -138,7 +138,7 @@ class EvaluateState:
         if self.problem is not None:
             return self.problem
         if self.study is None:
-            return "Choose the folder of a study; its name ends in .mri.zarr."
+            return "Choose the folder of a study (extension .mri.zarr)."
         if not self._slices:
             return (
                 f"The {self.split} set of {self.study.name} is empty. Choose another set, or put subjects into it in "
@@ -158,10 +158,10 @@ class EvaluateState:
                 "with HR, beside the fast scan itself."
             )
         if self._holds_another:
-            return f"The folder holds an evaluation of {found.words}. Choose another, or tick Replace."
+            return f"The folder contains an evaluation of {found.words}. Choose another, or tick Replace."
         if found.finished:
-            return "The folder holds this evaluation, finished. Open report shows it; Evaluate brings it up to date."
-        return f"The folder holds this evaluation, {counted(found.slices, 'slice')} done. Evaluate resumes it."
+            return "The folder contains this evaluation, finished. Open report shows it; Evaluate brings it up to date."
+        return f"The folder contains this evaluation, {counted(found.slices, 'slice')} done. Evaluate resumes it."
 
 
 @dataclass(frozen=True)

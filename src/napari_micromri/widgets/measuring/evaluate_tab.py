@@ -161,10 +161,10 @@ class EvaluateTab(QWidget):
         self.form.progress.setRange(0, 0)
         self.form.say("Loading the models…")
         title = f"Evaluating {counted(len(request.models), 'model')}"
-        self._job = job = BackgroundJob(with_torch(partial(run_request, request)), title)
+        self._job = job = BackgroundJob(with_torch(partial(run_request, request)), title, self)
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(self._finished)
-        job.cancelled.connect(partial(self.form.say, "Stopped; what is done is kept."))
+        job.cancelled.connect(partial(self.form.say, "Stopped. Finished slices are kept."))
         job.failed.connect(self.form.say)
         job.ended.connect(self._ended)
         self.update_state()

@@ -30,17 +30,20 @@ class MeasureForm(QWidget):
         self.layers = layers
         self.hint, self.explanation, self.status = text_line(), text_line(), text_line()
         self.draw_roi = button(
-            "Draw ROI", "Then drag a rectangle over the tissue of interest. The first click makes the layer."
+            "Draw ROI", "Click, then drag a rectangle over the tissue of interest. The first click adds the ROI layer."
         )
-        self.draw_background = button("Draw background", "Then drag a rectangle over what the ROI is compared with.")
+        self.draw_background = button(
+            "Draw background", "Click, then drag a rectangle over the tissue or air to compare with."
+        )
         self.side_by_side = button(
             "Side by side",
-            "Show the ticked layers beside each other, with the same zoom, slice and ROIs. Changing the contrast of "
-            "one changes all; Alt and dragging sets window (across) and level (up and down).",
+            "Show the ticked layers side by side, with the same zoom, slice and ROIs. A change of contrast applies to "
+            "all of them. Hold Alt and drag to set window (across) and level (up and down).",
         )
         self.side_by_side.setCheckable(True)
         self.match = button(
-            "Match contrast", "Show the slice of each ticked layer from its darkest to its brightest tissue."
+            "Match contrast",
+            "Set the contrast limits of each ticked layer to the darkest and brightest values of its slice.",
         )
         self.shown = chooser("Which rows to show.", (HERE, EVERYWHERE))
         self.figures, self.regions = FiguresModel(), RegionsModel()
@@ -57,17 +60,19 @@ class MeasureForm(QWidget):
             ("pixel centres", "covered area"),
         )
         self.backgrounds = chooser(
-            "Several backgrounds on a slice: all their pixels together, or a row for each.", ("together", "one by one")
+            "Several backgrounds on a slice: pool their pixels, or give each a row.", ("together", "one by one")
         )
         self.quantity = chooser(
             "Bars of the mean over slices of each ROI; signal along a line; or the values in the selected ROI.",
             (*QUANTITIES, PROFILE, HISTOGRAM),
         )
-        self.draw_line = button("Draw line", "Then drag a line across an edge, to see how sharp it is in each layer.")
+        self.draw_line = button(
+            "Draw line", "Click, then drag a line across an edge to see how sharp it is in each layer."
+        )
         self.curve_words = text_line()
         self.bars = Plot("The figures of each ROI, side by side. Over several slices, their mean.")
         self.copy_slices = button(
-            "Copy to slices…", "Copy the ROIs of this slice to other slices. There they can be moved on their own."
+            "Copy to slices…", "Copy the ROIs of this slice to other slices. Each copy can be moved on its own."
         )
         self.save = button("Save…", "Save all ROIs in mm (.json), or for ImageJ (.zip).")
         self.load = button("Load…", "Load ROIs from .json, or from ImageJ (.roi, .zip).")

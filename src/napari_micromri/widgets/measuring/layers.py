@@ -42,6 +42,7 @@ class LayerRoles(QTreeWidget):
         super().__init__()
         self._viewer = viewer
         self._layers: list[Image] = []
+        self._listed: list[tuple[Image, str]] = []
         self._scans: list[Scan | None] = []
         self._ticked: dict[Image, bool] = {}
         self._given: dict[Image, Role | None] = {}
@@ -50,7 +51,7 @@ class LayerRoles(QTreeWidget):
         events = viewer.layers.events
         self._events = (events.inserted, events.removed, events.reordered, events.renamed)
         for event in self._events:
-            event.connect(self.refresh)
+            event.connect(self._look)
         self.refresh()
 
     @property
@@ -102,14 +103,23 @@ class LayerRoles(QTreeWidget):
     def disconnect_viewer(self) -> None:
         """Listen to viewer and layers no more."""
         for event in self._events:
-            event.disconnect(self.refresh)
+            event.disconnect(self._look)
         self._watch([])
+
+    def _look(self, _event: object = None) -> None:
+        """Refresh the list where images came, went, moved or got other names: other layers come and go often."""
+        if [(layer, layer.name) for layer in reversed(self._images())] != self._listed:
+            self.refresh()
+
+    def _images(self) -> list[Image]:
+        return [one for one in self._viewer.layers if isinstance(one, Image) and not _is_by_product(one)]
 
     def refresh(self, _event: object = None) -> None:
         """Refresh the list of layers; what the person chose stays."""
-        layers = [one for one in self._viewer.layers if isinstance(one, Image) and not _is_by_product(one)]
+        layers = self._images()
         self._watch(layers)
         self._layers = list(reversed(layers))
+        self._listed = [(layer, layer.name) for layer in self._layers]
         read = [_scan_or_problem(layer) for layer in self._layers]
         self._scans = [scan for scan, _ in read]
         usable = [k for k, scan in enumerate(self._scans) if scan is not None]
@@ -137,8 +147,8 @@ class LayerRoles(QTreeWidget):
         self.setRootIsDecorated(False)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setToolTip(
-            "Tick the layers to measure. LR is the fast scan, DL the denoised one, HR the good one, which the others "
-            "are related to. Each is measured on its own pixels."
+            "Tick the layers to measure. LR is the fast scan, DL the denoised one, HR the good one, which is the "
+            "reference. Each layer is measured on its own pixels."
         )
         header = self.header()
         header.setStretchLastSection(False)

@@ -94,7 +94,7 @@ class LiveComparison(QObject):
         def work(progress: Progress, should_stop: ShouldStop) -> Comparison:
             return compare(images, rois, settings, measurer=measurer, progress=progress, should_stop=should_stop)
 
-        self._job = job = BackgroundJob(work, f"Measuring {len(rois)} ROIs")
+        self._job = job = BackgroundJob(work, f"Measuring {len(rois)} ROIs", self)
         job.succeeded.connect(partial(self._done, set(rois)))
         job.failed.connect(self.failed)
         job.ended.connect(self._ended)

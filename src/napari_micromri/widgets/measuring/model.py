@@ -147,7 +147,7 @@ COLUMNS = (
     Column("Contrast\nof HR", "Contrast kept, relative to HR.", lambda row: percent(row.contrast_to_reference)),
     Column(
         "SD bg\nof HR",
-        "SD of the background relative to HR. A small one raises the CNR without any contrast gained.",
+        "SD of the background relative to HR. A small one raises the CNR without improving the contrast.",
         lambda row: percent(row.background_sd_to_reference),
     ),
     Column("Slice", "Slice of this layer, counted from 0, and its place in mm.", _slice),
@@ -199,7 +199,7 @@ def explain(rows: Sequence[Row], chosen: Row, short: Mapping[str, str], referenc
 def _warning(noise: float, gain: float) -> list[str]:
     """Say so where at least nine tenths of a gain, as powers of ten, are the background's."""
     if gain >= WORTH_A_WORD and noise < 1 and -math.log(noise) >= 0.9 * math.log(gain):
-        return ["The gain is that of a smoother background, not of contrast."]
+        return ["The gain comes from a smoother background, not from more contrast."]
     return []
 
 
@@ -254,4 +254,4 @@ def quality_summary(
         {f"{one.image}, slice {name_slice(one.slice_index)}: {one.problem}" for one in found if one.problem}
     )
     left_out = f" Left out: {'; '.join(missing[:5])}." if missing else ""
-    return f"Against {reference}, {span}, {within}; coarser layers brought to its grid by {upsampling}.{left_out}"
+    return f"Against {reference}, {span}, {within}; coarser layers resampled to its grid by {upsampling}.{left_out}"

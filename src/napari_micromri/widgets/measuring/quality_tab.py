@@ -50,20 +50,21 @@ class QualityTab(QWidget):
         self._regions: dict[str, Roi] = {}
         self._index, self._at = 0, dict[str, int]()
         self._job: BackgroundJob | None = None
-        self.reference = chooser("What the others are compared with, usually HR.")
-        self.slices = chooser("Which slices of the reference.", (THIS_SLICE, AROUND, THE_VOLUME))
+        self.reference = chooser("The layer that the others are compared with, usually HR.")
+        self.slices = chooser("Which slices of the reference to compare.", (THIS_SLICE, AROUND, THE_VOLUME))
         self.within = chooser("Compare only inside the crop of the study, or the box around a ROI.", (WHOLE,))
-        self.mode = chooser("How coarser layers are brought to the reference's grid.", MODES)
+        self.mode = chooser("How coarser layers are resampled to the reference's grid.", MODES)
         self.compare = button("Compare", "Compute the figures of the table.")
         self.residual = button(
             "Add residuals",
-            "Add layers of reference − layer, all with one symmetric scale. Anatomy in them is missing.",
+            "Add layers of reference − layer, all with the same symmetric scale. Anatomy visible here was lost from "
+            "the layer.",
         )
         self.table = figures_table((("", "Name of the layer."), *QUALITY_COLUMNS))
         self.summary = text_line()
         self.plot = Plot(
-            "Solid: power relative to the reference, how much detail there is. Dashed: Fourier ring correlation, how "
-            "much of it is the reference's. Power without correlation is noise or invention."
+            "Solid: power relative to the reference (how much detail there is). Dashed: Fourier ring correlation (how "
+            "much of it matches the reference). Power without correlation is noise or invented detail."
         )
         self._lay_out()
         self.compare.clicked.connect(self.start_comparing)
@@ -155,7 +156,7 @@ class QualityTab(QWidget):
         )
 
     def _start(self, work: Any, title: str, then: Any) -> None:
-        self._job = job = BackgroundJob(work, title)
+        self._job = job = BackgroundJob(work, title, self)
         job.succeeded.connect(then)
         job.failed.connect(self._failed)
         job.progressed.connect(lambda done, total: self.summary.setText(f"Slice {done} of {total}…"))

@@ -6,17 +6,17 @@ first by the one that is drawn in, the others by copies of it, which follow it; 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.widgets.measuring.contrast import LinkedContrast
 from napari_micromri.widgets.measuring.crosshair import Crosshair
 from napari_micromri.widgets.results import RESULT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
@@ -24,10 +24,17 @@ if TYPE_CHECKING:
 FROM_THE_TOP = -3
 """Stride: three layers a cell, the topmost first, so that layers below, which are hidden, shift nothing."""
 
+BETWEEN_MS = 10
+"""Between two layers, for what else the window has to do; with 0 Qt may take several turns at once."""
+
 
 class SideBySide(QObject):
-    """Shows images beside each other until it is told to stop, or until layers come or go; then ``ended`` is sent."""
+    """Shows images beside each other until it is told to stop, or until layers come or go; then ``ended`` is sent.
 
+    One layer is added or moved in each turn of the event loop: napari takes a while for each. ``ready`` comes last.
+    """
+
+    ready = Signal()
     ended = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
@@ -40,6 +47,10 @@ class SideBySide(QObject):
         self._before: tuple[bool, int, tuple[int, int]] | None = None
         self._visible: dict[Layer, bool] = {}
         self._width = 1.0
+        self._turns: Iterator[None] = iter(())
+        self._timer = QTimer(self)
+        self._timer.setInterval(BETWEEN_MS)
+        self._timer.timeout.connect(self._turn)
 
     @property
     def on(self) -> bool:
@@ -52,23 +63,43 @@ class SideBySide(QObject):
         layers, grid = self._viewer.layers, self._viewer.canvas.grid
         self._before = (grid.enabled, grid.stride, grid.shape)
         self._regions, self._width = regions, float(max(regions.edge_width, default=regions.current_edge_width))
-        _draw_edges(regions, self._width * len(images))  # what is drawn smaller would lose parts of its lines
         self._visible = {layer: layer.visible for layer in layers}
-        self._copies = [self._viewer.add_layer(_copy(regions, image)) for image in images[1:]]
-        self.follow()
+        self._copies = [_copy(regions, image) for image in images[1:]]
         self._crosshair = Crosshair(self._viewer, images, regions)
-        each = zip(images, (regions, *self._copies), self._crosshair.layers, strict=True)
-        order = [one for cell in each for one in reversed(cell)]
-        for layer in reversed(order):
-            layers.move(layers.index(layer), len(layers))
-        for layer in layers:
-            layer.visible = layer in order
-        grid.stride, grid.shape, grid.enabled = FROM_THE_TOP, (1, len(images)), True
-        self.contrast.link(images)
+        layers.events.inserted.connect(self._interrupt)
+        layers.events.removed.connect(self._interrupt)
+        self._turns = self._lay_out(list(zip(images, (regions, *self._copies), self._crosshair.layers, strict=True)))
+        self._timer.start()
+
+    def _turn(self) -> None:
+        if next(self._turns, self) is self:
+            self._timer.stop()
+            self.ready.emit()
+
+    def _lay_out(self, cells: Sequence[tuple[Image, Shapes, Layer]]) -> Iterator[None]:
+        """Put the layers of each cell on top of the list, the last cell first, and show them in a grid."""
+        layers, grid, regions = self._viewer.layers, self._viewer.canvas.grid, cells[0][1]
+        _draw_edges(regions, self._width * len(cells))  # what is drawn smaller would lose parts of its lines
+        self.follow()
+        for layer in [one for one in layers if one.visible and one not in {one for cell in cells for one in cell}]:
+            layer.visible = False
+        for layer in (one for cell in reversed(cells) for one in cell):
+            yield
+            if layer in layers:
+                layers.move(layers.index(layer), len(layers))
+            else:
+                self._viewer.add_layer(layer)
+        yield
+        for image, _, _ in cells:
+            if not image.visible:
+                image.visible = True
+        with grid.events.stride.blocker(), grid.events.shape.blocker():  # napari rebuilds the canvas for each
+            grid.stride, grid.shape = FROM_THE_TOP, (1, len(cells))
+        grid.enabled = True
+        yield
+        self.contrast.link([image for image, _, _ in cells])
         layers.selection.active = regions
         self._viewer.reset_view()  # a cell of the grid is narrower than the canvas
-        layers.events.inserted.connect(self.stop)
-        layers.events.removed.connect(self.stop)
 
     def follow(self) -> None:
         """Bring the copies of the regions up to date."""
@@ -76,13 +107,18 @@ class SideBySide(QObject):
             for copy in self._copies:
                 _update(copy, self._regions)
 
-    def stop(self, *_: object) -> None:
+    def _interrupt(self, event: Any) -> None:
+        if event.value not in (*self._copies, *(self._crosshair.layers if self._crosshair is not None else ())):
+            self.stop()
+
+    def stop(self) -> None:
         """Show everything as it was before."""
         if self._before is None:
             return
+        self._timer.stop()
         layers, grid = self._viewer.layers, self._viewer.canvas.grid
-        layers.events.inserted.disconnect(self.stop)
-        layers.events.removed.disconnect(self.stop)
+        layers.events.inserted.disconnect(self._interrupt)
+        layers.events.removed.disconnect(self._interrupt)
         self.contrast.unlink()
         grid.enabled, grid.stride, grid.shape = self._before
         if self._regions is not None:

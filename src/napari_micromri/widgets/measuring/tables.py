@@ -52,7 +52,7 @@ class RegionsModel(RowsModel[Roi | None]):
         super().__init__(
             [
                 ("Name", "Double-click to rename. One name on several slices means one tissue."),
-                ("Background", "Tick what the others are compared with."),
+                ("Background", "Tick the ROIs that the others are compared with."),
                 ("Slice", "Slice, counted from 0 in the finest layer, and its place across the plane."),
             ]
         )

@@ -70,7 +70,7 @@ COLUMNS = (
     Column("Scan", "Protocol, or the name where the file has none.", protocol, lambda f: protocol(f).lower()),
     _text("Plane", "From the protocol, else from the directions in the header.", lambda f: _known(f.plane)),
     Column("Matrix", "Columns × rows × slices.", matrix, lambda f: math.prod(f.scan.shape[-2:])),
-    Column("Voxel (mm)", "Within the plane, and the distance of slices.", voxel_size, lambda f: _pixel(f)),
+    Column("Voxel (mm)", "In the plane, and from slice to slice.", voxel_size, lambda f: _pixel(f)),
     Column("Averages", "As the header says.", lambda f: str(f.scan.info.averages or ""), lambda f: _averages(f)),
     _text("Subject", "From the header, else from the names of file and folder.", lambda f: f.subject),
     _text("Date", "Of the acquisition, by the scanner's clock.", lambda f: _date(f)),

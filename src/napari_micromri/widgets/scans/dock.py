@@ -173,7 +173,7 @@ class ScansWidget(Dock):
         for path in recent_folders():
             self.form.recent.addAction(str(path)).triggered.connect(partial(self.open_paths, str(path)))
         if self.form.recent.isEmpty():
-            self.form.recent.addAction("No folder was opened yet").setEnabled(False)
+            self.form.recent.addAction("No recent folders").setEnabled(False)
 
     def _update(self) -> None:
         form, finding = self.form, self.finding

@@ -52,13 +52,13 @@ class ScansForm(QWidget):
         self.open_recent.setMenu(self.recent)
         self.always = button(
             "Don't ask again",
-            "Let napari-micromri open every folder from now on. File > Preferences > Plugins takes it back.",
+            "Let napari-micromri open every folder from now on. Undo this in File > Preferences > Plugins.",
         )
         question = text_line()
         question.setText("napari asked which plugin opens folders.")
         self.asking = row(question, self.always, stretch=(1, 0))
         self.asking.hide()
-        self.stop = small_button("Stop", "Look for no more scans; those that are listed stay.")
+        self.stop = small_button("Stop", "Stop searching. Listed scans stay.")
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search: rare coronal mouse07")
         self.search.setToolTip("Shows the scans whose row or path contains all these words.")

@@ -40,7 +40,7 @@ class DeviceChooser(QComboBox):
 
     def _look(self) -> None:
         if self._job is None:
-            self._job = BackgroundJob(with_torch(_find_devices), "Looking for graphics processors")
+            self._job = BackgroundJob(with_torch(_find_devices), "Looking for graphics processors", self)
             self._job.succeeded.connect(self._add)
             self._job.start()
 

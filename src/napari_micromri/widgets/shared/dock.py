@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakSet
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_micromri.widgets.shared.garbage import collect_garbage_here
@@ -14,6 +14,9 @@ TICKS = """QAbstractItemView::indicator:unchecked {
   width: 11px; height: 11px; border: 1px solid palette(text); border-radius: 2px;
 }"""
 """napari's style draws nothing where a line of a list could be ticked but isn't."""
+
+SOON_MS = 15
+"""Until a dock gets its content; napari lays out its canvas anew before."""
 
 _ours: WeakSet[QDockWidget] = WeakSet()
 
@@ -28,12 +31,32 @@ class Dock(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.setStyleSheet(TICKS)
         self.installEventFilter(_Watch(self))
+        self._held: Scroll | None = None
 
     def hold(self, content: QWidget) -> None:
         """Show the content, in a scroll area: a dock must never push the window beyond a laptop's screen."""
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(Scroll(content))
+        self._held = Scroll(content)
+        QTimer.singleShot(SOON_MS, self, self.show_content)
+
+    def show_content(self) -> None:
+        """Put the content in. In napari's window this waits for a later turn of the event loop.
+
+        Qt goes through the window's style sheet for each widget whenever a widget moves to another parent, which napari
+        does several times while it opens a dock: 40 ms of 75 for the dock *Scans*.
+        """
+        if self._held is not None and self.layout() is None:
+            layout = QVBoxLayout(self)
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.addWidget(self._held)
+            self._held.show()
+
+    def sizeHint(self) -> QSize:
+        """Ask for the content's room before it is there."""
+        return super().sizeHint() if self.layout() or self._held is None else self._held.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the content's room before it is there."""
+        return super().minimumSizeHint() if self.layout() or self._held is None else self._held.minimumSizeHint()
 
     def changeEvent(self, event: QEvent) -> None:
         """Let go when napari takes the widget out of its dock, which is how a dock is closed."""
@@ -73,7 +96,7 @@ class Scroll(QScrollArea):
 class _Watch(QObject):
     """Waits for the widget to be put into a dock, and the dock into a window: napari does so one after the other."""
 
-    def __init__(self, widget: QWidget) -> None:
+    def __init__(self, widget: Dock) -> None:
         super().__init__(widget)
         self._widget = widget
 
@@ -88,6 +111,7 @@ class _Watch(QObject):
         dock = _dock_around(self._widget)
         window = None if dock is None else dock.parentWidget()
         if dock is None or not isinstance(window, QMainWindow):
+            self._widget.show_content()
             return
         title = getattr(dock.titleBarWidget(), "title", None)  # napari's own, as wide as its text
         if isinstance(title, QLabel):

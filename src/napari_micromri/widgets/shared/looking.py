@@ -81,7 +81,7 @@ class Looking(QObject):
                 self.failed.emit(str(outcome.error))
             case error:  # a fault of ours: shown with its traceback, once
                 self.stop()
-                self.failed.emit(f"Something unexpected went wrong: {error}")
+                self.failed.emit(f"An unexpected error occurred: {error}")
                 notification_manager.receive_error(type(error), error, error.__traceback__)
 
 

@@ -127,7 +127,7 @@ class Fold(QToolButton):
         super().__init__()
         self._content = content
         self.setText(title)
-        self.setToolTip("Show or hide the options that are rarely needed.")
+        self.setToolTip("Show or hide less common options.")
         self.setCheckable(True)
         self.setAutoRaise(True)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

@@ -18,6 +18,11 @@ def beside(path: Path, ending: str) -> Path:
     return parent / f"{whole.name.split('.')[0] or 'mice'}{ending}"
 
 
+def with_tilde(path: Path) -> str:
+    """Write a path with ~ for the person's home."""
+    return str(Path("~") / path.relative_to(Path.home()) if path.is_relative_to(Path.home()) else path)
+
+
 def result_of(source: str, ending: str) -> Path:
     """Name a new file of what is made of a scan: it lies next to the scan, its ParaVision study or its Zarr store."""
     path = Path(source)

@@ -21,8 +21,8 @@ class QualityChooser(Chooser):
     def __init__(self) -> None:
         super().__init__(
             "fast: each slice is denoised once.\n"
-            "best: each slice is denoised in 8 positions, flipped and turned, and the mean is the result. It takes 8 "
-            "times as long and brings the result about 0.1 dB closer to the good scan.",
+            "best: each slice is denoised in 8 orientations, flipped and rotated, and averaged. It takes 8 times as "
+            "long and comes about 0.1 dB closer to the good scan.",
             list(QUALITIES),
         )
 

@@ -24,17 +24,17 @@ class SamplingForm(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setPageStep(1)
         self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
-        self.slider.setToolTip("Steps that the model takes: one is the safest, more give the image a natural texture.")
+        self.slider.setToolTip("Sampling steps. One is the safest; more give the image a natural texture.")
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.number = QSpinBox()
         self.number.setRange(1, MOST_DRAWS)
         self.number.setKeyboardTracking(False)
-        self.number.setToolTip("Random draws per slice, whose mean is the result; each takes as long as one.")
+        self.number.setToolTip("Random draws per slice. Their mean is the result. Each takes as long as the first.")
         self.uncertainty = QCheckBox("Uncertainty map")
         self.uncertainty.setToolTip(
-            "Adds a layer of the standard deviation over the draws, in the scan's own intensity units: large where the "
-            "fast scan leaves open what is there."
+            "Adds a layer with the standard deviation over the draws, in the scan's units. It is large where the fast "
+            "scan leaves the result uncertain."
         )
         self._lay_out()
         self.slider.valueChanged.connect(self._update)

@@ -66,7 +66,7 @@ class Stream(QObject):
             self._timer.stop()
             if flow.error is not None and not isinstance(flow.error, MicroMRIError):
                 notification_manager.receive_error(type(flow.error), flow.error, flow.error.__traceback__)
-            self.ended.emit("" if flow.error is None else str(flow.error) or "Something unexpected went wrong.")
+            self.ended.emit("" if flow.error is None else str(flow.error) or "An unexpected error occurred.")
 
 
 class _Flow:

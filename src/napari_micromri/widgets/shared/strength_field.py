@@ -24,8 +24,8 @@ class StrengthField(QWidget):
         # Told while it is dragged, each stop would begin a preview.
         self.slider.setTracking(False)
         self.slider.setToolTip(
-            "Times the noise that was measured on each slice. Lower it where detail is lost, raise it where noise is "
-            "left, for example in filtered or interpolated scans. The preview follows."
+            "Multiplies the noise measured on each slice. Lower it if detail is lost. Raise it if noise is left, for "
+            "example in filtered or interpolated scans. The preview follows."
         )
         self.words = QLabel()
         self.words.setMinimumWidth(self.words.fontMetrics().horizontalAdvance("1.25×"))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from napari_micromri.study.model import Crop, Pair
 
 WHAT = (
-    "A crop is only a mark: the pixels stay. Its edges keep to lines that LR and HR share, "
-    "so that both show exactly the same part."
+    "A crop is only a mark: no pixel is deleted. Its edges snap to pixel edges that LR and HR share, "
+    "so both show exactly the same region."
 )
 
 
@@ -26,13 +26,13 @@ class CropTab(QWidget):
         self.text = text_line()
         self.present = text_line()
         self.scope = Chooser(
-            "Whether the buttons below act on one pair or on all that show the same.", ["this pair", ""]
+            "Apply the buttons below to one pair, or to all of its region and plane.", ["this pair", ""]
         )
         self.draw = button("Draw crop", "Show a rectangle whose sides and corners you can drag.")
-        self.use = button("Use this crop", "Keep the rectangle as it is drawn.")
-        self.cancel = button("Cancel", "Forget the rectangle.")
+        self.use = button("Use this crop", "Apply the rectangle as drawn.")
+        self.cancel = button("Cancel", "Discard the rectangle.")
         self.suggest = button("Suggest", "Find the animal and crop around it, with a margin of 1 mm.")
-        self.remove = button("Remove", "Show the whole image again.")
+        self.remove = button("Remove", "Remove the crop.")
         self.text.setText(WHAT)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
@@ -56,7 +56,7 @@ class CropTab(QWidget):
         """Say what the crop is, or would be while one is drawn."""
         drawing = draft is not None
         if pair is None:
-            self.present.setText("Show a pair first: double click on it under Pairs.")
+            self.present.setText("Show a pair first: double-click it under Pairs.")
         elif draft is not None:
             self.present.setText(f"Rectangle: {crop_text(pair, draft)}, not applied yet.")
         else:

@@ -70,7 +70,7 @@ class CropControl(QObject):
         self.drawing.emit()
 
     def cancel(self) -> None:
-        """Forget the rectangle."""
+        """Discard the rectangle."""
         self.curator.view.edit_crop(False)
         self._forget_draft()
         self.curator.show_marks()
@@ -91,10 +91,10 @@ class CropControl(QObject):
             crops, problems = {pair.key: draft}, []
         self.curator.crop(crops)
         if problems:
-            self.curator.said.emit(f"{len(problems)} pairs were left as they are: {problems[0]}")
+            self.curator.said.emit(f"{len(problems)} pairs were left unchanged: {problems[0]}")
 
     def remove(self) -> None:
-        """Show the whole image again."""
+        """Remove the crop."""
         self.curator.crop(dict.fromkeys(self._keys(alike=self.tab.for_all)))
 
     def suggest(self) -> None:
@@ -102,7 +102,7 @@ class CropControl(QObject):
         session = self.curator.session
         if session is None or self._job is not None or not (pairs := self._pairs()):
             return
-        self._job = job = BackgroundJob(partial(suggest_crops, session.study, pairs), "Find the animal")
+        self._job = job = BackgroundJob(partial(suggest_crops, session.study, pairs), "Find the animal", self)
         job.progressed.connect(self._progressed)
         job.succeeded.connect(self._found)
         job.failed.connect(self.curator.said)

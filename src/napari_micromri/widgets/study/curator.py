@@ -85,7 +85,9 @@ class Curator(QObject):
             return
         self.stop()
         self._goal = (key, index)
-        self._loading = job = BackgroundJob(partial(load_pair, self.session.study, pair), f"Read {pair_title(pair)}")
+        self._loading = job = BackgroundJob(
+            partial(load_pair, self.session.study, pair), f"Read {pair_title(pair)}", self
+        )
         job.succeeded.connect(self._show)
         job.failed.connect(self.said)
         job.ended.connect(self._ended)
@@ -163,12 +165,12 @@ class Curator(QObject):
                 self.next()
 
     def _means(self, pair: Pair, index: int, *, excluded: bool) -> bool:
-        what = f"{'Keep' if excluded else 'Exclude'} slice {pair.hr.info.slice_words(index)}"
+        what = f"{'Keep' if excluded else 'Exclude'} slice {pair.slice_words(index)}"
         parent = self.parent()
         answer = QMessageBox.question(
             parent if isinstance(parent, QWidget) else None,
             "Which slice?",
-            f"3-D view shows all slices. {what}, where the slider stands?",
+            f"The 3-D view shows all slices. {what}, the one at the slider?",
         )
         return answer == QMessageBox.StandardButton.Yes
 
@@ -202,7 +204,7 @@ class Curator(QObject):
             self.open_pair(*found)
 
     def undo(self) -> None:
-        """Take back the last change of the marks."""
+        """Undo the last change of marks."""
         session = self.session
         if session is not None and session.history.can_undo and self._tried(session.history.undo):
             self.said.emit("Undone.")
@@ -211,7 +213,7 @@ class Curator(QObject):
         """Make the change that was taken back once more."""
         session = self.session
         if session is not None and session.history.can_redo and self._tried(session.history.redo):
-            self.said.emit("Done again.")
+            self.said.emit("Redone.")
 
     def assign_one(self, subject: str, to: Set) -> None:
         """Put one subject into a set."""
@@ -236,8 +238,8 @@ class Curator(QObject):
 
         if self._tried(change):
             s = "s" * (changed != 1)
-            done = f"The crop of {changed} pair{s} is changed and saved. Undo takes it back."
-            self.said.emit(done if changed else "There is nothing to change: the crop is like that already.")
+            done = f"The crop of {changed} pair{s} was changed and saved. Undo reverts it."
+            self.said.emit(done if changed else "Nothing to change: the crop is already like that.")
 
     def look_again(self) -> None:
         """Show what another program changed."""
@@ -253,7 +255,7 @@ class Curator(QObject):
                 self.view.close()
                 self.shown.emit()
             self.refresh()
-            self.said.emit("The study was changed by another window or program; this is how it is now.")
+            self.said.emit("Another window or program changed the study. This is its current state.")
 
     def refresh(self) -> None:
         """Show the marks as they are now."""
@@ -276,5 +278,5 @@ class Curator(QObject):
         pair = self.session.pair(key) if self.session is not None else None
         reason = pair.marks.excluded.get(index) if pair is not None else None
         words = f"is excluded ({REASON_WORDS[reason]})" if reason is not None else "is kept"
-        where = pair.hr.info.slice_words(index) if pair is not None else index
+        where = pair.slice_words(index) if pair is not None else index
         self.said.emit(f"Slice {where} {words}; saved.")

@@ -14,6 +14,7 @@ from napari_micromri.study.model import REASONS
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.shared.parts import row, text_line
+from napari_micromri.widgets.shared.places import with_tilde
 from napari_micromri.widgets.shared.recent import recent, remember
 from napari_micromri.widgets.study.crop_tab import CropTab
 from napari_micromri.widgets.study.cropping import CropControl
@@ -133,7 +134,7 @@ class StudyWidget(Dock):
         """Open a study in a thread and show its pairs."""
         if self._job is not None:
             self._job.stop()
-        self._job = job = BackgroundJob(partial(open_session, path), "Open the study")
+        self._job = job = BackgroundJob(partial(open_session, path), "Open the study", self)
         job.succeeded.connect(self._opened)
         job.failed.connect(self.status.setText)
         job.ended.connect(self._ended)
@@ -195,7 +196,7 @@ class StudyWidget(Dock):
         """Show the study and its marks as they are now."""
         session = self.curator.session
         study = session.study if session is not None else None
-        self.header.path.setText(str(study.path) if study is not None else "")
+        self.header.path.setText(with_tilde(study.path) if study is not None else "")
         self.header.read_only.setVisible(study is not None and study.read_only)
         self.header.reopen.setVisible(study is None and self._last is not None)
         if self._last is not None:

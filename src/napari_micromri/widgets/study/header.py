@@ -16,20 +16,20 @@ class Header(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open = button("Open study…", "Open the folder of a study; its name ends in .mri.zarr.")
+        self.open = button("Open study…", "Open the folder of a study (extension .mri.zarr).")
         self.new = button("New study…", "Find pairs in folders of scans, or simulate them, and make a study of them.")
-        self.more = button("Marks", "Give your marks to a colleague as a small file, or take theirs.")
+        self.more = button("Marks", "Export your marks as a small file for a colleague, or import theirs.")
         menu = QMenu(self.more)
         self.export_marks = menu.addAction("Export marks…")
         self.import_marks = menu.addAction("Import marks…")
         self.more.setMenu(menu)
         self.path = ElidedLabel("No study is open")
-        self.undo = small_button("Undo", "Take back the last change of the marks. Key: Ctrl+Z in this dock")
-        self.redo = small_button("Redo", "Make the change once more. Key: Ctrl+Shift+Z in this dock")
+        self.undo = small_button("Undo", "Undo the last change of marks. Key: Ctrl+Z in this dock")
+        self.redo = small_button("Redo", "Redo the change. Key: Ctrl+Shift+Z in this dock")
         self.read_only = text_line()
-        self.read_only.setText("Read-only: marks are kept in this window; export them.")
+        self.read_only.setText("Read-only study: marks exist only in this window. Export them to keep them.")
         self.read_only.setStyleSheet("color: #e0a33a;")
-        self.reopen = button("", "Open the study that was open last.")
+        self.reopen = button("", "Open the last study again.")
         self.reopen.hide()
         self.hint = text_line()
         layout = QVBoxLayout(self)
@@ -43,7 +43,7 @@ class Header(QWidget):
 
     def ask_study(self) -> Path | None:
         """Ask for a study."""
-        path = QFileDialog.getExistingDirectory(self, "Open a study (a folder that ends in .mri.zarr)")
+        path = QFileDialog.getExistingDirectory(self, "Open a study (a folder with the extension .mri.zarr)")
         return Path(path) if path else None
 
     def ask_export(self, name: str) -> Path | None:

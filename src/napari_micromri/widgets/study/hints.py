@@ -22,13 +22,13 @@ class Situation:
         if not self.has_study:
             return "Open a study, or make one with New study…"
         if self.pair_count == 0:
-            return "This study holds no pairs yet; New study… adds some."
+            return "This study contains no pairs yet. New study… adds some."
         if self.damaged:
-            return f"{self.damaged} of the pairs can't be read; micromri study check says why."
+            return f"{self.damaged} pairs can't be read. 'micromri study check' tells why."
         if not self.shows_pair:
-            return "Double click on a pair under Pairs to show it."
+            return "Double-click a pair under Pairs to show it."
         if self.drawing:
-            return "Drag the sides of the yellow rectangle; then Use this crop."
+            return "Drag the sides of the yellow rectangle, then click Use this crop."
         if self.undecided:
             s = "s" * (self.undecided != 1)
             return f"S: next of {self.undecided} suspicious slice{s}. X: exclude or keep. V: LR on and off."

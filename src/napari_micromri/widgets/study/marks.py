@@ -51,7 +51,7 @@ class MarksControl(QObject):
         session = self.curator.session
         if session is None:
             return
-        job = BackgroundJob(partial(_import, session, path), "Import marks")
+        job = BackgroundJob(partial(_import, session, path), "Import marks", self)
         job.succeeded.connect(self._imported)
         job.failed.connect(self.curator.said)
         job.start()
@@ -89,9 +89,9 @@ def _import(session: Session, path: Path, progress: Progress, should_stop: Shoul
 def import_sentence(result: MarksImport) -> str:
     """Say what became of imported marks."""
     count = len(result.applied)
-    parts = [f"{count} mark{'s' * (count != 1)} taken over" if count else "No mark of this file was new"]
+    parts = [f"{count} mark{'s' * (count != 1)} imported" if count else "This file contains no new marks"]
     if result.conflicts:
-        parts.append(f"{len(result.conflicts)} differ from yours, which stay: {result.conflicts[0]}")
+        parts.append(f"{len(result.conflicts)} differ from yours, which were kept: {result.conflicts[0]}")
     if result.unknown:
-        parts.append(f"{len(result.unknown)} fit nothing in this study: {result.unknown[0]}")
+        parts.append(f"{len(result.unknown)} match nothing in this study: {result.unknown[0]}")
     return "; ".join(parts)

@@ -65,7 +65,7 @@ class NewStudyDialog(QDialog):
         form.stop.clicked.connect(self.stop)
         form.cancel.clicked.connect(self.close)
         form.simulate.toggled.connect(self._update)
-        form.status.setText("Add the folders or files of your scans, then Find pairs.")
+        form.status.setText("Add the folders or files of your scans, then click Find pairs.")
         self._update()
 
     def add_sources(self, *paths: Path, target: Path | None = None) -> None:
@@ -111,7 +111,7 @@ class NewStudyDialog(QDialog):
     def _start(self, work: object, title: str, done: object) -> None:
         if self._job is not None:
             return
-        self._job = job = BackgroundJob(work, title)  # type: ignore[arg-type]
+        self._job = job = BackgroundJob(work, title, self)  # type: ignore[arg-type]
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(done)
         job.cancelled.connect(self._cancelled)

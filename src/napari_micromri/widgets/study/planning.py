@@ -41,7 +41,7 @@ def find_plan(
     tables = [path for path in sources if path.suffix.lower() == ".csv"]
     scans = [path for path in sources if path not in tables]
     if tables and simulation is not None:
-        raise StudyError(f"{tables[0].name} names fast scans itself; take it away, or look for pairs instead.")
+        raise StudyError(f"{tables[0].name} already names fast scans. Remove it, or find pairs instead.")
     plans = []
     for done, table in enumerate(tables):
         progress(done, len(sources))
@@ -89,11 +89,11 @@ def plan_sentence(plan: Plan) -> str:
     if not count:
         text = "No pairs were found"
     if left_out:
-        text += f"; {left_out} scan{'s' * (left_out != 1)} left out, see below why"
+        text += f"; {left_out} scan{'s' * (left_out != 1)} left out (reasons below)"
     if repeated(plan):
-        text += ". Pairs in red have the same names: double click on a name to change it"
+        text += ". Pairs in red share their names: double-click a name to change it"
     elif count:
-        text += ". Double click on a name to change it"
+        text += ". Double-click a name to change it"
     return f"{text}."
 
 

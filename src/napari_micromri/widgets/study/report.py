@@ -17,7 +17,7 @@ def report_lines(pair: Pair) -> tuple[tuple[str, str], ...]:
         ("HR", f"{_grid(pair.hr)}, SNR {_number(report.hr_snr)}"),
         ("Slices", f"{len(pair.kept)} of {pair.slice_count} kept"),
         ("Crop", crop_text(pair, pair.marks.crop)),
-        ("LR lies off by", f"{_number(report.shift[0], 2)}, {_number(report.shift[1], 2)} mm (y, x)"),
+        ("LR shifted by", f"{_number(report.shift[0], 2)}, {_number(report.shift[1], 2)} mm (y, x)"),
         ("Correlation", _number(report.correlation, 2)),
         ("HR : LR signal", _number(report.intensity_ratio, 2)),
     )

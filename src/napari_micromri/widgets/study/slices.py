@@ -58,7 +58,7 @@ def slice_rows(pair: Pair, scores: Scores) -> tuple[SliceRow, ...]:
     for index in range(pair.slice_count):
         found = scores.get((pair.key, index))
         score, words = (found.score, "; ".join(found.reasons)) if found is not None else (0.0, "")
-        rows.append(SliceRow(index, pair.hr.info.slice_words(index), pair.marks.excluded.get(index), score, words))
+        rows.append(SliceRow(index, pair.slice_words(index), pair.marks.excluded.get(index), score, words))
     return tuple(rows)
 
 

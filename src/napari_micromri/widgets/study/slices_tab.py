@@ -28,17 +28,17 @@ class SlicesTab(QWidget):
         super().__init__()
         self.title = ElidedLabel("No pair is shown")
         labels = [f"{REASON_WORDS[reason]} ({k})" for k, reason in enumerate(REASONS, 1)]
-        self.reason = Chooser("Why the slice is excluded; the keys 1 to 6 choose too.", labels)
+        self.reason = Chooser("Why the slice is excluded. Keys 1 to 6 choose it, too.", labels)
         self.exclude = button(
             "Exclude (X)", "Exclude the slice that is shown and move to the next, or keep it again. Key: X"
         )
-        self.previous = button("Previous (P)", "Show the slice before. Key: P")
-        self.next = button("Next (N)", "Show the slice after. Key: N")
+        self.previous = button("Previous (P)", "Show the previous slice. Key: P")
+        self.next = button("Next (N)", "Show the next slice. Key: N")
         self.suspicious = button(
-            "Suspicious (S)", "Show the next slice that should be looked at, in this pair or the next. Key: S"
+            "Suspicious (S)", "Show the next suspicious slice, in this pair or a later one. Key: S"
         )
-        self.table = Table(["Slice", "Mark", "Score", "What was noticed"], bar=2)
-        self.table.set_widths(13, 16, 7)
+        self.table = Table(["Slice", "Score", "What was noticed"], bar=1)
+        self.table.set_widths(15, 6)
         self.table.chosen.connect(self.chosen)
         self.noticed = full_text_line()
         self.reason.activated.connect(self._tell_reason)
@@ -68,6 +68,7 @@ class SlicesTab(QWidget):
         self.title.setText(title)
         self._rows = tuple(rows)
         self.table.rows_model.show_rows([_cells(one) for one in rows])
+        self.table.set_lines(*(2 if one.words or one.reason else 1 for one in rows))
         for one in (self.exclude, self.previous, self.next):
             one.setEnabled(bool(rows))
         self.show_current(current)
@@ -83,9 +84,9 @@ class SlicesTab(QWidget):
 def _cells(one: SliceRow) -> tuple[Cell, ...]:
     colour = RED if one.reason is not None else None
     score = f"{one.score:.2f}"
+    noticed = "; ".join(filter(None, (one.mark if one.reason else "", one.words)))
     return (
-        Cell(one.where, "Counted from 0, as on napari's slider, and the place in mm.", colour),
-        Cell(f"✖ {REASON_WORDS[one.reason]}" if one.reason is not None else "kept", one.mark, colour),
+        Cell(f"{'✖ ' if one.reason else ''}{one.where}", "Counted from 0, as on napari's slider; place in mm.", colour),
         Cell(score, f"{score} of 1: {one.words}" if one.words else f"{score} of 1", bar=one.score),
-        Cell(one.words, one.words),
+        Cell(noticed, noticed or one.mark, colour),
     )

@@ -41,7 +41,7 @@ class SplitTab(QWidget):
         )
         self.validation = _number(10, 0, 90, " %", "Share of the subjects for validation.")
         self.test = _number(20, 0, 90, " %", "Share of the subjects for the test.")
-        self.seed = _number(0, 0, 10**6, "", "Another seed draws other subjects; the same seed draws the same.")
+        self.seed = _number(0, 0, 10**6, "", "The same seed draws the same subjects again.")
         self.random = button("Draw at random", "Draw the shares above from the subjects at random.")
         self.table = QTableWidget(0, 2)
         self.table.setHorizontalHeaderLabels(["Subject", "Set"])

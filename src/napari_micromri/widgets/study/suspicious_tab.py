@@ -27,8 +27,9 @@ class SuspiciousTab(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.text = text_line()
-        self.table = Table(["Score", "Slice", "Pair", "What was noticed"], bar=0)
-        self.table.set_widths(6, 14, 22)
+        self.table = Table(["Score", "Slice", "What was noticed"], bar=0)
+        self.table.set_widths(6, 17)
+        self.table.set_lines(2)
         self.table.chosen.connect(self._choose)
         self.noticed = full_text_line()
         self._listed: list[tuple[str, int]] = []
@@ -43,7 +44,11 @@ class SuspiciousTab(QWidget):
         """List what is suspected; excluded slices stay in their place, in red."""
         known = [found for found in suspected if found.key in pairs]
         self._listed = [(found.key, found.index) for found in known]
-        self._words = [f"Slice {_where(found, pairs)}: {'; '.join(found.reasons)}" for found in known]
+        self._words = [
+            f"Slice {pairs[found.key].slice_words(found.index)} of {pair_title(pairs[found.key])}: "
+            f"{'; '.join(found.reasons)}"
+            for found in known
+        ]
         self.table.rows_model.show_rows([_cells(found, pairs[found.key]) for found in known])
         done = sum(found.index in pairs[found.key].marks.excluded for found in known)
         self.text.setText(
@@ -64,20 +69,15 @@ class SuspiciousTab(QWidget):
         self.chosen.emit(*self._listed[line])
 
 
-def _where(found: Suspected, pairs: Mapping[str, Pair]) -> str:
-    return pairs[found.key].hr.info.slice_words(found.index)
-
-
 def _cells(found: Suspected, pair: Pair) -> tuple[Cell, ...]:
     words = "; ".join(found.reasons)
     reason = pair.marks.excluded.get(found.index)
     colour = RED if reason is not None else None
     title = pair_title(pair)
-    where = pair.hr.info.slice_words(found.index)
+    where = f"{'✖ ' if reason is not None else ''}{pair.slice_words(found.index)}"
     mark = f"{title}, excluded: {REASON_WORDS[reason]}" if reason is not None else title
     return (
         Cell(f"{found.score:.2f}", words, bar=found.score),
-        Cell(f"✖ {where}" if reason is not None else where, mark, colour),
-        Cell(title, mark, colour),
+        Cell(f"{where}\n{title}", mark, colour),
         Cell(words, words),
     )

@@ -69,7 +69,7 @@ class CellsModel(RowsModel["tuple[Cell, ...]"]):
 
 
 class Table(RowsView):
-    """Shows a `CellsModel`; the last column takes the room that is left."""
+    """Shows a `CellsModel`; the last column takes the room that is left, and wraps in rows of two lines."""
 
     chosen = Signal(int)
 
@@ -78,7 +78,8 @@ class Table(RowsView):
         self.rows_model = CellsModel(headings, editable)
         self.setModel(self.rows_model)
         self.setShowGrid(False)
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
+        self.setWordWrap(True)
+        self.verticalHeader().setDefaultSectionSize(self._height(1))
         self.horizontalHeader().setStretchLastSection(True)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -93,6 +94,16 @@ class Table(RowsView):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         for k, width in enumerate(widths):
             self.setColumnWidth(k, width * letter + 12)
+
+    def set_lines(self, *lines: int) -> None:
+        """Set how many lines each row holds; a single number is for all rows, also later ones."""
+        if len(lines) == 1:
+            self.verticalHeader().setDefaultSectionSize(self._height(lines[0]))
+        for k, count in enumerate(lines if len(lines) > 1 else ()):
+            self.setRowHeight(k, self._height(count))
+
+    def _height(self, lines: int) -> int:
+        return lines * self.fontMetrics().height() + 6
 
     def show_row(self, index: int) -> None:
         """Highlight a row and scroll to it."""

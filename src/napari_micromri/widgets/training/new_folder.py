@@ -51,13 +51,13 @@ class NewFolder:
         except RuntimeError:
             return f"There is no home folder for '{text.strip()}'."
         if not path.is_absolute():
-            return f"Give the whole path of the {self.what}'s folder."
+            return f"Enter the full path of the {self.what}'s folder."
         if taken:
-            return f"That folder holds a {self.what} already. Choose another, or {self.instead}."
+            return f"That folder already contains a {self.what}. Choose another, or {self.instead}."
         if filled:
-            return "That folder holds other files. Choose a new one."
+            return "That folder contains other files. Choose a new one."
         if path.name.endswith(".zarr"):
-            return f"The {self.what} needs a folder of its own, not one that ends in .zarr."
+            return f"The {self.what} needs a folder of its own, without the extension .zarr."
         return None
 
 

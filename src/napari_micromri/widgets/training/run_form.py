@@ -26,13 +26,13 @@ class RunForm(StatusForm):
     """Holds the widgets: state and buttons stay in view, curves scroll."""
 
     def __init__(self) -> None:
-        super().__init__("All epochs. Training can end before, when nothing gets better.")
+        super().__init__("All epochs. Training can end earlier, when nothing improves.")
         self._shown: tuple[RunStatus | None, str] | None = None
         self.runs = Choice("Runs that were shown here, newest first.")
         self.open = button("Open run…", "Show a run by its folder, wherever it was started.")
         self.where, self.figures = text_line(), text_line()
         self.epoch = bar("The batches of this epoch.")
-        self.stop = button("Stop", "End after the batch that is being learned, with a checkpoint to resume from.")
+        self.stop = button("Stop", "Stop after the current batch, with a checkpoint to resume from.")
         self.resume = button("Resume", "Continue from the last checkpoint.")
         self.steering = (self.stop, self.resume)
         self.folder = button("Open folder", "Show the run's files.")
@@ -44,14 +44,16 @@ class RunForm(StatusForm):
         self.log.setToolTip("The end of the run's log, log.txt.")
         self.show_slice = QCheckBox("Show slice")
         self.show_slice.setToolTip(
-            "Layers LR, DL and HR of one validation slice. DL follows the network as it learns; a click on HR's eye "
-            "shows the good scan over it."
+            "Layers LR, DL and HR of one validation slice. DL follows the network as it learns. Click HR's eye to "
+            "show the good scan over it."
         )
         self.side_by_side = QCheckBox("Side by side")
         self.side_by_side.setToolTip("Show the layers in a row, in napari's grid, instead of over each other.")
         self.history = QSlider(Qt.Orientation.Horizontal)
         self.history.setRange(0, 0)
-        self.history.setToolTip("How the network saw the slice after each epoch. At the right end it stays up to date.")
+        self.history.setToolTip(
+            "The slice as the network made it after each epoch. At the right end, it follows the training."
+        )
         self.history_label = QLabel()
         self.loss = CurvePlot(
             "Loss",

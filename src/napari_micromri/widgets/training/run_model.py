@@ -128,7 +128,7 @@ def _verdict(run: Run) -> str:
     if best.validation.mse < best.baseline.mse:
         gain = 100 * (1 - best.validation.mse / best.baseline.mse)
         return f"Its squared error is {gain:.0f} % below that of the input."
-    return "It is no better than its input: of no use yet."
+    return "It isn't better than its input yet."
 
 
 def choice_label(run: Run) -> str:

@@ -122,7 +122,7 @@ def _group_of(key: str) -> str:
 def _fold(label: str) -> QToolButton:
     made = QToolButton()
     made.setText(label)
-    made.setToolTip("Show or hide the settings that are rarely changed.")
+    made.setToolTip("Show or hide settings that are rarely changed.")
     made.setCheckable(True)
     made.setAutoRaise(True)
     made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

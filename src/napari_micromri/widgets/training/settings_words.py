@@ -135,14 +135,14 @@ LABELS = {
 }
 
 ABOUT = {
-    "epochs": "How often the network sees every training slice. Training ends before when nothing gets better.",
+    "epochs": "How often the network sees every training slice. Training ends earlier when nothing improves.",
     "batch_size": "Slices that the network learns from at once. More of them need more memory; with fewer, each "
     "step is quicker and noisier.",
     "learning_rate": "How large the steps are. If the loss jumps or grows, take a third; if it falls too slowly, three "
     "times as much.",
-    "loss": "What is made small. mse: squared error, good for PSNR; mae: absolute error, cares less for outliers; "
+    "loss": "What training minimises. mse: squared error, good for PSNR; mae: absolute error, cares less for outliers; "
     "hybrid: squared error and structure (SSIM) together.",
-    "crop": "Learn from random squares of so many HR pixels, which is quicker; none: from whole slices.",
+    "crop": "Train on random squares with sides of so many HR pixels, which is faster. none: whole slices.",
     "monitor": "The validation figure that decides which epoch is the best; its weights become the model.",
     "patience": "Stop after so many epochs without improvement; none: never stop early.",
     "pairs": "study: learn from the fast scans of the study. simulated: make a fast scan of each good one, with other "

@@ -21,7 +21,7 @@ class SetupForm(StartForm):
     def __init__(self) -> None:
         super().__init__(
             "run",
-            "A new folder for all that the run leaves: the model, its curves, its log.",
+            "A new folder for the run's files: model, curves and log.",
             "Train in the background. napari can be closed meanwhile.",
         )
         self.summary = text_line()
@@ -35,7 +35,7 @@ class SetupForm(StartForm):
         self.browse_model = small_button(
             "…", "Start from a model file (.safetensors), such as the best of another run."
         )
-        self.estimate = button("Estimate", "Try a few steps, in a process of its own, and say how long it would take.")
+        self.estimate = button("Estimate", "Run a few steps in a separate process to estimate how long training takes.")
         self._settings = QVBoxLayout()
         fields = rows_of(
             ("Study", row(self.study, self.browse_study)),

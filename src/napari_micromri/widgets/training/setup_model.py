@@ -61,9 +61,9 @@ class StudySummary:
             return None
         if slices < FEW_SLICES:
             few = f"Only {slices} validation slice{'s' * (slices != 1)}"
-            return f"{few}: which epoch is the best will be a matter of chance. Put another animal into validation."
+            return f"{few}: the choice of the best epoch will be unreliable. Add an animal to validation."
         if subjects == 1:
-            return "All validation slices are of one animal: the figures are good for that animal only."
+            return "All validation slices are of one animal: the figures hold for that animal only."
         if self.damaged:
             return f"{self.damaged} damaged pair{'s' * (self.damaged != 1)} can't be used."
         return None

@@ -123,7 +123,7 @@ class SetupTab(StartPage):
             self._job.stop()
         elif study is not None and self._state().can_estimate:
             config = self.config()
-            self._job = job = BackgroundJob(partial(_estimate, config, study), "Estimate the training")
+            self._job = job = BackgroundJob(partial(_estimate, config, study), "Estimate the training", self)
             job.succeeded.connect(lambda found: self._say(estimate_sentence(config, found)))
             job.failed.connect(self._say)
             job.cancelled.connect(partial(self._say, ""))

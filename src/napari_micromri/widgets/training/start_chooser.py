@@ -48,7 +48,7 @@ class StartChooser(QObject):
         with signals_blocked(self._box):
             self._box.clear()
             self._models = []
-            self._add(None, SCRATCH, "A new network that knows nothing yet.")
+            self._add(None, SCRATCH, "A new, untrained network.")
             for entry in available_models():
                 if entry.kind in family.starts_from:
                     self._add(Start(entry.name, entry.kind), entry.name, entry.summary)

@@ -56,7 +56,7 @@ class StartForm(QWidget):
 
     def ask_study(self) -> Path | None:
         """Ask for a study."""
-        path = QFileDialog.getExistingDirectory(self, "Choose a study (a folder that ends in .mri.zarr)")
+        path = QFileDialog.getExistingDirectory(self, "Choose a study (a folder with the extension .mri.zarr)")
         return Path(path) if path else None
 
     def ask_folder(self) -> Path | None:
