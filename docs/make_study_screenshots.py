@@ -39,6 +39,7 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     get_settings().appearance.theme = "dark"
     with tempfile.TemporaryDirectory() as folder:
+        os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # napari's icons
         os.environ["HOME"] = folder  # so that paths are shown as ~/mice.mri.zarr
         study = make_study(Path(folder))
         viewer = napari.Viewer(title="napari")

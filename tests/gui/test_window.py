@@ -62,6 +62,7 @@ def test_our_docks_open_as_tabs_of_one_area(make_napari_viewer, qtbot):
     docks = [viewer.window.add_plugin_dock_widget(PLUGIN, name)[0] for name in names]
     qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == len(names) - 1)
     qtbot.waitUntil(lambda: docks[-1].isVisible() and not docks[-1].visibleRegion().isEmpty())
+    qtbot.waitUntil(lambda: all(dock.layout() is not None for dock in docks))
     assert window.height() == height
     assert max(dock.minimumSizeHint().width() for dock in docks) <= 320
     assert sum(not dock.visibleRegion().isEmpty() for dock in docks) == 1

@@ -30,6 +30,10 @@ class Slices:
     corner: tuple[int, int] = (0, 0)
 
     @property
+    def where(self) -> str:
+        return str(self.index)
+
+    @property
     def whole(self) -> NDArray[np.float32]:
         return self.lr
 

@@ -27,7 +27,7 @@ class SimulatedPair:
     hr: NDArray[np.float32]
     key: str
     index: int
-    where: str = ""
+    where: str
     corner: tuple[int, int] = (0, 0)
 
     @property
@@ -74,7 +74,7 @@ def _fast(pair: SlicePair, good: NDArray[Any], settings: SimulatedSettings, rng:
     signal = truncate_k_space(good, coarse)
     noisy = signal + _noise(coarse, foreground_mean(good) / snr, rng)
     fast = reconstructed(noisy, rng) if rng.random() < settings.filtered else np.abs(noisy)
-    return SimulatedPair(fast.astype(np.float32), good, pair.key, pair.index)
+    return SimulatedPair(fast.astype(np.float32), good, pair.key, pair.index, pair.where)
 
 
 def reconstructed(image: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -54,10 +54,6 @@ class Dock(QWidget):
         """Ask for the content's room before it is there."""
         return super().sizeHint() if self.layout() or self._held is None else self._held.sizeHint()
 
-    def minimumSizeHint(self) -> QSize:
-        """Ask for the content's room before it is there."""
-        return super().minimumSizeHint() if self.layout() or self._held is None else self._held.minimumSizeHint()
-
     def changeEvent(self, event: QEvent) -> None:
         """Let go when napari takes the widget out of its dock, which is how a dock is closed."""
         super().changeEvent(event)
