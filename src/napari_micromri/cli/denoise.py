@@ -55,11 +55,31 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--slice-axis", choices="zyx", default="z", help="axis that slices follow (default %(default)s)"
     )
+    _add_computing(parser)
+    _add_choices(parser)
+    parser.add_argument(
+        "--uncertainty",
+        metavar="FILE",
+        help="write here, pixel by pixel, the width that 90 %% of the errors lie within; with several draws the "
+        "standard deviation over them",
+    )
+    _add_sampling(parser)
+    denoise_many.add_options(parser)
+    parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
+    parser.set_defaults(run=run)
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
+    """Add where and how it is computed."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default %(default)s)")
     parser.add_argument(
         "--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto", help="default %(default)s"
     )
     parser.add_argument("--batch-size", type=int, metavar="N", help="slices at once (default: what fits in memory)")
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """Add what changes the result of any model."""
     add_quality(parser)
     parser.add_argument(
         "--strength",
@@ -80,16 +100,6 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="also denoise scans that are not magnitude images, such as phase images"
     )
-    parser.add_argument(
-        "--uncertainty",
-        metavar="FILE",
-        help="write here, pixel by pixel, the width that 90 %% of the errors lie within; with several draws the "
-        "standard deviation over them",
-    )
-    _add_sampling(parser)
-    denoise_many.add_options(parser)
-    parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
-    parser.set_defaults(run=run)
 
 
 def add_quality(parser: argparse.ArgumentParser) -> None:
