@@ -25,7 +25,7 @@ from quality import HERE, LEFT_OUT, denoised, fast_slice, load, put_between
 from scipy import ndimage
 from unlike import auc
 
-from napari_micromri.inference.trust import trust_map
+from napari_micromri.inference.deviation import trust_map
 from napari_micromri.measure.image_quality import foreground
 from napari_micromri.simulation.resampling import upsample
 

@@ -10,15 +10,13 @@ import pytest
 from scipy import stats
 
 from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.inference.deviation import rician_moments, squared_deviation, trust_map
 from napari_micromri.inference.trust import (
     SliceTrust,
     TrustReport,
     check_trust,
     judge_slice,
-    rician_moments,
     slice_list,
-    squared_deviation,
-    trust_map,
     trust_scan,
 )
 from napari_micromri.measure.noise import estimate_noise

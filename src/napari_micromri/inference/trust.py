@@ -1,8 +1,8 @@
 """Does a denoised scan still say what was measured? A check that needs no good scan.
 
-Each denoised slice is degraded again as the acquisition would have: its k-space is truncated, and the Rician noise is
-replaced by its expectation. What is left of the measured slice should then be noise and nothing else. In units of the
-noise its mean square is 1; more means that the result left the measurement, less that it kept some of the noise.
+What is left of a measured slice when its denoised one, degraded again, is taken away should be noise and nothing else
+(`napari_micromri.inference.deviation`). In units of the noise its mean square is 1; more means that the result left the
+measurement, less that it kept some of the noise.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.inference.deviation import local_mean, squared_deviation, trust_map
 from napari_micromri.inference.domain import split_spikes
-from napari_micromri.measure.noise import RAYLEIGH_MEAN, estimate_noise
+from napari_micromri.measure.noise import estimate_noise
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
-from napari_micromri.simulation.acquisition import truncate_k_space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 MOST_SLICES = 64
 """So many slices of a scan are looked at, evenly spread."""
-
-BLOCK = 5
-"""Side, in fast pixels, of the square over which the map averages: noise alone then scatters by 0.28 around 1."""
-
-REACH = 8
-"""Fast pixels around a mask that don't count: the network takes the rings of its edge for signal."""
 
 DEVIATES = 1.5
 """Mean square over a slice beyond which it counts as unlike its measurement."""
@@ -57,7 +51,7 @@ class SliceTrust:
     chi_square
         Mean square of what is left, in units of the noise's variance; NaN where the noise can't be told.
     peak
-        The largest mean over any square of `BLOCK` pixels: one dark organ hardly moves the mean of a slice.
+        The largest mean over any square of 5 x 5 pixels: one dark organ hardly moves the mean of a slice.
     snr
         Of the measured slice.
     """
@@ -323,61 +317,7 @@ def judge_slice(measured: NDArray[np.float32], denoised: NDArray[np.float32], in
     square = squared_deviation(measured, denoised, estimate.sigma)
     if not np.isfinite(square).any():
         return SliceTrust(index, float("nan"), float("nan"), estimate.snr)
-    return SliceTrust(index, float(np.nanmean(square)), float(_local_mean(square).max()), estimate.snr)
-
-
-def trust_map(measured: NDArray[np.float32], denoised: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Local mean square in units of the noise's variance, on the fast scan's grid, (h, w); 1 is what noise gives."""
-    sigma = estimate_noise(measured).sigma
-    if not sigma > 0:
-        return np.full(measured.shape, np.nan, np.float32)
-    return _local_mean(squared_deviation(measured, denoised, sigma)).astype(np.float32)
-
-
-def _local_mean(square: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.ndimage import uniform_filter
-
-    return np.asarray(uniform_filter(np.nan_to_num(square), BLOCK))
-
-
-def squared_deviation(
-    measured: NDArray[np.float32], denoised: NDArray[np.float32], sigma: float
-) -> NDArray[np.float64]:
-    """Square of measured minus expected over its variance, (h, w); NaN where nothing was measured or a mask is near.
-
-    Parameters
-    ----------
-    measured, denoised
-        (h, w) and (H, W) over the same field of view.
-    sigma
-        Noise in each channel of the measured complex signal.
-    """
-    holes = ~np.isfinite(measured)
-    outside = near_mask(holes | (measured == 0))
-    clean = np.nan_to_num(denoised, nan=0.0, posinf=0.0, neginf=0.0)
-    amplitude = np.abs(truncate_k_space(clean, (measured.shape[0], measured.shape[1])))
-    mean, spread = rician_moments(amplitude / sigma)
-    square = ((np.where(holes, 0, measured) / sigma - mean) / spread) ** 2
-    return np.asarray(np.where(holes | outside, np.nan, square))
-
-
-def near_mask(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark a mask or a border without values, wider than `REACH` pixels, and so many pixels around it."""
-    from scipy.ndimage import binary_dilation, binary_opening
-
-    mask = binary_opening(np.pad(empty, REACH, constant_values=True), np.ones((REACH + 1, REACH + 1), dtype=bool))
-    near = binary_dilation(mask[REACH:-REACH, REACH:-REACH], np.ones((3, 3), dtype=bool), iterations=REACH)
-    return np.asarray(near)
-
-
-def rician_moments(amplitude: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of a magnitude, all in units of sigma (Koay and Basser 2006)."""
-    from scipy.special import ive
-
-    a = np.asarray(amplitude, np.float64)
-    x = a**2 / 4
-    mean = RAYLEIGH_MEAN * ((1 + 2 * x) * ive(0, x) + 2 * x * ive(1, x))
-    return mean, np.sqrt(np.maximum(2 + a**2 - mean**2, 1e-6))
+    return SliceTrust(index, float(np.nanmean(square)), float(local_mean(square).max()), estimate.snr)
 
 
 def _number(value: float) -> float | None:
