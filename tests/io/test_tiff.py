@@ -179,11 +179,12 @@ class TestBadInput:
         path, values = tmp_path / "a.tif", np.random.default_rng(0).integers(0, 4000, (5, 6, 7)).astype(np.uint16)
         tifffile.imwrite(path, values, photometric="minisblack", compression="zlib")
         content = path.read_bytes()
-        for length in range(16, len(content), 7):
+        for length in (*range(16, len(content), 7), len(content)):
             path.write_bytes(content[:length])
             try:
                 found = open_scan(path)[0].read()
             except ReadError:
+                assert length < len(content)
                 continue
             np.testing.assert_array_equal(found, values)
 
