@@ -16,9 +16,10 @@ demo: $(VENV)/.installed-dev ## Denoise a real scan, print the figures, write pi
 	@$(PYTHON) -m napari_micromri.demo $(ARGS)
 
 # One thread each: the test processes already fill the cores, and more threads would only wait for each other.
+# A test process that crashes ends the run, which names the test; xdist would lose some tests and wait for them forever.
 test: export OMP_NUM_THREADS ?= 1
 test: system $(VENV)/.installed-dev ## Run all tests (ARGS="tests/io -x" for some of them)
-	@$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and format
 	@$(PYTHON) -m ruff check .
