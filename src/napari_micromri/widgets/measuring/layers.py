@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from napari.layers import Image
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTreeWidget, QTreeWidgetItem
 from superqt.utils import signals_blocked
 
@@ -48,10 +48,14 @@ class LayerRoles(QTreeWidget):
         self._given: dict[Image, Role | None] = {}
         self._watched: list[Image] = []
         self._set_up()
+        self._moved = QTimer(self)
+        self._moved.setSingleShot(True)
+        self._moved.timeout.connect(self._look)
         events = viewer.layers.events
-        self._events = (events.inserted, events.removed, events.reordered, events.renamed)
-        for event in self._events:
-            event.connect(self._look)
+        self._events = {events.inserted: self._look, events.removed: self._look, events.renamed: self._look}
+        self._events[events.reordered] = self._look_later
+        for event, look in self._events.items():
+            event.connect(look)
         self.refresh()
 
     @property
@@ -102,14 +106,19 @@ class LayerRoles(QTreeWidget):
 
     def disconnect_viewer(self) -> None:
         """Listen to viewer and layers no more."""
-        for event in self._events:
-            event.disconnect(self._look)
+        self._moved.stop()
+        for event, look in self._events.items():
+            event.disconnect(look)
         self._watch([])
 
     def _look(self, _event: object = None) -> None:
         """Refresh the list where images came, went, moved or got other names: other layers come and go often."""
         if [(layer, layer.name) for layer in reversed(self._images())] != self._listed:
             self.refresh()
+
+    def _look_later(self, _event: object = None) -> None:
+        """Leave the window a turn first: moving a layer is work enough for one, and several often move together."""
+        self._moved.start()
 
     def _images(self) -> list[Image]:
         return [one for one in self._viewer.layers if isinstance(one, Image) and not _is_by_product(one)]

@@ -64,11 +64,9 @@ class SideBySide(QObject):
         self._before = (grid.enabled, grid.stride, grid.shape)
         self._regions, self._width = regions, float(max(regions.edge_width, default=regions.current_edge_width))
         self._visible = {layer: layer.visible for layer in layers}
-        self._copies = [_copy(regions, image) for image in images[1:]]
-        self._crosshair = Crosshair(self._viewer, images, regions)
         layers.events.inserted.connect(self._interrupt)
         layers.events.removed.connect(self._interrupt)
-        self._turns = self._lay_out(list(zip(images, (regions, *self._copies), self._crosshair.layers, strict=True)))
+        self._turns = self._lay_out(images, regions)
         self._timer.start()
 
     def _turn(self) -> None:
@@ -76,11 +74,17 @@ class SideBySide(QObject):
             self._timer.stop()
             self.ready.emit()
 
-    def _lay_out(self, cells: Sequence[tuple[Image, Shapes, Layer]]) -> Iterator[None]:
+    def _lay_out(self, images: Sequence[Image], regions: Shapes) -> Iterator[None]:
         """Put the layers of each cell on top of the list, the last cell first, and show them in a grid."""
-        layers, grid, regions = self._viewer.layers, self._viewer.canvas.grid, cells[0][1]
-        _draw_edges(regions, self._width * len(cells))  # what is drawn smaller would lose parts of its lines
-        self.follow()
+        layers, grid = self._viewer.layers, self._viewer.canvas.grid
+        _draw_edges(regions, self._width * len(images))  # what is drawn smaller would lose parts of its lines
+        for image in images[1:]:
+            yield
+            self._copies.append(_copy(regions, image))
+            _update(self._copies[-1], regions)
+        yield
+        self._crosshair = Crosshair(self._viewer, images, regions)
+        cells = list(zip(images, (regions, *self._copies), self._crosshair.layers, strict=True))
         for layer in [one for one in layers if one.visible and one not in {one for cell in cells for one in cell}]:
             layer.visible = False
         for layer in (one for cell in reversed(cells) for one in cell):
