@@ -22,7 +22,7 @@ class Watch:
         self._before = set(psutil.pids())
 
     def end(self, patience: float = PATIENCE) -> list[str]:
-        """End what is alive after ``patience`` seconds; the command lines of what had to be ended."""
+        """End what is alive after ``patience`` seconds, wait until it is gone, and give its command lines."""
         until = time.monotonic() + patience
         # Few tests start processes, so that most pay for two listings alone.
         while (left := self._left()) and time.monotonic() < until:
@@ -33,6 +33,9 @@ class Watch:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
+        until = time.monotonic() + PATIENCE  # a killed process dies only when it is its turn
+        while any(map(_lives, left)) and time.monotonic() < until:
+            time.sleep(0.02)
         return ended
 
     def _left(self) -> list[psutil.Process]:
@@ -40,7 +43,7 @@ class Watch:
         for pid in set(psutil.pids()) - self._before:
             try:
                 process = psutil.Process(pid)
-                if _is_ours(process) and process.status() != psutil.STATUS_ZOMBIE:
+                if _is_ours(process) and _lives(process):
                     candidates.append(process)
                     continue
             except psutil.Error:
@@ -53,6 +56,13 @@ def _is_ours(process: psutil.Process) -> bool:
     # A fork has the environment that its program began with, in which the mark of these tests is missing.
     mark = process.environ().get(MARK)
     return mark == str(os.getpid()) or (process.ppid() == os.getpid() and mark != KEPT)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _command(process: psutil.Process) -> str:

@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtCore import Qt, QThreadPool, QTimer
+from qtpy.QtWidgets import QTabBar
 
 from napari_micromri.errors import CancelledError
 from napari_micromri.nn.registry import available_models
@@ -66,6 +67,25 @@ def test_our_docks_open_as_tabs_of_one_area(make_napari_viewer, qtbot):
     assert window.height() == height
     assert max(dock.minimumSizeHint().width() for dock in docks) <= 320
     assert sum(not dock.visibleRegion().isEmpty() for dock in docks) == 1
+
+
+def test_many_docks_keep_their_whole_names(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(1280, 800)
+    names = ["Scans", "Study and slice curation", DOCK, "Measure CNR", "Training and tuning", "IVIM maps"]
+    for name in names:
+        viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+
+    def bars():
+        return [bar for bar in window.findChildren(QTabBar, options=direct) if bar.count() == len(names)]
+
+    qtbot.waitUntil(lambda: bool(bars()))
+    [bar] = bars()
+    assert [bar.tabText(k) for k in range(bar.count())] == names
+    needed = [bar.fontMetrics().horizontalAdvance(name) for name in names]
+    assert all(bar.tabRect(k).width() > needed[k] for k in range(bar.count()))
 
 
 def test_from_a_layer_to_its_denoised_layer(viewer, layer, qtbot):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from weakref import WeakSet
-
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QSizePolicy, QTabBar, QVBoxLayout, QWidget
 
 from napari_micromri.widgets.shared.garbage import collect_garbage_here
 
@@ -18,7 +16,8 @@ TICKS = """QAbstractItemView::indicator:unchecked {
 SOON_MS = 15
 """Until a dock gets its content; napari lays out its canvas anew before."""
 
-_ours: WeakSet[QDockWidget] = WeakSet()
+OURS = "napari-micromri dock"
+"""Property of a dock widget that holds one of ours. A list of them would outlive windows and what Qt destroys."""
 
 
 class Dock(QWidget):
@@ -111,15 +110,27 @@ class _Watch(QObject):
             return
         title = getattr(dock.titleBarWidget(), "title", None)  # napari's own, as wide as its text
         if isinstance(title, QLabel):
-            title.setText(title.text().removesuffix(f" ({PLUGIN})"))
+            title.setText(_short(title.text()))
+        dock.setWindowTitle(_short(dock.windowTitle()))  # what its tab says
         area = window.dockWidgetArea(dock)
-        for other in _ours:
-            here = other.parentWidget() is window and not other.isHidden() and not other.isFloating()
+        for other in window.findChildren(QDockWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            here = other.property(OURS) and not other.isHidden() and not other.isFloating()
             if here and window.dockWidgetArea(other) == area:
                 window.tabifyDockWidget(other, dock)
                 dock.raise_()
+                _show_whole_names(window)
                 break
-        _ours.add(dock)
+        dock.setProperty(OURS, True)
+
+
+def _short(title: str) -> str:
+    return title.removesuffix(f" ({PLUGIN})")
+
+
+def _show_whole_names(window: QMainWindow) -> None:
+    """Let tabs of docks scroll when there are many; Qt would cut their names."""
+    for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        bar.setElideMode(Qt.TextElideMode.ElideNone)
 
 
 def _dock_around(widget: QWidget) -> QDockWidget | None:
