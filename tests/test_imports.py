@@ -38,6 +38,19 @@ def test_the_check_itself_sees_a_heavy_import() -> None:
     assert _loaded_after("import dask", SLOW) == {"dask"}
 
 
+@pytest.mark.parametrize("model", ["unet-default", "apddm-default"])
+def test_denoising_never_loads_the_compiler_of_torch(model: str) -> None:
+    """That takes seconds, and with CUDA it brings Triton, whose LLVM crashes beside that of Mesa's OpenGL."""
+    statement = f"""
+import numpy as np
+from napari_micromri.inference import denoise
+from napari_micromri.scan import Scan, ScanInfo
+values = np.random.default_rng(0).rayleigh(1, (1, 32, 32)).astype(np.float32)
+denoise(Scan(values, ScanInfo(name="noise", axes="zyx", voxel_size=(1, 0.1, 0.1))), {model!r})
+"""
+    assert _loaded_after(statement, ("torch", "torch._dynamo", "triton")) == {"torch"}
+
+
 @pytest.mark.parametrize("module", ["napari_micromri", "napari_micromri.cli", "napari_micromri.io"])
 def test_the_front_doors_are_cheap(module: str) -> None:
     assert _loaded_after(f"import {module}", HEAVY + SLOW) == set()

@@ -53,8 +53,11 @@ def keep_scale(network: nn.Module) -> None:
     """Draw the weights of convolutions so that signals keep their size on the way through ReLUs (He et al. 2015).
 
     By PyTorch's own rule they fade from layer to layer: a UNet then learns hardly more than a change of brightness in
-    its first 500 steps.
+    its first 500 steps. A network on the meta device, which has shapes alone, is left as it is.
     """
+    # To draw there, PyTorch loads its compiler in a second, and with CUDA an LLVM that crashes beside that of OpenGL.
+    if any(parameter.is_meta for parameter in network.parameters()):
+        return
     for module in network.modules():
         if isinstance(module, nn.ConvTranspose2d):  # whose pixels each come from one pixel below, and no ReLU follows
             nn.init.normal_(module.weight, std=module.in_channels**-0.5)
