@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QCoreApplication, QEvent, QSettings
+from qtpy.QtCore import QSettings
 
 import leftovers
 from napari_micromri.scan import Scan, ScanInfo
@@ -56,14 +56,6 @@ def garbage_is_collected() -> Iterator[None]:
     yield
     if gc.get_count()[0] > MUCH_GARBAGE:
         gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def closed_widgets_are_destroyed() -> Iterator[None]:
-    """Destroy them at the end of their test; Qt would leave it to the next event loop, amid another test's work."""
-    yield
-    if (app := QCoreApplication.instance()) is not None:
-        app.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture(scope="session", autouse=True)
