@@ -40,7 +40,7 @@ def test_the_check_itself_sees_a_heavy_import() -> None:
 
 @pytest.mark.parametrize("model", ["unet-default", "apddm-default"])
 def test_denoising_never_loads_the_compiler_of_torch(model: str) -> None:
-    """That takes seconds, and with CUDA it brings Triton, whose LLVM crashes beside that of Mesa's OpenGL."""
+    """That takes a second, and with CUDA it brings Triton, whose LLVM crashes beside that of Mesa's OpenGL."""
     statement = f"""
 import numpy as np
 from napari_micromri.inference import denoise

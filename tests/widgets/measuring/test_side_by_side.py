@@ -76,6 +76,27 @@ def test_each_image_has_a_cell_with_the_regions_and_then_all_is_as_before(viewer
     assert len(viewer.layers["ROIs"].data) == 1
 
 
+def test_ended_before_anything_was_laid_out_it_can_begin_again(viewer, dock, qtbot):
+    lay_out(dock, qtbot)
+    dock.form.side_by_side.click()
+    names = [layer.name for layer in viewer.layers]
+    dock.form.side_by_side.click()
+    dock.form.side_by_side.click()
+    assert not dock.beside.on
+    assert [layer.name for layer in viewer.layers] == names
+    lay_out(dock, qtbot)
+    assert len(cells(viewer)) == 3
+
+
+def test_layers_that_are_moved_are_listed_in_their_new_order(viewer, dock, qtbot):
+    def listed():
+        return [dock.layers.topLevelItem(k).text(0) for k in range(dock.layers.topLevelItemCount())]
+
+    assert listed() == ["LR", "DL", "HR", "other"]
+    viewer.layers.move(viewer.layers.index("other"), len(viewer.layers))
+    qtbot.waitUntil(lambda: listed() == ["other", "LR", "DL", "HR"])
+
+
 def test_a_crosshair_stands_at_the_cursor_in_each_image(viewer, dock, qtbot):
     lay_out(dock, qtbot)
     viewer.dims.set_point(0, 1.0)

@@ -129,7 +129,7 @@ class SideBySide(QObject):
             _draw_edges(self._regions, self._width)
         if self._crosshair is not None:
             self._crosshair.stop()
-        copies, self._copies, self._before, self._regions = self._copies, [], None, None
+        copies, self._copies, self._before, self._regions, self._crosshair = self._copies, [], None, None, None
         for copy in copies:
             if copy in layers:
                 layers.remove(copy)
