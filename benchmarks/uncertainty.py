@@ -4,8 +4,8 @@ Fast slices are simulated from each left-out source (factor 2, Rician noise) and
 and calibrated without it. The table tells which part of the true errors lies within the stated width (right: 90 %), in
 the foreground, on its edges (a quarter of it with the largest gradient) and in the air, and the mean width relative to
 the mean signal. The good scans have noise of their own, which counts as an error here although no model could know it;
-``of its own`` is that noise, as `napari_micromri.measure.noise.estimate_noise` finds it in the good scan, relative to
-the same mean.
+``noise of its own`` is that noise, as `napari_micromri.measure.noise.estimate_noise` finds it in the good scan, relative
+to the same mean, and ``noise allowed for`` what lies within the foreground's widths when they are widened by that noise.
 
     python benchmarks/uncertainty.py --results benchmarks/uncertainty.json --update docs/uncertainty.md
 """
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SOURCES = ("mouse_trunk", "rat_head", "human_t2tse", "mouse_head")
 KINDS = ("unet", "apddm")
 LEAST, MOST = 0.85, 0.95
+NORMAL_90 = 1.645
+"""Standard deviations within which 90 % of normal errors lie."""
+
 WHERE = ("foreground", "edges", "air")
 
 
@@ -50,6 +53,7 @@ class Row:
     width: float
     edge_width: float
     own_noise: float
+    allowed: float
 
 
 def main() -> None:
@@ -80,7 +84,7 @@ def main() -> None:
 def measure(source: str, kind: str, snr: float, good: NDArray[np.float32]) -> Row:
     """Compare widths with true errors on all slices of a source."""
     model = load_model(HERE / "models" / f"{LEFT_OUT[source].replace('unet', kind)}.safetensors")
-    found: dict[str, list[float]] = {name: [] for name in (*WHERE, "width", "edge_width", "own_noise")}
+    found: dict[str, list[float]] = {name: [] for name in (*WHERE, "width", "edge_width", "own_noise", "allowed")}
     with SliceDenoiser(model, DenoiseOptions(device="cpu"), uncertainty=True) as denoiser:
         for number, image in enumerate(good):
             images = denoiser.denoise(fast_slice(image, snr, number)[None])
@@ -91,7 +95,10 @@ def measure(source: str, kind: str, snr: float, good: NDArray[np.float32]) -> Ro
                 found[name].append(float(within[part].mean()) if part.any() else np.nan)
             found["width"].append(float(width[parts[0]].mean()) / signal)
             found["edge_width"].append(float(width[parts[1]].mean()) / signal)
-            found["own_noise"].append(estimate_noise(image).sigma / signal)
+            own = estimate_noise(image).sigma
+            found["own_noise"].append(own / signal)
+            allowed = np.abs(result - image) <= np.hypot(width, NORMAL_90 * own)
+            found["allowed"].append(float(allowed[parts[0]].mean()))
     return Row(source, kind, snr, **{name: float(np.nanmean(values)) for name, values in found.items()})
 
 
@@ -104,11 +111,12 @@ def split(image: NDArray[np.float32]) -> tuple[NDArray[np.bool_], ...]:
 
 def table(rows: list[Row]) -> str:
     """Format as Markdown."""
-    heads = ["source", "model", "SNR", *WHERE, "mean width", "on edges", "noise of its own"]
+    heads = ["source", "model", "SNR", *WHERE, "mean width", "on edges", "noise of its own", "noise allowed for"]
     lines = ["| " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * (len(heads) - 2)]
     for row in rows:
         covered = [f"{100 * getattr(row, name):.0f} %" for name in WHERE]
         widths = [f"{100 * value:.1f} %" for value in (row.width, row.edge_width, row.own_noise)]
+        widths.append(f"{100 * row.allowed:.0f} %")
         cells = [row.source.replace("_", " "), row.kind, f"{row.snr:g}", *covered, *widths]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
