@@ -4,8 +4,9 @@ Fast slices are simulated from each left-out source (factor 2, Rician noise) and
 and calibrated without it. The table tells which part of the true errors lies within the stated width (right: 90 %), in
 the foreground, on its edges (a quarter of it with the largest gradient) and in the air, and the mean width relative to
 the mean signal. The good scans have noise of their own, which counts as an error here although no model could know it;
-``noise of its own`` is that noise, as `napari_micromri.measure.noise.estimate_noise` finds it in the good scan, relative
-to the same mean, and ``noise allowed for`` what lies within the foreground's widths when they are widened by that noise.
+``noise of its own`` is that noise, as `napari_micromri.measure.noise.estimate_noise` finds it in the good scan,
+relative to the same mean, and ``noise allowed for`` what lies within the foreground's widths when they are widened by
+that noise.
 
     python benchmarks/uncertainty.py --results benchmarks/uncertainty.json --update docs/uncertainty.md
 """
