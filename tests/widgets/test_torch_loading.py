@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -26,6 +27,30 @@ load_torch()
 def test_torch_is_whole_after_its_libraries_were_loaded_first():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+TRAINING = """
+import sys
+from pathlib import Path
+from napari_micromri.widgets.shared import torch_loading
+maps = Path(sys.argv[1])
+torch_loading.mesa_has_llvm.__defaults__ = (maps,)
+torch_loading.load_torch()
+import torch
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).zero_grad()
+"""
+
+
+@pytest.mark.parametrize(("library", "code"), [("libLLVM.so.15", 0), ("libnvidia-glcore.so", 3)])
+def test_triton_stays_out_where_opengl_has_an_llvm_of_its_own(tmp_path, library, code):
+    (tmp_path / "triton").mkdir()
+    (tmp_path / "triton" / "__init__.py").write_text("import os\nos._exit(3)\n")
+    maps = tmp_path / "maps"
+    maps.write_text(f"7f0000000000-7f0000001000 r--p 00000000 fe:00 1  /usr/lib/x86_64-linux-gnu/{library}\n")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    call = [sys.executable, "-c", TRAINING, str(maps)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    assert done.returncode == code, done.stderr
 
 
 def test_where_libraries_have_other_names_the_import_does_it_all(monkeypatch):

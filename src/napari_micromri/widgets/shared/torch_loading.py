@@ -3,6 +3,9 @@
 Python keeps its lock while it loads an extension's libraries, and PyTorch's take a quarter of a second, from a cold
 disk several. A foreign function is called without the lock: so they are loaded by one first, and the import finds them
 there. The import also makes many objects, which sets off one garbage collection after the other over all of napari's.
+
+PyTorch's optimizers load its compiler, and that loads Triton where it is installed, as it is beside PyTorch for CUDA.
+Triton brings an LLVM of its own, which ends the process where Mesa's OpenGL has loaded another one before.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ def with_torch(work: Work) -> Work:
 
 def load_torch() -> None:
     """Import PyTorch, if it isn't yet; call it from a thread."""
+    if mesa_has_llvm():
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # what Python takes for a missing module
     if "torch" in sys.modules:
         return
     preload_libraries()
@@ -45,6 +50,11 @@ def load_torch() -> None:
     finally:
         if collecting:
             gc.enable()
+
+
+def mesa_has_llvm(maps: Path = Path("/proc/self/maps")) -> bool:
+    """Tell whether OpenGL has loaded LLVM into this process, as Mesa's does on Linux without a driver of NVIDIA."""
+    return maps.exists() and "/libLLVM" in maps.read_text(errors="replace")
 
 
 def preload_libraries() -> int:
