@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -75,25 +75,37 @@ def test_other_steps_or_draws_are_not_mixed_in(study: Study, apddm: ApddmRestore
     evaluate(study, [apddm], "test", tmp_path / "out", options())
     evaluate(study, [apddm], "test", tmp_path / "out", options(steps=1, draws=1))
     for other in (options(steps=3), options(draws=2)):
-        with pytest.raises(WriteError, match="other steps, draws or quality"):
+        with pytest.raises(WriteError, match="other steps, draws, quality or dark air"):
             evaluate(study, [apddm], "test", tmp_path / "out", other)
 
 
-def test_the_best_quality_is_for_all_models_and_not_mixed_in(
-    study: Study, apddm: ApddmRestorer, tmp_path: Path
+@pytest.mark.parametrize(
+    ("chosen", "words"), [({"quality": "best"}, "quality best"), ({"dark_air": True}, "dark air")], ids=str
+)
+def test_quality_and_dark_air_are_for_all_models_and_not_mixed_in(
+    study: Study,
+    apddm: ApddmRestorer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: dict[str, Any],
+    words: str,
 ) -> None:
-    found = evaluate(study, [apddm], "test", tmp_path / "out", EvaluationOptions(device="cpu", quality="best"))
+    # The small slices of the study hold too little air to find their noise in it.
+    monkeypatch.setattr("napari_micromri.inference.slices.darken_air", lambda image, fast, factor: image - 1)
+    found = evaluate(study, [apddm], "test", tmp_path / "out", EvaluationOptions(device="cpu", **chosen))
     [pair] = study.pairs("test")
     lr, hr = study.scans(pair.key)
-    how = DenoiseOptions(device="cpu", precision="float32", quality="best")
+    how = DenoiseOptions(device="cpu", precision="float32", **chosen)
     whole, crop = denoise(lr, apddm, how).read(), pair.marks.crop
     assert crop is not None
     inside = slice(crop.top, crop.bottom), slice(crop.left, crop.right)
     row = next(row for row in found.rows if row.method == "tiny")
     expected = assess(whole[row.index][inside] / row.lr_mean, hr.read()[row.index][inside] / row.lr_mean)
     assert row.mse == pytest.approx(expected.mse, rel=1e-4)
-    assert "1 step, 1 draw, quality best" in as_text(found)
-    with pytest.raises(WriteError, match="other steps, draws or quality"):
+    plain = evaluate(study, [apddm], "test", tmp_path / "plain", options())
+    assert row.mse != next(row for row in plain.rows if row.method == "tiny").mse
+    assert f"1 step, 1 draw, {words}" in as_text(found)
+    with pytest.raises(WriteError, match="other steps, draws, quality or dark air"):
         evaluate(study, [apddm], "test", tmp_path / "out", options())
 
 

@@ -92,22 +92,22 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"
     )
     parser.add_argument(
-        "--dark-air",
-        action="store_true",
-        default=None,
-        help="take the brightness of the air out of the result, for good scans whose air is dark",
-    )
-    parser.add_argument(
         "--anyway", action="store_true", help="also denoise scans that are not magnitude images, such as phase images"
     )
 
 
 def add_quality(parser: argparse.ArgumentParser) -> None:
-    """Add the choice between one look at each slice and eight."""
+    """Add the choice between one look at each slice and eight, and that of dark air."""
     parser.add_argument(
         "--quality",
         choices=("fast", "best"),
         help="best: the mean over 8 flips and turns of each slice, which takes 8 times as long (default fast)",
+    )
+    parser.add_argument(
+        "--dark-air",
+        action="store_true",
+        default=None,
+        help="take the brightness of the air out of the result, for good scans whose air is dark",
     )
 
 

@@ -76,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         precision=options.precision,
         quality=options.quality or "fast",
+        dark_air=bool(options.dark_air),
         steps=options.steps,
         draws=options.draws,
         overwrite=options.overwrite,

@@ -22,6 +22,7 @@ def command_line(
     words += [word for path in options.rois for word in ("--rois", str(path))]
     words += ["--device", options.device, "--precision", options.precision]
     words += ["--quality", options.quality] if options.quality != "fast" else []
+    words += ["--dark-air"] if options.dark_air else []
     for name, value in (("--steps", options.steps), ("--draws", options.draws)):
         words += [name, str(value)] if value is not None else []
     return shlex.join(words)

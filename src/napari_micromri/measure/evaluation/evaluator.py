@@ -48,7 +48,7 @@ class EvaluationOptions:
         As for `napari_micromri.inference.DenoiseOptions`.
     precision
         float32 by default, so that the figures hardly depend on the device.
-    quality
+    quality, dark_air
         Of all models; as for `napari_micromri.inference.DenoiseOptions`.
     steps, draws
         For the diffusion models; as for `napari_micromri.inference.DenoiseOptions`.
@@ -62,6 +62,7 @@ class EvaluationOptions:
     device: str = "auto"
     precision: Precision = "float32"
     quality: Quality = "fast"
+    dark_air: bool = False
     steps: int | None = None
     draws: int | None = None
     overwrite: bool = False
@@ -155,6 +156,7 @@ def _denoise_options(options: EvaluationOptions) -> DenoiseOptions:
         precision=options.precision,
         batch_size=1,
         quality=options.quality,
+        dark_air=options.dark_air,
         steps=options.steps,
         draws=options.draws,
     )

@@ -202,10 +202,11 @@ def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         "rois": "other regions",
     }
     if found.get("models") != wanted["models"] and _without_sampling(found) == _without_sampling(wanted):
-        return "the same models with other steps, draws or quality"
+        return "the same models with other steps, draws, quality or dark air"
     return next((text for name, text in words.items() if found.get(name) != wanted[name]), "another version")
 
 
 def _without_sampling(setup: Mapping[str, Any]) -> list[Any]:
     models = setup.get("models")
-    return [{**model, "sampling": None, "quality": None} for model in models] if isinstance(models, list) else []
+    unset = {"sampling": None, "quality": None, "dark_air": None}
+    return [model | unset for model in models] if isinstance(models, list) else []

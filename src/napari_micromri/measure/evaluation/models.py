@@ -98,6 +98,7 @@ def identify(models: Mapping[str, Restorer], options: Mapping[str, DenoiseOption
             factor=model.spec.factor,
             sampling=sampling(label, model),
             quality=options[label].quality,
+            dark_air=options[label].dark_air,
         )
         for label, model in models.items()
     )

@@ -89,7 +89,7 @@ class ModelIdentity:
     ----------
     sampling
         Has the fields of `napari_micromri.nn.restorer.Sampling`; None for models that have no choice.
-    quality
+    quality, dark_air
         See `napari_micromri.inference.DenoiseOptions`.
     """
 
@@ -100,13 +100,15 @@ class ModelIdentity:
     factor: int
     sampling: Mapping[str, float] | None = None
     quality: Quality = "fast"
+    dark_air: bool = False
 
     @property
     def how(self) -> str:
-        """Steps, draws and quality in words; empty for models that have no choice, run as usual."""
+        """Steps, draws, quality and dark air in words; empty for models that have no choice, run as usual."""
         counts = [(name, self.sampling[f"{name}s"]) for name in ("step", "draw")] if self.sampling else []
         words = [f"{count:g} {name}{'' if count == 1 else 's'}" for name, count in counts]
-        return ", ".join([*words, *(["quality best"] if self.quality == "best" else [])])
+        words += [name for name, on in (("quality best", self.quality == "best"), ("dark air", self.dark_air)) if on]
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +142,9 @@ class Setup:
         """Give plain JSON."""
         document = asdict(self)
         for model in document["models"]:
-            if model["quality"] == "fast":  # earlier evaluations don't say it, and are continued
-                del model["quality"]
+            for name, usual in (("quality", "fast"), ("dark_air", False)):
+                if model[name] == usual:  # earlier evaluations don't say it, and are continued
+                    del model[name]
         return document | {"models": list(document["models"])}
 
 
