@@ -11,13 +11,12 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-from make_screenshots import ROOT, fast_scan, save, wait
+from make_screenshots import ROOT, fast_scan, lab_folder, save, wait
 from measure_screenshots import AIR, TISSUE, good_scan, make_study, rectangle
 from napari.layers import Image
 from napari.settings import get_settings
@@ -58,12 +57,12 @@ def main() -> None:
             subprocess.run([sys.executable, __file__, "--docs", "--only", name], check=True)
         return
     options.output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CONFIG_HOME"] = folder  # nothing is remembered from before, nor for later
+    with lab_folder() as folder:
+        os.environ["XDG_CONFIG_HOME"] = str(folder)  # nothing is remembered from before, nor for later
         scans = scans_to_show()
         if options.docs:
             scans = {name: scan for name, scan in scans.items() if (name == "series") == (options.only == "IVIM maps")}
-        study = make_study(Path(folder))
+        study = make_study(folder)
         Study.open(study).apply([Assign("mouse 01", "train"), Assign("mouse 02", "validation")])
         viewer = napari.Viewer(title="napari")
         docks = open_docks(viewer, scans, study, options.only or "")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +25,7 @@ from napari_micromri.scan import Scan
 from napari_micromri.simulation.acquisition import simulate_fast_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MICROMRI_DATA", ROOT.parent / "shared" / "data"))
@@ -101,6 +104,17 @@ def fast_scan() -> Scan:
         _, good = digital_mouse()
     fast = simulate_fast_scan(good, snr=SNR)
     return Scan(fast.read(), fast.info)
+
+
+@contextmanager
+def lab_folder() -> Iterator[Path]:
+    """Give an empty folder whose path is one that a lab could have: pictures show it. It is gone afterwards."""
+    folder = Path(tempfile.gettempdir()) / "lab"
+    folder.mkdir()  # not one that is there already
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def wait(until: Callable[[], bool]) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
-from make_screenshots import DATA, ROOT, SIZE, save, wait
+from make_screenshots import DATA, ROOT, SIZE, lab_folder, save, wait
 from napari.settings import get_settings
 
 from napari_micromri.io import save_scan
@@ -38,13 +37,13 @@ def main() -> None:
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
     get_settings().appearance.theme = "dark"
-    with tempfile.TemporaryDirectory() as folder:
+    with lab_folder() as folder:
         os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # napari's icons
-        os.environ["HOME"] = folder  # so that paths are shown as ~/mice.mri.zarr
-        study = make_study(Path(folder))
+        os.environ["HOME"] = str(folder)  # so that paths are shown as ~/mice.mri.zarr
+        study = make_study(folder)
         viewer = napari.Viewer(title="napari")
         viewer.window.resize(*SIZE)
-        take_new_study(viewer, Path(folder), output)
+        take_new_study(viewer, folder, output)
         take_dock(viewer, study, output)
         viewer.close()
 

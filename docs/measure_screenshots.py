@@ -7,11 +7,9 @@ shipped model, and measured with two rectangles; the table behind the pictures i
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from make_screenshots import DATA, SIZE, SNR, fast_scan, save, wait
+from make_screenshots import DATA, SIZE, SNR, fast_scan, lab_folder, save, wait
 
 from napari_micromri.inference import denoise
 from napari_micromri.io import open_scan, save_scan
@@ -27,6 +25,8 @@ from napari_micromri.study.store import Study
 from napari_micromri.widgets.measuring import evaluate_tab
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import napari
 
     from napari_micromri.widgets.measuring.dock import MeasureWidget
@@ -68,8 +68,8 @@ def take(output: Path) -> None:
     dock.quality.residual.click()
     wait(dock.quality.residual.isEnabled)
     save(viewer, output / "measure_quality.png")
-    with tempfile.TemporaryDirectory() as folder:
-        take_evaluation(viewer, dock, make_study(Path(folder)), output)
+    with lab_folder() as folder:
+        take_evaluation(viewer, dock, make_study(folder), output)
     viewer.close()
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from make_screenshots import DATA, SIZE, save, wait
+from make_screenshots import DATA, SIZE, lab_folder, save, wait
 
 from napari_micromri.io import save_scan
 from napari_micromri.simulation.samples import digital_mouse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHOWN = ("t2w_mouse_trunk", "t2w_rat_head", "bruker")
 
@@ -23,9 +25,9 @@ def take(output: Path) -> None:
     import napari
     from qtpy.QtCore import Qt
 
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CONFIG_HOME"] = folder  # nothing is remembered from before, nor for later
-        session = Path(folder) / "session"
+    with lab_folder() as folder:
+        os.environ["XDG_CONFIG_HOME"] = str(folder)  # nothing is remembered from before, nor for later
+        session = folder / "session"
         for name in SHOWN:
             if (DATA / name).is_dir():
                 shutil.copytree(DATA / name, session / name)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from make_screenshots import SIZE, save, wait
+from make_screenshots import SIZE, lab_folder, save, wait
 from make_study_screenshots import make_study
 from qtpy.QtWidgets import QScrollArea
 
@@ -21,6 +19,8 @@ from napari_micromri.study.store import Study
 from napari_micromri.training.process import stop_run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_micromri.widgets.training.dock import TrainingWidget
     from napari_micromri.widgets.training.run_tab import RunTab
 
@@ -34,9 +34,9 @@ def take(output: Path) -> None:
     import napari
     from qtpy.QtCore import Qt
 
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CONFIG_HOME"] = folder  # nothing is remembered from before, nor for later
-        path = make_study(Path(folder))
+    with lab_folder() as folder:
+        os.environ["XDG_CONFIG_HOME"] = str(folder)  # nothing is remembered from before, nor for later
+        path = make_study(folder)
         Study.open(path).apply([Assign(subject, to) for subject, to in SETS.items()])
         viewer = napari.Viewer(title="napari")
         viewer.window.resize(*SIZE)

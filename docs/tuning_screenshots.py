@@ -7,11 +7,9 @@ there), and small networks are really tuned on it by two workers.
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from make_screenshots import SIZE, save, wait
+from make_screenshots import SIZE, lab_folder, save, wait
 from make_study_screenshots import make_study
 from training_screenshots import SETS, WIDTH
 
@@ -22,6 +20,8 @@ from napari_micromri.widgets.training.tuning.new_model import AS_SET_UP
 from napari_micromri.widgets.training.tuning.space_rows import SpaceRow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import napari
 
     from napari_micromri.widgets.training.dock import TrainingWidget
@@ -47,9 +47,9 @@ def take(output: Path) -> None:
     import napari
     from qtpy.QtCore import Qt
 
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CONFIG_HOME"] = folder  # nothing is remembered from before, nor for later
-        path = make_study(Path(folder))
+    with lab_folder() as folder:
+        os.environ["XDG_CONFIG_HOME"] = str(folder)  # nothing is remembered from before, nor for later
+        path = make_study(folder)
         Study.open(path).apply([Assign(subject, to) for subject, to in SETS.items()])
         viewer = napari.Viewer(title="napari")
         viewer.window.resize(*SIZE)
