@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.errors import MicroMRIError
@@ -22,6 +22,7 @@ from napari_micromri.widgets.measuring.live import LiveComparison
 from napari_micromri.widgets.measuring.model import MeasureState, bars, explain, labels, most_telling, rows_here
 from napari_micromri.widgets.measuring.place import Place, place_of, time_and_weighting
 from napari_micromri.widgets.measuring.quality_tab import QualityTab
+from napari_micromri.widgets.measuring.roi_list import RoiList
 from napari_micromri.widgets.measuring.rois import RoiLayer
 from napari_micromri.widgets.measuring.shift_drag import measure_by_dragging
 from napari_micromri.widgets.measuring.side_by_side import SideBySide
@@ -52,6 +53,7 @@ class MeasureWidget(Dock):
         self.evaluation = EvaluateTab()
         self.form = MeasureForm(self.layers, self.quality, self.evaluation)
         self.rois = RoiLayer(napari_viewer, self)
+        self.list = RoiList(self.form.list, self.form.regions, self.rois)
         self.crop = PairCrop(napari_viewer, self)
         self.live = LiveComparison(self)
         self.files = FileActions(self)
@@ -60,7 +62,6 @@ class MeasureWidget(Dock):
         self.found: Comparison | None = None
         self.reading = Reading(())
         self._problem: str | None = None
-        self._selecting = False
         self._awaited = 0  # shapes there will be when the one that is to be drawn is there
         self._kind: Kind = "roi"
         self.hold(self.form)
@@ -102,11 +103,6 @@ class MeasureWidget(Dock):
         form.tabs.currentChanged.connect(self._show_bars)
         form.table.clicked.connect(lambda index: self.go_to(self.form.figures.rows[index.row()]))
         form.table.selectionModel().currentChanged.connect(self._explain)
-        form.list.clicked.connect(lambda index: self.rois.show(index.row(), alone=False))
-        form.list.selectionModel().selectionChanged.connect(self._select_on_canvas)
-        self.rois.selected.connect(self._select_in_list)
-        form.regions.renamed.connect(self.rois.rename)
-        form.regions.kind_changed.connect(self.rois.set_kind)
         form.copy_slices.clicked.connect(self._ask_slices)
         form.delete.clicked.connect(self.delete)
         form.undo.clicked.connect(self.rois.undo)
@@ -165,22 +161,6 @@ class MeasureWidget(Dock):
         """Delete the regions that are selected, which are the same in the list and on the canvas."""
         self.rois.delete()
 
-    def _select_on_canvas(self, *_: object) -> None:
-        if not self._selecting:
-            self.rois.select(index.row() for index in self.form.list.selectionModel().selectedRows())
-
-    def _select_in_list(self) -> None:
-        """Let the list highlight what is selected on the canvas."""
-        model, chosen = self.form.list.selectionModel(), self.rois.selection
-        if self._selecting or chosen == {index.row() for index in model.selectedRows()}:
-            return
-        self._selecting = True
-        model.clearSelection()
-        flags = QItemSelectionModel.SelectionFlag
-        for k in chosen:
-            model.select(self.form.regions.index(k, 0), flags.Select | flags.Rows)
-        self._selecting = False
-
     def copy_to(self, slices: Sequence[int]) -> int:
         """Copy the regions of the slice that is shown to others, and count the copies."""
         here = self.place.shapes(self.reading.rois)
@@ -215,10 +195,7 @@ class MeasureWidget(Dock):
             self._drawn()
         self.quality.show_images(images, self.layers.roles, self.layers.reference)
         self.quality.show_areas(crop, rois)
-        self._selecting = True  # a list of another length begins without a selection
-        self.form.regions.show(self.reading.rois, self.layers.finest())
-        self._selecting = False
-        self._select_in_list()
+        self.list.show(self.reading.rois, self.layers.finest())
         self.form.undo.setEnabled(self.rois.history.can_undo)
         self.form.redo.setEnabled(self.rois.history.can_redo)
         settings = Settings(

@@ -20,6 +20,7 @@ from napari_micromri.plugin.roi_layers import (
     roi_to_shapes,
 )
 from napari_micromri.widgets.measuring.roi_history import History, RoiState
+from napari_micromri.widgets.measuring.roi_shapes import colour, copies, twins
 from napari_micromri.widgets.measuring.roi_watch import ShapesWatch
 
 if TYPE_CHECKING:
@@ -163,22 +164,18 @@ class RoiLayer(QObject):
         if self.layer is None:
             return 0
         rois = self.reading().rois
-        corners, kinds, copied = [], [], []
-        for k in chosen:
-            roi, data = rois[k], np.array(self.layer.data[k], dtype=float)
-            if roi is None or data.shape[1] < 3:
-                continue
-            across = _axis_across(data)
-            for index in slices:
-                if index != round(float(data[0, across])):
-                    moved = data.copy()
-                    moved[:, across] = index
-                    corners.append(moved)
-                    kinds.append(roi.shape)
-                    copied.append(roi)
-        self._remove_twins(corners, copied)
-        self._append(corners, kinds, [roi.name for roi in copied], [roi.kind for roi in copied])
-        return len(corners)
+        copied = list(copies(self.layer, ((k, rois[k]) for k in chosen), slices))
+        if old := twins(self.layer, copied):
+            self.layer.selected_data = old
+            self.layer.remove_selected()
+            self._known = len(self.layer.data)
+        self._append(
+            [corners for corners, _ in copied],
+            [roi.shape for _, roi in copied],
+            [roi.name for _, roi in copied],
+            [roi.kind for _, roi in copied],
+        )
+        return len(copied)
 
     def rename(self, index: int, name: str) -> None:
         """Name a shape."""
@@ -207,11 +204,6 @@ class RoiLayer(QObject):
         self.layer.mode = "select"
         self.select({index} if alone else self.selection | {index})
 
-    def slice_of(self, index: int) -> int | None:
-        """Tell which slice a shape lies on; None in a flat layer."""
-        data = np.asarray(self.layer.data[index]) if self.layer is not None else np.zeros((1, 2))
-        return round(float(data[0, _axis_across(data)])) if data.shape[1] > 2 else None
-
     def _append(
         self,
         corners: Sequence[NDArray[np.float64]],
@@ -228,38 +220,12 @@ class RoiLayer(QObject):
         self._known = len(self.layer.data)
         self._set([*names, *new_names], [*kinds, *new_kinds])
 
-    def _remove_twins(self, corners: Sequence[NDArray[np.float64]], rois: Sequence[Roi]) -> None:
-        if self.layer is None:
-            return
-        names, kinds = named(self.layer)
-        new = {
-            (roi.name, roi.kind, _axis_across(at), round(float(at[0, _axis_across(at)])))
-            for at, roi in zip(corners, rois, strict=True)
-        }
-        old = {
-            k
-            for k, data in enumerate(np.asarray(d) for d in self.layer.data)
-            if (names[k], kinds[k], _axis_across(data), round(float(data[0, _axis_across(data)]))) in new
-        }
-        if old:
-            self.layer.selected_data = old
-            self.layer.remove_selected()
-            self._known = len(self.layer.data)
-
     def _set(self, names: Sequence[str], kinds: Sequence[Kind]) -> None:
         if self.layer is None:
             return
         self.layer.features = features(list(zip(names, kinds, strict=True)))
-        self._colour(kinds)
+        colour(self.layer, kinds)
         self.watch.note()
-
-    def _colour(self, kinds: Sequence[Kind]) -> None:
-        layer = self.layer
-        if layer is None or not kinds:
-            return
-        wanted = np.array([_rgb(COLOURS[kind]) for kind in kinds])
-        if wanted.shape != layer.edge_color[:, :3].shape or not np.allclose(layer.edge_color[:, :3], wanted, atol=0.01):
-            layer.edge_color = [COLOURS[kind] for kind in kinds]
 
     def _look_for_layer(self) -> None:
         if self.layer is not None and self.layer not in self._viewer.layers:
@@ -314,16 +280,8 @@ class RoiLayer(QObject):
                 kinds = named(layer)[1]
                 self._known = count
                 layer.features = features(list(zip(names, kinds, strict=True)))
-                self._colour(kinds)
+                colour(layer, kinds)
             self._known = count
             if not self.watch.dragging:
                 self.history.note(RoiState.of(layer))
         self.changed.emit()
-
-
-def _axis_across(corners: NDArray[np.float64]) -> int:
-    return int(np.argmin(np.ptp(corners, axis=0)))
-
-
-def _rgb(colour: str) -> tuple[float, ...]:
-    return tuple(int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
