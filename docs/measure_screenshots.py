@@ -60,8 +60,6 @@ def take(output: Path) -> None:
     write_rows(dock.found.rows, sys.stdout)
     print(dock.form.explanation.text())
     save(viewer, output / "measure_table.png")
-    dock.form.open_tab("Plots")
-    save(viewer, output / "measure_bars.png")
     dock.form.open_tab("Image quality")
     dock.quality.compare.click()
     wait(dock.quality.compare.isEnabled)

@@ -45,7 +45,7 @@ def take(output: Path) -> None:
         try:
             take_to_the_end(viewer, dock, path, output)
             take_killed(viewer, dock, output)
-            take_failed(viewer, dock, output)
+            fail(dock)
             take_diffusion(viewer, dock, output)
             dock.tabs.setCurrentWidget(dock.compare)
             wait(lambda: dock.compare.table.topLevelItemCount() == 4)
@@ -64,15 +64,11 @@ def take_to_the_end(viewer: object, dock: TrainingWidget, study: Path, output: P
     dock.setup.toggle_estimate()
     wait(lambda: dock.setup._job is None)
     save(viewer, output / "training_before.png")
-    dock.setup.fields.more.setChecked(True)
-    save(viewer, output / "training_settings.png")
-    dock.setup.fields.more.setChecked(False)
     tab = start(dock, epochs=EPOCHS)
     tab.form.side_by_side.setChecked(True)
     wait(lambda: tab.run is not None and len(tab.run.epochs) >= EPOCHS // 2)
     save(viewer, output / "training_during.png")
     wait(lambda: tab.form.state.text() == "Done")
-    save(viewer, output / "training_after.png")
 
 
 def take_killed(viewer: object, dock: TrainingWidget, output: Path) -> None:
@@ -83,16 +79,13 @@ def take_killed(viewer: object, dock: TrainingWidget, output: Path) -> None:
     save(viewer, output / "training_died.png")
     tab.resume()
     wait(lambda: len(tab.run.epochs) >= EPOCHS // 2)
-    save(viewer, output / "training_resumed.png")
     tab.stop()
     wait(lambda: tab.form.state.text() == "Stopped")
-    save(viewer, output / "training_stopped.png")
 
 
-def take_failed(viewer: object, dock: TrainingWidget, output: Path) -> None:
+def fail(dock: TrainingWidget) -> None:
     tab = start(dock, epochs=EPOCHS, device="cuda:7")
     wait(lambda: tab.form.state.text() == "Failed")
-    save(viewer, output / "training_failed.png")
 
 
 def take_diffusion(viewer: object, dock: TrainingWidget, output: Path) -> None:
@@ -107,7 +100,6 @@ def take_diffusion(viewer: object, dock: TrainingWidget, output: Path) -> None:
     dock.setup.fields.more.setChecked(False)
     tab = start(dock, epochs=EPOCHS // 2)
     wait(lambda: tab.form.state.text() == "Done")
-    save(viewer, output / "training_diffusion_after.png")
 
 
 def start(dock: TrainingWidget, **settings: object) -> RunTab:
