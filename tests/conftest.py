@@ -42,11 +42,12 @@ def no_process_is_left() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def only_this_thread_collects_garbage() -> Iterator[None]:
     """Leave to no other thread what cycles hold of windows: freed by another thread than their own, they crash Qt."""
+    thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.disable()
+    gc.set_threshold(0)  # which stays, while dask undoes gc.disable
     yield
-    gc.enable()
+    gc.set_threshold(*thresholds)
     gc.unfreeze()
 
 

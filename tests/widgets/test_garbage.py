@@ -8,8 +8,9 @@ import threading
 import pytest
 from qtpy.QtWidgets import QWidget
 
+from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.dock import Dock
-from napari_micromri.widgets.shared.garbage import collect_garbage_here, collect_what_is_due
+from napari_micromri.widgets.shared.garbage import ENOUGH, collect_garbage_here, collect_what_is_due
 
 
 class Cycle(QWidget):
@@ -28,21 +29,27 @@ def collecting(qapp):
     """Collection as Python begins with it, and no dock there yet."""
     collect_garbage_here.cache_clear()
     gc.collect()
-    gc.enable()
+    gc.set_threshold(*ENOUGH)
     yield
-    gc.disable()
+    gc.set_threshold(0)
     collect_garbage_here().stop()
     collect_garbage_here.cache_clear()
 
 
 def work_that_makes_garbage():
-    for _ in range(10 * gc.get_threshold()[0]):
+    for _ in range(10 * ENOUGH[0]):
         cycle = []
         cycle.append(cycle)
 
 
-def test_another_thread_frees_no_window_once_a_dock_is_there(qtbot, collecting):
-    qtbot.addWidget(Dock())
+@pytest.mark.parametrize("enabled_again", [False, True], ids=["plain", "as dask does"])
+@pytest.mark.parametrize("make", [Dock, lambda: BackgroundJob(print, "work")], ids=["dock", "job"])
+def test_another_thread_frees_no_window_once_ours_is_there(qtbot, collecting, make, enabled_again):
+    ours = make()
+    if isinstance(ours, QWidget):
+        qtbot.addWidget(ours)
+    if enabled_again:
+        gc.enable()
     freed = []
     Cycle(freed)
     thread = threading.Thread(target=work_that_makes_garbage)
@@ -53,7 +60,7 @@ def test_another_thread_frees_no_window_once_a_dock_is_there(qtbot, collecting):
 
 
 def test_without_much_to_free_nothing_is_done(collecting):
-    gc.disable()
+    gc.set_threshold(0)
     gc.collect()
     freed = []
     Cycle(freed)

@@ -12,6 +12,7 @@ from napari.utils.progress import progress as activity
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
 
 from napari_micromri.errors import CancelledError, MicroMRIError
+from napari_micromri.widgets.shared.garbage import collect_garbage_here
 
 if TYPE_CHECKING:
     from napari_micromri.progress import Progress, ShouldStop
@@ -44,6 +45,7 @@ class BackgroundJob(QObject):
 
     def __init__(self, work: Work, title: str, owner: QObject | None = None) -> None:
         super().__init__()
+        collect_garbage_here()  # commands have no dock that does
         if owner is not None:
             owner.destroyed.connect(self._orphaned)
         self._work: Work | None = work

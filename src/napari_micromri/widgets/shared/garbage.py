@@ -2,6 +2,9 @@
 
 Widgets and plots are part of reference cycles. Python frees these in whichever thread happens to make enough objects,
 and Qt crashes when that isn't the window's.
+
+Python's thresholds say so, and not `gc.disable`: dask (2026.8) calls `gc.enable` whenever an array of it is sliced, if
+collection was enabled when dask was imported.
 """
 
 from __future__ import annotations
@@ -13,11 +16,14 @@ from qtpy.QtCore import QCoreApplication, QTimer
 
 EVERY_MS = 1000
 
+ENOUGH = (700, 10, 10)
+"""Objects made since the last collection, and collections of the generation before, that call for one."""
+
 
 @cache
 def collect_garbage_here() -> QTimer:
-    """Collect garbage every second in this thread, the window's, and in no other; by Python's own thresholds."""
-    gc.disable()
+    """Collect garbage every second in this thread, the window's, and in no other."""
+    gc.set_threshold(0)
     timer = QTimer(QCoreApplication.instance())
     timer.timeout.connect(collect_what_is_due)
     timer.start(EVERY_MS)
@@ -27,7 +33,7 @@ def collect_garbage_here() -> QTimer:
 def collect_what_is_due() -> None:
     """Collect the generations of which enough has come together since the last time."""
     due = -1
-    for made, enough in zip(gc.get_count(), gc.get_threshold(), strict=True):
+    for made, enough in zip(gc.get_count(), ENOUGH, strict=True):
         if made <= enough:
             break
         due += 1
