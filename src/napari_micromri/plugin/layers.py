@@ -184,9 +184,11 @@ def mm_per(unit: object) -> float:
 
 def _glance(data: ArrayLike, part: float) -> NDArray[Any]:
     """Read one slice, thinned out to at most about 512 x 512 pixels."""
+    from napari_micromri.io.lazy import computed_here
+
     index: list[int | slice] = [int(part * (n - 1)) for n in data.shape[:-2]]
     index += [slice(None, None, max(1, n // 512)) for n in data.shape[-2:]]
-    return np.asarray(data[tuple(index)])
+    return computed_here(data[tuple(index)])
 
 
 def _refuse_what_cannot_be_a_scan(name: str, attributes: Mapping[str, Any]) -> None:
