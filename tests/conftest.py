@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
+import traceback
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +59,22 @@ def garbage_is_collected() -> Iterator[None]:
     yield
     if gc.get_count()[0] > MUCH_GARBAGE:
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def napari_s_cache_serves_the_window_alone() -> Iterator[None]:
+    """Fail a test that reads a lazy array in another thread through dask's callbacks, as napari's cache is one."""
+    from dask.callbacks import Callback
+
+    others = []
+
+    def start(_: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            others.append("".join(traceback.format_stack()))
+
+    with Callback(start=start):
+        yield
+    assert not others, f"Read with Scan.read instead, which leaves napari's cache out:\n{others[0]}"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_micromri.errors import InputError
+from napari_micromri.errors import InputError, ReadError, describe_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,8 +32,21 @@ AXES = "tbzyx"
 SPATIAL_AXES = "zyx"
 PLANES = ("transaxial", "coronal", "sagittal")
 
+Index: TypeAlias = "int | slice | tuple[int | slice, ...]"
+
 Direction: TypeAlias = tuple[tuple[float, float, float], ...]
 """Unit vectors in RAS+ coordinates, one per spatial axis of the array."""
+
+
+def computed(data: Any, *, here: bool = False) -> NDArray[Any]:
+    """Read a lazy array; ``here`` in the calling thread alone, which is one of several that keep the cores busy.
+
+    napari's cache is left out: dask calls it for every computation, and one that ends in one thread makes it forget
+    what others have begun, which then fail with a KeyError (dask 2026.8).
+    """
+    if not hasattr(data, "compute"):
+        return np.asarray(data)
+    return np.asarray(data.compute(callbacks=(), **({"scheduler": "synchronous"} if here else {})))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +211,15 @@ class Scan:
             for start, size, count in zip(self.info.origin, self.info.voxel_size, counts, strict=True)
         )
 
-    def read(self) -> NDArray[Any]:
-        """Read the whole array into memory."""
-        return np.asarray(self.data)
+    def read(self, index: Index = (), *, here: bool = False) -> NDArray[Any]:
+        """Read the array, or what ``index`` takes of it, into memory; ``here`` in the calling thread alone.
+
+        Raises
+        ------
+        ReadError
+            The operating system refused, or the file is damaged.
+        """
+        try:
+            return computed(self.data[index], here=here)
+        except OSError as error:  # else it would pass for an error of the disk that is written to
+            raise ReadError(describe_os_error(error, self.info.source or f"'{self.info.name}'")) from error

@@ -125,12 +125,11 @@ def some_slices(scan: Scan) -> NDArray[Any]:
     import numpy as np
 
     *leading, _rows, _columns = scan.shape
-    data = scan.data[(0,) * (len(leading) - 1)] if len(leading) > 1 else scan.data
     if not leading:
-        return np.asarray(data)[np.newaxis]
+        return scan.read()[np.newaxis]
     count = leading[-1]
     chosen = np.unique(np.linspace(0.1 * (count - 1), 0.9 * (count - 1), MEASURED_SLICES).round().astype(int))
-    return np.stack([np.asarray(data[index]) for index in chosen])
+    return np.stack([scan.read((*(0,) * (len(leading) - 1), int(index))) for index in chosen])
 
 
 def as_text(number: int, entry: dict[str, Any]) -> str:

@@ -183,8 +183,8 @@ def _sample(scan: Scan, slice_axis: str) -> Values | None:
         for k, at in zip(outer, np.unravel_index(int(number), counts), strict=True):
             place[k] = int(at)
         try:
-            found.append(np.asarray(scan.data[tuple(place)]))
-        except (OSError, ReadError):
+            found.append(scan.read(tuple(place)))
+        except ReadError:
             continue
     return np.stack(found) if found else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri import __version__
-from napari_micromri.errors import CancelledError, ReadError, describe_os_error
+from napari_micromri.errors import CancelledError
 from napari_micromri.inference.domain import domain_of
 from napari_micromri.inference.plan import Plan
 from napari_micromri.inference.sampling import STOPPED, stopping
@@ -135,10 +135,6 @@ class DenoiseRun:
         return True
 
     def _read(self, batch: Batch) -> NDArray[Any]:
-        scan = self.plan.scan
-        try:
-            values = np.asarray(scan.data[batch.source])
-        except OSError as error:  # else it would pass for an error of the output's disk
-            raise ReadError(describe_os_error(error, scan.info.source or f"'{scan.info.name}'")) from error
+        values = self.plan.scan.read(batch.source)
         # In double precision, so that nothing of the signal is lost below a large offset.
         return values - np.float64(self.domain.offset) if self.domain.offset else values

@@ -289,7 +289,7 @@ class _Pairs:
 def _slice(scan: Scan, place: Mapping[str, int], plane: Sequence[str]) -> NDArray[np.float64]:
     """Read one slice, whatever the order of the other axes: a file may have put them in another."""
     index = tuple(slice(None) if axis in plane else place.get(axis, 0) for axis in scan.info.axes)
-    return np.asarray(scan.data[index], dtype=np.float64)
+    return scan.read(index).astype(np.float64, copy=False)
 
 
 def _tame(image: NDArray[np.float64]) -> NDArray[np.float32]:

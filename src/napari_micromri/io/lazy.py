@@ -56,15 +56,6 @@ def lazy_slices(
     )
 
 
-def computed_here(data: Any) -> NDArray[Any]:
-    """Read a lazy array in the calling thread, which is one of several that keep the cores busy.
-
-    napari's cache is left out: dask calls it for every computation, and one that ends in one thread makes it forget
-    what others have begun, which then fail with a KeyError (dask 2026.8).
-    """
-    return np.asarray(data.compute(scheduler="synchronous", callbacks=()) if hasattr(data, "compute") else data)
-
-
 def reordered(data: da.Array, order: Sequence[int]) -> da.Array:
     """Transpose a dask array, which publishes its types only in part."""
     return data.transpose(*order)  # type: ignore[no-any-return, no-untyped-call]

@@ -63,7 +63,7 @@ def _read(scan: Scan, total: int, progress: Progress) -> NDArray[Any]:
             f"'{scan.info.name}' doesn't fit into memory as NIfTI. Save it as .ome.zarr instead."
         ) from error
     for k in range(total):
-        values[k] = np.asarray(scan.data[k])
+        values[k] = scan.read(k)
         progress(k, total)
     return values
 

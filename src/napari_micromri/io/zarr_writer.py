@@ -120,7 +120,7 @@ def write_ome_zarr(scan: Scan, path: Path, *, overwrite: bool, progress: Progres
         regions = list(_regions(scan, slices_per_write(target)))
         for done, region in enumerate(regions):
             progress(done, len(regions))
-            target[region] = np.asarray(scan.data[region])
+            target[region] = scan.read(region)
         progress(len(regions), len(regions))
     return path
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_micromri.errors import InputError, ReadError, describe_os_error
+from napari_micromri.errors import InputError
 from napari_micromri.ivim.b_values import b_values_of, check_b_values
 from napari_micromri.ivim.signal import PARAMETERS
 from napari_micromri.scan import Scan
@@ -80,10 +80,7 @@ class Series:
             The operating system refused.
         """
         where = tuple(number if axis == "z" else slice(None) for axis in self.scan.info.axes)
-        try:
-            signals = np.asarray(self.scan.data[where])
-        except OSError as error:
-            raise ReadError(describe_os_error(error, self.scan.info.source or f"'{self.scan.info.name}'")) from error
+        signals = self.scan.read(where)
         axes = [axis for axis in self.scan.info.axes if axis != "z"]
         order = sorted(range(len(axes)), key=lambda k: axes[k] in "yx")  # sorted keeps equals in their order
         return signals.transpose(order).reshape(len(self.b_values), *self.grid[-2:])

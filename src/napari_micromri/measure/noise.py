@@ -21,6 +21,7 @@ from scipy import ndimage, special
 from napari_micromri.errors import InputError
 from napari_micromri.measure.image_quality import foreground
 from napari_micromri.measure.quantiles import ordered, quantile
+from napari_micromri.scan import computed
 from napari_micromri.threads import map_in_threads
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def estimate_noise(image: ArrayLike) -> NoiseEstimate:
     InputError
         The image has fewer than two dimensions, or is complex.
     """
-    array = np.asarray(image)
+    array = computed(image)
     if array.ndim < 2 or array.size == 0:
         raise InputError(
             f"The noise is measured on slices with two dimensions, not on an array of shape {array.shape}."
@@ -122,7 +123,7 @@ def noise_of_slice(image: ArrayLike) -> SliceNoise:
     InputError
         As for `estimate_noise`; or the array isn't one slice.
     """
-    array = np.asarray(image)
+    array = computed(image, here=True)
     if array.ndim != 2 or array.size == 0 or np.iscomplexobj(array):
         raise InputError(f"The noise is measured on one magnitude slice, not on an array of shape {array.shape}.")
     valid = np.isfinite(array) & (array > 0)

@@ -201,4 +201,4 @@ def read_plane(scan: Scan, axes: str, index: int, at: Mapping[str, int] | None =
         slice(None) if axis in axes else index if axis in SPATIAL_AXES else min(at.get(axis, 0), count - 1)
         for axis, count in zip(scan.info.axes, scan.shape, strict=True)
     )
-    return np.asarray(scan.data[place], dtype=np.float64)
+    return scan.read(place).astype(np.float64, copy=False)

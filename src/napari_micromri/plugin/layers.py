@@ -15,7 +15,7 @@ import numpy as np
 from napari_micromri.errors import InputError
 from napari_micromri.orientation import Alignment
 from napari_micromri.plugin.transforms import data_to_world
-from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo
+from napari_micromri.scan import AXES, SPATIAL_AXES, Scan, ScanInfo, computed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,11 +184,9 @@ def mm_per(unit: object) -> float:
 
 def _glance(data: ArrayLike, part: float) -> NDArray[Any]:
     """Read one slice, thinned out to at most about 512 x 512 pixels."""
-    from napari_micromri.io.lazy import computed_here
-
     index: list[int | slice] = [int(part * (n - 1)) for n in data.shape[:-2]]
     index += [slice(None, None, max(1, n // 512)) for n in data.shape[-2:]]
-    return computed_here(data[tuple(index)])
+    return computed(data[tuple(index)], here=True)
 
 
 def _refuse_what_cannot_be_a_scan(name: str, attributes: Mapping[str, Any]) -> None:

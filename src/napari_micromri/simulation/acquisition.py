@@ -147,4 +147,4 @@ def _signal(scan: Scan) -> float:
     outer = scan.shape[:-2]
     chosen = np.unique(np.linspace(0, math.prod(outer) - 1, SLICES_FOR_SIGNAL).round().astype(int))
     places = [tuple(int(at) for at in np.unravel_index(k, outer)) for k in chosen]
-    return foreground_mean(np.stack([np.asarray(scan.data[place], dtype=np.float32) for place in places]))
+    return foreground_mean(np.stack([scan.read(place).astype(np.float32, copy=False) for place in places]))

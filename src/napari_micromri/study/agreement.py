@@ -183,8 +183,8 @@ def _read(lr: Scan, hr: Scan) -> tuple[Volume, Volume, list[Finding]]:
     low, high = _Values("LR"), _Values("HR")
     coarse, reduced = np.empty(lr.shape, np.float32), np.empty(lr.shape, np.float32)
     for k in range(lr.shape[0]):
-        coarse[k] = low.add(np.asarray(lr.data[k]))
-        image = high.add(np.asarray(hr.data[k]))
+        coarse[k] = low.add(lr.read(k))
+        image = high.add(hr.read(k))
         reduced[k] = np.abs(truncate_k_space(image, (lr.shape[1], lr.shape[2])))
     return coarse, reduced, [*low.findings(), *high.findings()]
 

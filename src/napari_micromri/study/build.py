@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from napari_micromri.errors import CancelledError, MicroMRIError, StudyError, describe_os_error
-from napari_micromri.io.lazy import computed_here
 from napari_micromri.measure.noise import noise_of_each
 from napari_micromri.progress import never, no_progress
 from napari_micromri.scan import Scan
@@ -222,7 +221,7 @@ class _Reader:
         for start in range(0, len(data), SLICES):
             self.check()
             part = data[start : start + SLICES]
-            part[:] = computed_here(scan.data[start : start + SLICES])
+            part[:] = scan.read(slice(start, start + SLICES), here=True)
             self._tell(planned, self._read[identity(planned)] + len(part))
         return Scan(data, scan.info)
 

@@ -55,6 +55,6 @@ def _write_image(path: Path, scan: Scan, image: StudyImage, digest: PixelDigest,
     for start in range(0, image.shape[0], step):
         if should_stop():
             raise CancelledError("Building was stopped.")
-        block = np.asarray(scan.data[start : start + step])
+        block = scan.read(slice(start, start + step))
         digest.add(block)
         array[start : start + step] = block

@@ -87,7 +87,7 @@ def content_of(scan: Scan, fingerprint: str, options: Mapping[str, Any], should_
     for place in np.ndindex(*leading[:1]):
         if should_stop():
             raise CancelledError("Denoising was stopped.")
-        digest.add(np.asarray(scan.data[place]))
+        digest.add(scan.read(place))
     recipe = [digest.text(), scan.info.axes, list(scan.info.voxel_size), fingerprint, dict(options)]
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -138,11 +138,9 @@ def _look(paths: list[str], should_stop: ShouldStop) -> Iterator[tuple[Kind, obj
 
 def picture_of(scan: Scan, number: int) -> Picture:
     """Read the middle slice of a scan, of its first repetition and weighting, thinned out and in grey levels."""
-    from napari_micromri.io.lazy import computed_here
-
     index: list[int | slice] = [scan.shape[k] // 2 if axis == "z" else 0 for k, axis in enumerate(scan.info.axes[:-2])]
     index += [slice(None, None, max(1, math.ceil(n / PICTURE))) for n in scan.shape[-2:]]
-    pixels = np.nan_to_num(computed_here(scan.data[tuple(index)]).astype(np.float32), posinf=0, neginf=0)
+    pixels = np.nan_to_num(scan.read(tuple(index), here=True).astype(np.float32), posinf=0, neginf=0)
     low, high = np.percentile(pixels, (1, 99.5)) if pixels.size else (0.0, 1.0)
     grey = np.clip((pixels - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1) * 255
     rows, columns = (n * size for n, size in zip(scan.shape[-2:], scan.info.voxel_size[-2:], strict=True))
