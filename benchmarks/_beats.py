@@ -1,38 +1,50 @@
-"""How long the window's thread computes at a stretch: all of it, and without napari's making of layers and docks."""
+"""How long the window's thread computes at a stretch: all of it, and what of it is our code's.
+
+Ours is what runs below a function of this package, without what napari takes there to add, arrange and draw layers. The
+rest is napari's and Qt's own: repainting the list of layers, styling controls, laying out docks.
+"""
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari._qt.qt_main_window import Window
-from napari._vispy.canvas import VispyCanvas
-from napari.components import ViewerModel
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
-from vispy.scene import SceneCanvas
+
+import napari_micromri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
-NAPARIS = (
-    (ViewerModel, "add_image"),
-    (ViewerModel, "add_layer"),
-    (Window, "_add_viewer_dock_widget"),  # an empty one: our docks get their content later
-    (VispyCanvas, "_update_scenegraph"),  # after layers got another order, and for a grid
-    (SceneCanvas, "on_draw"),
-)
+OURS = str(Path(napari_micromri.__file__).parent)
+NAPARIS = {
+    "ViewerModel.add_image",
+    "ViewerModel.add_layer",
+    "Window._add_viewer_dock_widget",  # an empty one: our docks get their content later
+    "VispyCanvas._update_scenegraph",  # after layers got another order, and for a grid
+    "SceneCanvas.on_draw",
+}
+EVERY_S = 0.001
 
 
 class Beats:
-    """Measures the processor time between two beats of a timer, so that other programs hardly count."""
+    """Measures the processor time between two beats of a timer, so that other programs hardly count.
+
+    A second thread looks every millisecond at what the window's thread is at, and books the processor time since.
+    """
 
     def __init__(self) -> None:
-        self._naparis = self._since = 0.0
-        self._depth = 0
+        self._ours = self._since = 0.0
         self._stretches: list[tuple[float, float]] = []
-        for owner, name in NAPARIS:
-            setattr(owner, name, self._timed(getattr(owner, name)))
+        self._watched = threading.main_thread().ident or 0
+        sys.setswitchinterval(EVERY_S / 2)
+        self._stopped = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
         self._timer = QTimer()
         self._timer.timeout.connect(self._beat)
         self._timer.start(5)
@@ -43,7 +55,7 @@ class Beats:
     ) -> tuple[float, float]:
         """Start something, wait until it is done, and give the longest stretch: all of it, and ours, in ms."""
         self._stretches.clear()
-        self._naparis, self._since = 0.0, time.thread_time()
+        self._ours, self._since = 0.0, time.thread_time()
         start()
         self._beat()
         end = time.perf_counter() + limit
@@ -58,6 +70,7 @@ class Beats:
     def stop(self) -> None:
         """Beat no more."""
         self._timer.stop()
+        self._stopped.set()
 
     @staticmethod
     def after(seconds: float) -> Callable[[], bool]:
@@ -67,19 +80,24 @@ class Beats:
 
     def _beat(self) -> None:
         now = time.thread_time()
-        whole = 1000 * (now - self._since)
-        self._stretches.append((whole, whole - 1000 * self._naparis))
-        self._since, self._naparis = now, 0.0
+        self._stretches.append((1000 * (now - self._since), 1000 * self._ours))
+        self._since, self._ours = now, 0.0
 
-    def _timed(self, work: Any) -> Any:
-        def timed(*arguments: Any, **named: Any) -> Any:
-            self._depth += 1
-            began = time.thread_time()
-            try:
-                return work(*arguments, **named)
-            finally:
-                self._depth -= 1
-                if not self._depth:
-                    self._naparis += time.thread_time() - began
+    def _watch(self) -> None:
+        clock = time.pthread_getcpuclockid(self._watched)
+        before = time.clock_gettime(clock)
+        while not self._stopped.wait(EVERY_S):
+            now = time.clock_gettime(clock)
+            if _is_ours(sys._current_frames().get(self._watched)):
+                self._ours += now - before
+            before = now
 
-        return timed
+
+def _is_ours(frame: FrameType | None) -> bool:
+    found = False
+    while frame is not None:
+        if frame.f_code.co_qualname in NAPARIS:
+            return False
+        found = found or frame.f_code.co_filename.startswith(OURS)
+        frame = frame.f_back
+    return found

@@ -1,7 +1,8 @@
 """How long the window's event loop is held: while docks open, denoise, measure, and list many files.
 
 Given is the longest stretch that the window's thread computes, in processor time, so that other programs hardly count:
-all of it, and ours, without what napari takes to add and draw layers. Needs a display, which `make bench` brings.
+all of it, and what of it is our code's, without what napari takes to add and draw layers. Needs a display, which `make
+bench` brings.
 """
 
 from __future__ import annotations

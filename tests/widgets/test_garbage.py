@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.dock import Dock
-from napari_micromri.widgets.shared.garbage import ENOUGH, collect_garbage_here, collect_what_is_due
+from napari_micromri.widgets.shared.garbage import ENOUGH, Collector, collect_garbage_here
 
 
 class Cycle(QWidget):
@@ -61,11 +61,32 @@ def test_another_thread_frees_no_window_once_ours_is_there(qtbot, collecting, ma
 
 def test_without_much_to_free_nothing_is_done(collecting):
     gc.set_threshold(0)
+    collector = Collector()
     gc.collect()
     freed = []
     Cycle(freed)
-    collect_what_is_due()
+    collector.collect_what_is_due()
     assert freed == []
     work_that_makes_garbage()
-    collect_what_is_due()
+    collector.collect_what_is_due()
     assert freed == [threading.main_thread()]
+
+
+def test_all_objects_are_looked_at_only_after_there_are_many_more(collecting):
+    gc.set_threshold(0)
+    many = [[] for _ in range(100_000)]
+    collector = Collector()
+    gc.collect()
+    looked_at = []
+    watch = lambda phase, info: looked_at.append(info["generation"]) if phase == "start" else None  # noqa: E731
+    gc.callbacks.append(watch)
+    try:
+        for more, generations in ((0, {0, 1}), (len(many), {0, 1, 2})):
+            kept = [[] for _ in range(more)]
+            looked_at.clear()
+            for _ in range(150):
+                work_that_makes_garbage()
+                collector.collect_what_is_due()
+            assert set(looked_at) == generations, f"with {len(kept)} more"
+    finally:
+        gc.callbacks.remove(watch)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from functools import cache
 
-from qtpy.QtCore import QCoreApplication, QTimer
+from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
 EVERY_MS = 1000
 
@@ -20,22 +20,39 @@ ENOUGH = (700, 10, 10)
 """Objects made since the last collection, and collections of the generation before, that call for one."""
 
 
+GROWN = 0.25
+"""Part of the objects that must be new before all are looked at, which holds the window for a moment; as in Python."""
+
+
 @cache
-def collect_garbage_here() -> QTimer:
+def collect_garbage_here() -> Collector:
     """Collect garbage every second in this thread, the window's, and in no other."""
     gc.set_threshold(0)
-    timer = QTimer(QCoreApplication.instance())
-    timer.timeout.connect(collect_what_is_due)
-    timer.start(EVERY_MS)
-    return timer
+    collector = Collector(QCoreApplication.instance())
+    collector.start(EVERY_MS)
+    return collector
 
 
-def collect_what_is_due() -> None:
-    """Collect the generations of which enough has come together since the last time."""
-    due = -1
-    for made, enough in zip(gc.get_count(), ENOUGH, strict=True):
-        if made <= enough:
-            break
-        due += 1
-    if due >= 0:
-        gc.collect(due)
+class Collector(QTimer):
+    """Collects in the thread that it lives in, as much as Python would."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._known, self._new = len(gc.get_objects()), 0
+        self.timeout.connect(self.collect_what_is_due)
+
+    def collect_what_is_due(self) -> None:
+        """Collect the generations of which enough has come together since the last time."""
+        due = -1
+        for made, enough in zip(gc.get_count(), ENOUGH, strict=True):
+            if made <= enough:
+                break
+            due += 1
+        if due < 0:
+            return
+        self._new += gc.get_count()[0]
+        if due == len(ENOUGH) - 1 and self._new < GROWN * self._known:
+            due -= 1
+        self._new -= gc.collect(due)
+        if due == len(ENOUGH) - 1:
+            self._known, self._new = len(gc.get_objects()), 0
