@@ -38,6 +38,7 @@ class Nearest:
         self.spec, self.fingerprint, self.room, self.error = SPEC, "nearest", room, error
         self.batches: list[int] = []
         self.tiles: list[int | None] = []
+        self.noises: list[Noise] = []
         self.prepared: list[tuple[str, torch.dtype]] = []
 
     def prepare(self, device: torch.device, dtype: torch.dtype) -> None:
@@ -48,6 +49,7 @@ class Nearest:
     def restore(self, slices: Tensor, tile: int | None = None, noise: Noise = MEASURED) -> Tensor:
         self.batches.append(len(slices))
         self.tiles.append(tile)
+        self.noises.append(noise)
         count, _, height, width = slices.shape
         side = float("inf") if tile is None else tile
         if count * min(2 * height, side) * min(2 * width, side) > self.room:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, get_args
 
@@ -22,7 +23,7 @@ from napari_micromri.inference.options import Quality
 from napari_micromri.inference.plan import fill_gaps
 from napari_micromri.inference.sampling import resolve_errors, resolve_noise, resolve_sampling
 from napari_micromri.inference.turns import TURNS, over_turns
-from napari_micromri.nn.error_table import noise_and_scale
+from napari_micromri.inference.widths import error_widths
 from napari_micromri.nn.restorer import SamplingRestorer
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_micromri.inference.options import DenoiseOptions
-    from napari_micromri.nn.error_table import ErrorTable
-    from napari_micromri.nn.restorer import Restorer
+    from napari_micromri.nn.restorer import Noise, Restorer
 
     Images = NDArray[np.float32]
 
@@ -108,7 +108,7 @@ class SliceDenoiser:
         filled, gaps = fill_gaps(slices)
         tame, spikes = split_spikes(filled)
         try:
-            images = self._restore(tame, range(len(slices)) if numbers is None else numbers)
+            images = self._restore(tame, range(len(slices)) if numbers is None else numbers, self.noise)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -124,7 +124,7 @@ class SliceDenoiser:
                 "the scan's values are too large. Choose another model, or scale the scan."
             )
         if self.errors is not None:
-            images.append(self._widths(self.errors, tame, images[0]))
+            images.append(error_widths(self.errors, self.model.spec, self._restore_coarse, tame, images[0]))
         if self._dark_air:
             both = zip(images[0], tame, strict=True)
             images[0] = np.stack([darken_air(image, fast, self.model.spec.factor) for image, fast in both])
@@ -141,31 +141,27 @@ class SliceDenoiser:
         image_found: Images = found[0][0]
         return image_found
 
-    def _widths(self, errors: ErrorTable, slices: Images, results: Images) -> Images:
-        normalisation = self.model.spec.normalisation
-        return np.stack(
-            [
-                errors.width(result, *noise_and_scale(fast, normalisation))
-                for fast, result in zip(slices, results, strict=True)
-            ]
-        )
-
     def _fine(self, slices: NDArray[np.generic]) -> NDArray[np.generic]:
         factor = self.model.spec.factor
         return slices.repeat(factor, axis=1).repeat(factor, axis=2)
 
-    def _restore(self, slices: Images, numbers: Sequence[int]) -> list[Images]:
+    def _restore_coarse(self, slices: Images) -> Images:
+        """Denoise slices that were made coarser by the model's factor, which lowers the noise as much."""
+        sigma = None if self.noise.sigma is None else self.noise.sigma / self.model.spec.factor
+        return self._restore(slices, range(len(slices)), replace(self.noise, sigma=sigma))[0]
+
+    def _restore(self, slices: Images, numbers: Sequence[int], noise: Noise) -> list[Images]:
         given = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)
-        run = partial(self._run, numbers=numbers)
+        run = partial(self._run, numbers=numbers, noise=noise)
         found = over_turns(run, given) if self._best else run(given)
         images: list[Images] = [image[:, 0].cpu().numpy() for image in found]
         return images
 
-    def _run(self, given: Tensor, numbers: Sequence[int]) -> list[Tensor]:
+    def _run(self, given: Tensor, numbers: Sequence[int], noise: Noise) -> list[Tensor]:
         if self.sampling is None or not isinstance(self.model, SamplingRestorer):
-            return [self.model.restore(given, self._tile, self.noise)]
+            return [self.model.restore(given, self._tile, noise)]
         at_once = self._images_at_once(*given.shape[-2:])
-        sampled = self.model.sample(given, self.sampling, numbers, tile=self._tile, at_once=at_once, noise=self.noise)
+        sampled = self.model.sample(given, self.sampling, numbers, tile=self._tile, at_once=at_once, noise=noise)
         return [sampled.image, sampled.spread] if self.sampling.draws > 1 and self.uncertainty else [sampled.image]
 
     def _images_at_once(self, height: int, width: int) -> int:
