@@ -6,10 +6,10 @@ were trained *without* the source they are judged on (``benchmarks/models``); ``
 which has seen these sources, and stands there only for comparison.
 
 Each classical filter runs on the coarse grid and is followed by sinc interpolation. It may use the scan's noise as
-`napari_micromri.measure.noise.estimate_noise` finds it, runs plain and with the Rician bias taken out, NLM and TV with
-several strengths, and the best of these counts, for each figure apart: more than it could have in practice. So the UNet
-runs in both qualities, plain and with ``dark_air``, which is to it what the Rician bias is to a filter, and its best
-figure is judged.
+`napari_micromri.measure.noise.estimate_noise` finds it, runs plain and with the Rician bias taken out and with three
+strengths, and the best of these counts, for each figure apart: more than it could have in practice. So the UNet is
+judged by its best figure, too: in both qualities, with three strengths, plain and with ``dark_air``, which is to it
+what the Rician bias is to a filter.
 
     python benchmarks/quality.py                # every fourth slice: some minutes, most of them BM3D's
     python benchmarks/quality.py --every 1      # all slices
@@ -67,8 +67,9 @@ LEFT_OUT = {
 
 REAL = ("mouse_trunk", "rat_head", "human_t2tse", "mouse_head")
 CLASSICAL = ("nearest", "bicubic", "sinc", "NLM + sinc", "TV + sinc", "BM3D + sinc")
-VARIANTS = ("unet", "unet, dark air", "unet, best", "unet, best, dark air")
-"""The UNet in both qualities, plain and with the brightness of the air taken out: of these, too, the best counts."""
+VARIANTS = ("unet", "unet, dark air", "unet, best", "unet, best, dark air", "unet, any")
+"""The UNet in both qualities, plain and with the brightness of the air taken out, and with any strength, as filters."""
+STRENGTHS = (0.8, 1.0, 1.25)
 OURS = (*VARIANTS, "unet-default", "apddm, 1 step", "apddm, best", "apddm, 5 steps", "apddm, textured")
 METHODS = (*CLASSICAL, *OURS)
 TEXTURED = {"steps": 50, "eta": 0.15, "seed": 1}
@@ -156,11 +157,16 @@ def methods(fast: Volume, source: str) -> dict[str, Method]:
         **{mode: up(mode) for mode in UPSAMPLINGS},
         "NLM + sinc": filters(*map(nlm, (0.6, 0.8, 1.0))),
         "TV + sinc": filters(*map(tv, (0.5, 0.8, 1.2))),
-        "BM3D + sinc": filters(bm3d_filter()),
+        "BM3D + sinc": filters(*map(bm3d_filter, STRENGTHS)),
         "unet": model(unet),
         "unet, dark air": model(unet, dark_air=True),
         "unet, best": model(unet, quality="best"),
         "unet, best, dark air": model(unet, quality="best", dark_air=True),
+        "unet, any": lambda: (
+            denoised(fast, unet, quality="best", strength=strength, dark_air=dark)
+            for strength in STRENGTHS
+            for dark in (False, True)
+        ),
         "unet-default": model("unet-default"),
         "apddm, 1 step": model(apddm),
         "apddm, best": model(apddm, quality="best"),
@@ -221,13 +227,13 @@ def tv(strength: float) -> SliceFilter:
     return run
 
 
-def bm3d_filter() -> SliceFilter:
-    """BM3D for white noise of sigma."""
+def bm3d_filter(strength: float = 1.0) -> SliceFilter:
+    """BM3D for white noise of ``strength * sigma``."""
     from bm3d import bm3d
 
     def run(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
         top = float(image.max())
-        result: NDArray[np.float64] = bm3d(image / top, sigma / top) * top
+        result: NDArray[np.float64] = bm3d(image / top, strength * sigma / top) * top
         return result
 
     return run

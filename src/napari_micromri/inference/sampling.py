@@ -130,6 +130,12 @@ def resolve_errors(model: Restorer, sampling: Sampling | None) -> ErrorTable | N
     return errors
 
 
+def states_errors(model: Restorer, options: DenoiseOptions) -> bool:
+    """Tell whether the model knows how large the errors of its results are with these options."""
+    sampling = resolve_sampling(model, options)
+    return model.spec.errors is not None and (sampling is None or sampling.steps == sampling.draws == 1)
+
+
 def _refuse_choices(model: Restorer, options: DenoiseOptions) -> None:
     chosen = {
         "steps": options.steps not in (None, 1),

@@ -136,10 +136,13 @@ class SliceDenoiser:
 
     def one(self, image: NDArray[np.generic], number: int) -> Images:
         """Denoise one slice (h, w), the ``number``-th of its scan, to (f h, f w)."""
+        return self.all_of_one(image, number)[0]
+
+    def all_of_one(self, image: NDArray[np.generic], number: int) -> list[Images]:
+        """Denoise one slice; with ``uncertainty`` the second image is what `denoise` says."""
         while (found := self.denoise(image[None], [number])) is None:
             pass  # it was given less memory, until `denoise` gives up
-        image_found: Images = found[0][0]
-        return image_found
+        return [one[0] for one in found]
 
     def _fine(self, slices: NDArray[np.generic]) -> NDArray[np.generic]:
         factor = self.model.spec.factor

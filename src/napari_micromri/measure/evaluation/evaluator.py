@@ -129,6 +129,7 @@ def problem_sentence(problem: Problem) -> str:
 
 def _prepare(study: Study, models: Sequence[Model], split: Set, options: EvaluationOptions) -> tuple[Work, list[Pair]]:
     """Refuse what can't be done before any of it is."""
+    from napari_micromri.inference.sampling import states_errors
     from napari_micromri.inference.slices import SliceDenoiser
 
     pairs = [pair for pair in study.pairs(split) if pair.kept]
@@ -141,7 +142,10 @@ def _prepare(study: Study, models: Sequence[Model], split: Set, options: Evaluat
         for pair in pairs:
             check_factor(label, model, pair)
     denoising = options_of(loaded, _denoise_options(options))
-    cores = {label: SliceDenoiser(model, denoising[label]) for label, model in loaded.items()}
+    cores = {
+        label: SliceDenoiser(model, denoising[label], uncertainty=states_errors(model, denoising[label]))
+        for label, model in loaded.items()
+    }
     return Work(study, loaded, denoising, cores, rois_by_pair(options.rois, pairs)), pairs
 
 
@@ -203,7 +207,7 @@ def _cautions(work: Work, pairs: Sequence[Pair], subjects: AbstractSet[str]) -> 
 def _write(evaluation: Evaluation, work: Work, pairs: Sequence[Pair], command: str) -> None:
     def images(pair: Pair, index: int, label: str) -> Images:
         lr, hr = work.slices(pair, index)
-        return lr, work.denoised(index, lr, [label])[label], hr
+        return lr, work.denoised(index, lr, [label])[label][0], hr
 
     specs = {label: model.spec for label, model in work.models.items()}
     write_files(evaluation, {pair.key: pair for pair in pairs}, specs, images, command)

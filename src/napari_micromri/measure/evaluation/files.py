@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     """LR, denoised, HR: whole slices."""
 
 NAMES = ("subject", "region", "plane", "session", "key", "slice", "method", "lr_mean")
-COLUMNS = (*NAMES, *(metric.column for metric in METRICS))
+COLUMNS = (*NAMES, *(metric.column for metric in METRICS), "errors_within")
 
 
 def write_files(
@@ -69,7 +69,9 @@ def write_files(
 def row_values(row: SliceRow) -> dict[str, Any]:
     """Give a line of ``evaluation.csv``."""
     names = {name: row.index if name == "slice" else getattr(row, name) for name in NAMES}
-    return names | {metric.column: getattr(row, metric.name) for metric in METRICS}
+    return (
+        names | {metric.column: getattr(row, metric.name) for metric in METRICS} | {"errors_within": row.errors_within}
+    )
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:

@@ -21,6 +21,9 @@ NEAREST, SINC = "LR nearest", "LR sinc"
 BASELINES = (NEAREST, SINC)
 """The fast scan itself on the grid of the good one: repeated pixels, as in the report, and zero-filled k-space."""
 
+MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+"""Times the width that a model states for its errors, at which the part of them within is counted."""
+
 MEASURES = 2
 """Raise it when a figure is computed in another way: earlier measurements are then not reused."""
 
@@ -41,6 +44,9 @@ class SliceRow(Figures):
         See `napari_micromri.measure.metrics`; the MSE is that of images divided by ``lr_mean`` (report 3.4, eq. 12).
     power_curve, ring_curve
         Power ratio and Fourier ring correlation at the frequencies of `napari_micromri.measure.evaluation.slices`.
+    within
+        Part of the foreground's pixels whose error lies within `MULTIPLES` of the width that the model states for them
+        (`napari_micromri.inference.denoise_with_uncertainty`); empty where it states none.
     """
 
     key: str
@@ -53,11 +59,17 @@ class SliceRow(Figures):
     lr_mean: float
     power_curve: tuple[float, ...] = ()
     ring_curve: tuple[float, ...] = ()
+    within: tuple[float, ...] = ()
 
     @property
     def slice_key(self) -> tuple[str, int]:
         """Which slice it is about."""
         return self.key, self.index
+
+    @property
+    def errors_within(self) -> float:
+        """Part of the errors within the stated width; NaN where none is stated."""
+        return self.within[MULTIPLES.index(1.0)] if self.within else math.nan
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""

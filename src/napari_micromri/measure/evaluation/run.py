@@ -50,9 +50,15 @@ class Work:
         found = self.study.read_slice(pair.key, index, crop=False, align=True)
         return found.lr, found.hr
 
-    def denoised(self, index: int, lr: Image, labels: Iterable[str]) -> dict[str, Image]:
-        """Denoise a whole slice (h, w), the ``index``-th of its scan, by some of the models: label -> (H, W)."""
-        return {label: self.cores[label].one(lr, index) for label in labels}
+    def denoised(self, index: int, lr: Image, labels: Iterable[str]) -> dict[str, list[Image]]:
+        """Denoise a whole slice (h, w), the ``index``-th of its scan, by some of the models.
+
+        Returns
+        -------
+        dict
+            Label -> (H, W), followed by the width of its errors where the model states it.
+        """
+        return {label: self.cores[label].all_of_one(lr, index) for label in labels}
 
 
 def measure_pairs(
@@ -82,7 +88,9 @@ def measure_pairs(
 
 def _measured(work: Work, pair: Pair, index: int) -> SliceResult:
     lr, hr = work.slices(pair, index)
-    denoised = work.denoised(index, lr, work.models)
-    rows = measure_slice(pair, index, lr, hr, denoised)
+    found = work.denoised(index, lr, work.models)
+    denoised = {label: images[0] for label, images in found.items()}
+    widths = {label: images[1] for label, images in found.items() if work.cores[label].errors is not None}
+    rows = measure_slice(pair, index, lr, hr, denoised, widths)
     regions = measure_rois(pair, index, work.rois.get(pair.key, ()), lr, hr, denoised)
     return SliceResult(pair.key, index, tuple(rows), regions)

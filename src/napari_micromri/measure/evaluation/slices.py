@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_micromri.errors import InputError
-from napari_micromri.measure.evaluation.rows import NEAREST, SINC, SliceRow
-from napari_micromri.measure.image_quality import fourier_ring_correlation, power_ratio_curve
+from napari_micromri.measure.evaluation.rows import MULTIPLES, NEAREST, SINC, SliceRow
+from napari_micromri.measure.image_quality import foreground, fourier_ring_correlation, power_ratio_curve
 from napari_micromri.measure.metrics import assess
 from napari_micromri.simulation.resampling import upsample
 
@@ -32,7 +32,14 @@ FREQUENCIES = tuple(float(f) for f in (np.arange(32) + 0.5) / 64)
 """Cycles per HR pixel that curves are given at, whatever the size of a crop."""
 
 
-def measure_slice(pair: Pair, index: int, lr: Picture, hr: Picture, denoised: Mapping[str, Picture]) -> list[SliceRow]:
+def measure_slice(
+    pair: Pair,
+    index: int,
+    lr: Picture,
+    hr: Picture,
+    denoised: Mapping[str, Picture],
+    widths: Mapping[str, Picture] | None = None,
+) -> list[SliceRow]:
     """Measure the baselines and the denoised images of one slice.
 
     Parameters
@@ -41,6 +48,8 @@ def measure_slice(pair: Pair, index: int, lr: Picture, hr: Picture, denoised: Ma
         (h, w) and (H, W): the whole slice, LR aligned with HR.
     denoised
         Label of the model -> (H, W).
+    widths
+        Label of a model that says how large its errors are -> (H, W).
 
     Raises
     ------
@@ -52,9 +61,17 @@ def measure_slice(pair: Pair, index: int, lr: Picture, hr: Picture, denoised: Ma
         raise InputError(f"Its {which} holds values that are not numbers.")
     unit = lr_unit(pair, lr)
     reference = cropped(hr, pair.marks.crop) / unit
-    return [
+    rows = [
         _row(pair, index, name, unit, cropped(image, pair.marks.crop) / unit, reference)
         for name, image in (on_fine_grid(lr, hr.shape) | dict(denoised)).items()
+    ]
+    stated = {name: cropped(width, pair.marks.crop) / unit for name, width in (widths or {}).items()}
+    errors = {name: np.abs(cropped(denoised[name], pair.marks.crop) / unit - reference) for name in stated}
+    return [
+        replace(row, within=_within(errors[row.method], stated[row.method], foreground(reference)))
+        if row.method in stated
+        else row
+        for row in rows
     ]
 
 
@@ -94,6 +111,10 @@ def _row(pair: Pair, index: int, method: str, unit: float, image: Picture, refer
     curves = (power_ratio_curve(image, reference), fourier_ring_correlation(image, reference))
     power, ring = (_resampled(frequencies, values) for frequencies, values in curves)
     return replace(row, power_curve=power, ring_curve=ring)
+
+
+def _within(error: Picture, width: Picture, inside: NDArray[np.bool_]) -> tuple[float, ...]:
+    return tuple(float((error <= times * width)[inside].mean()) for times in MULTIPLES)
 
 
 def _resampled(frequencies: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[float, ...]:

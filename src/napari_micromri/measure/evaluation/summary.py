@@ -8,13 +8,16 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from napari_micromri.measure.evaluation.rows import MULTIPLES
 from napari_micromri.measure.evaluation.slices import FREQUENCIES
 from napari_micromri.measure.evaluation.tables import (
     by_part,
     differences,
+    errors_within,
     mean_curves,
     over_subjects,
     overall,
+    within_curves,
 )
 from napari_micromri.measure.metrics import METRICS
 
@@ -33,6 +36,7 @@ ROI_FIGURES = (
     ("Contrast relative to HR", "contrast_to_reference"),
     ("Background SD relative to HR", "background_sd_to_reference"),
 )
+ERRORS = "Errors within the width that the model states, of the pixels of the foreground; 90 % should be"
 LIBRARIES = ("napari-micromri", "torch", "numpy", "scipy", "scikit-image", "zarr")
 
 DEFINITIONS = {metric.name: metric.definition for metric in METRICS}
@@ -55,6 +59,8 @@ def summarise(evaluation: Evaluation, command: str) -> dict[str, Any]:
         "by_subject": [_group(group.names, group.slices, group.means) for group in by_part(rows, PARTS)],
         "differences": [asdict(one) for one in differences(rows, setup.methods)],
         "curves": {"cycles_per_pixel": list(FREQUENCIES)} | mean_curves(rows),
+        "errors_within": _nested(errors_within(rows)),
+        "error_curves": {"times_the_width": list(MULTIPLES)} | within_curves(rows),
         "rois": list(evaluation.rois),
         "cautions": list(evaluation.cautions),
         "problems": [asdict(problem) for problem in evaluation.problems],
@@ -86,6 +92,7 @@ def as_text(evaluation: Evaluation) -> str:
         "\n".join([title, *(f"{model.label}: {model.how}" for model in setup.models if model.how)]),
         _subject_text(evaluation),
         _overall_text(evaluation),
+        *_errors_text(evaluation),
         *_difference_texts(evaluation),
         *(f"{title}\n{table(head, body)}" for title, head, body in roi_tables(evaluation.rois) if body),
         "\n".join([HOW, *evaluation.cautions, *roi_cautions(evaluation.rois)]),
@@ -121,6 +128,11 @@ def _overall_text(evaluation: Evaluation) -> str:
     return table(["mean [95 % interval]", *methods], lines)
 
 
+def _errors_text(evaluation: Evaluation) -> list[str]:
+    lines = [[name, f"{shown} {note}".strip()] for name, shown, note, _ in error_lines(evaluation)]
+    return [f"{ERRORS}\n{table(['', '% [95 % interval]'], lines)}"] if lines else []
+
+
 def _difference_texts(evaluation: Evaluation) -> list[str]:
     texts = []
     for (first, second), mine in by_comparison(differences(evaluation.rows, evaluation.setup.methods)).items():
@@ -131,6 +143,15 @@ def _difference_texts(evaluation: Evaluation) -> list[str]:
         ]
         texts.append(table([f"{first} − {second}", "difference", "subjects where better"], lines))
     return texts
+
+
+def error_lines(evaluation: Evaluation) -> list[tuple[str, str, str, float]]:
+    """For each model that states widths: its label, the percentage of errors within, its interval, and the part."""
+    lines = []
+    for name, found in errors_within(evaluation.rows).items():
+        low, mean, high = (f"{100 * min(max(v, 0.0), 1.0):.0f}" for v in (found.low, found.mean, found.high))
+        lines.append((name, mean, "" if math.isnan(found.low) else f"[{low}, {high}]", found.mean))
+    return lines
 
 
 def heading(metric: Metric) -> str:

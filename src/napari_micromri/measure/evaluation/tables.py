@@ -110,6 +110,21 @@ def differences(rows: Sequence[SliceRow], methods: Sequence[str]) -> list[Differ
     return [_difference(by_slice, first, second, metric) for first, second in pairs for metric in METRICS]
 
 
+def errors_within(rows: Iterable[SliceRow]) -> dict[str, Estimate]:
+    """Estimate which part of a model's errors lies within the width that it states: method -> estimate."""
+    stated = [row for row in rows if row.within]
+    return {
+        method: estimate(_by_subject(mine, lambda row: row.errors_within))
+        for method, mine in _grouped(stated, lambda row: row.method).items()
+    }
+
+
+def within_curves(rows: Iterable[SliceRow]) -> dict[str, list[float]]:
+    """Average the parts within multiples of the stated width over slices and then subjects: method -> values."""
+    stated = [row for row in rows if row.within]
+    return {method: _mean_curve(mine, "within") for method, mine in _grouped(stated, lambda row: row.method).items()}
+
+
 def mean_curves(rows: Iterable[SliceRow]) -> dict[str, dict[str, list[float]]]:
     """Average spectra over slices and then subjects: method -> ``power`` and ``ring`` -> values."""
     return {

@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.charts import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, SAND, SKY, new_figure, use_logarithm
+from napari_micromri.measure.evaluation.rows import MULTIPLES
 from napari_micromri.measure.evaluation.slices import FREQUENCIES
 from napari_micromri.measure.evaluation.summary import heading
-from napari_micromri.measure.evaluation.tables import mean_curves, subject_means
+from napari_micromri.measure.evaluation.tables import mean_curves, subject_means, within_curves
 from napari_micromri.measure.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -70,6 +71,23 @@ def curve_charts(evaluation: Evaluation) -> Figure:
     for axes in (power, ring):
         axes.set(xlabel="cycles per HR pixel", xlim=(0, 0.5))
     return _with_key(figure, power)
+
+
+def error_chart(evaluation: Evaluation) -> Figure | None:
+    """Draw which part of the errors lies within multiples of the stated width; None where no model states one."""
+    curves = within_curves(evaluation.rows)
+    if not curves:
+        return None
+    figure, [axes] = new_figure(WIDTH / 2, 3.4)
+    for method, values in curves.items():
+        number = evaluation.setup.methods.index(method)
+        look = {"color": _of(COLOURS, number), "linestyle": _of(DASHES, number)}
+        axes.plot(MULTIPLES, [100 * value for value in values], label=method, **look)
+    _show_perfect(axes, 90)
+    axes.axvline(1, color=BLACK, linewidth=0.8, linestyle=":")
+    axes.set(title="Errors within the stated width", ylabel="% of the foreground", ylim=(0, 100))
+    axes.set(xlabel="times the stated width", xlim=(0, MULTIPLES[-1]))
+    return _with_key(figure, axes)
 
 
 def _of(looks: Sequence[Any], number: int) -> Any:

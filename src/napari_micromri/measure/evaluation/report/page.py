@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_micromri.charts import our_style, svg_source
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.measure.evaluation.report.charts import curve_charts, subject_charts
+from napari_micromri.measure.evaluation.report.charts import curve_charts, error_chart, subject_charts
 from napari_micromri.measure.evaluation.summary import (
     DEFINITIONS,
+    ERRORS,
     HOW,
     PARTS,
     by_comparison,
+    error_lines,
     heading,
     interval,
     roi_cautions,
@@ -109,6 +111,8 @@ def _content(
         "overall": overall_table(evaluation),
         "differences": difference_table(evaluation),
         "by_subject": subject_table(evaluation),
+        "errors": errors_table(evaluation),
+        "errors_head": ERRORS,
         "by_region": part_table(evaluation, "region"),
         "by_plane": part_table(evaluation, "plane"),
         "rois": [(title, heads, lines) for title, heads, lines in roi_tables(evaluation.rois) if lines],
@@ -169,9 +173,17 @@ def part_table(evaluation: Evaluation, part: str) -> Table:
     return Table(2, (part, "method", *(heading(metric) for metric in METRICS)), tuple(lines))
 
 
-def _charts(evaluation: Evaluation) -> dict[str, str]:
+def errors_table(evaluation: Evaluation) -> Table:
+    """Part of the errors within the stated width, a line per model that states it."""
+    lines = [(name, Entry(shown, value, note)) for name, shown, note, value in error_lines(evaluation)]
+    return Table(1, ("model", "% within"), tuple(lines))
+
+
+def _charts(evaluation: Evaluation) -> dict[str, str | None]:
     with our_style():
+        errors = error_chart(evaluation)
         return {
+            "error_chart": None if errors is None else svg_source(errors),
             "subject_charts": svg_source(subject_charts(evaluation)),
             "curve_charts": svg_source(curve_charts(evaluation)),
         }
