@@ -132,6 +132,30 @@ def test_an_integer_rectangle_and_a_turned_one(tmp_path):
     np.testing.assert_allclose(back.vertices, TURNED, atol=1e-5)
 
 
+SQUARE = [0, 10, 12, 1, 16, 12, 1, 16, 19, 1, 10, 19, 4]
+"""A path as Java gives it: 0 begins it, 1 draws a line, 3 a curve, 4 closes it."""
+
+
+@pytest.mark.parametrize(
+    "more", [[0, 25, 3, 1, 30, 3, 1, 30, 7, 4], [0, 12, 14, 1, 12, 16, 1, 14, 16, 4], [0, 1, 1, 3, 2, 2, 3, 3, 4, 4, 4]]
+)
+def test_imagej_shapes_that_are_combined(tmp_path, more):
+    from roifile import ROI_TYPE, ImagejRoi, roiwrite
+
+    def write(name, path):
+        entry = ImagejRoi()
+        entry.name, entry.roitype = "ring", ROI_TYPE.RECT
+        entry.multi_coordinates, entry.shape_roi_size = np.array(path, "f4"), len(path)
+        roiwrite(tmp_path / name, [entry])
+        return tmp_path / name
+
+    (roi,) = load_rois(write("one.zip", SQUARE), scan=scan()).rois
+    assert full_mask(roi, Grid.of(scan(), "yx")).sum() == 6 * 7
+    # Two islands, a hole, a curve: the largest part alone would be another region than the one that was drawn.
+    with pytest.raises(ReadError, match=r"'ring' .* several shapes"):
+        load_rois(write("more.zip", SQUARE + more), scan=scan())
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"Iout" + b"\xff" * 200, b"hello"])
 @pytest.mark.parametrize("ending", [".roi", ".zip"])
 def test_damaged_imagej_files(tmp_path, content, ending):

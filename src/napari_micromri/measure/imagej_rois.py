@@ -33,7 +33,7 @@ def read_imagej(path: Path, scan: Scan) -> tuple[Roi, ...]:
     Raises
     ------
     ReadError
-        The file is missing or damaged, or holds no area.
+        The file is missing or damaged, holds no area, or one that is combined of several shapes.
     """
     from roifile import roiread
 
@@ -44,6 +44,11 @@ def read_imagej(path: Path, scan: Scan) -> tuple[Roi, ...]:
     except (ValueError, IndexError, KeyError, TypeError, AssertionError, zipfile.BadZipFile, MemoryError) as error:
         raise ReadError(f"{path} isn't an ImageJ ROI file, or is damaged.") from error
     entries = found if isinstance(found, list) else [found]
+    if combined := [entry.name or entry.autoname for entry in entries if entry.composite and not _is_polygon(entry)]:
+        raise ReadError(
+            f"'{combined[0]}' in {path} is combined of several shapes, or has a hole or curved edges. Save each part "
+            "as a ROI of its own (ROI Manager > More > Split in ImageJ), without holes."
+        )
     rois = tuple(roi for entry in entries for roi in _from_imagej(entry, scan))
     if not rois:
         raise ReadError(f"{path} holds no rectangle, ellipse or polygon.")
@@ -108,6 +113,14 @@ def _from_imagej(entry: ImagejRoi, scan: Scan) -> list[Roi]:
             depth=_depth(entry, scan),
         )
     ]
+
+
+def _is_polygon(entry: ImagejRoi) -> bool:
+    """Tell whether a combination of shapes came to a single polygon; roifile would give the largest of several."""
+    try:
+        return len(entry.coordinates(multi=True)) == 1
+    except (NotImplementedError, RuntimeError, IndexError):  # curves, or damaged
+        return False
 
 
 def _corners(entry: ImagejRoi) -> NDArray[np.float64]:
