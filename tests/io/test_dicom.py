@@ -210,13 +210,62 @@ class TestSeries:
         assert_array_equal(np.asarray(after.data), VOXELS + 1)
 
 
-def test_enhanced_multi_frame(tmp_path: Path) -> None:
-    def item(**values: Any) -> Dataset:
-        dataset = Dataset()
-        for name, value in values.items():
-            setattr(dataset, name, value)
-        return dataset
+def item(**values: Any) -> Dataset:
+    dataset = Dataset()
+    for name, value in values.items():
+        setattr(dataset, name, value)
+    return dataset
 
+
+def write_frames(path: Path, frames: list[Dataset]) -> None:
+    """Write two slices at two times in one file: (t, z) is (0, 0), (0, 1), (1, 0), (1, 1)."""
+    for k, frame in enumerate(frames):
+        frame.PlanePositionSequence = [item(ImagePositionPatient=[0.0, 0.6 * (k % 2), 0.0])]
+        frame.PlaneOrientationSequence = [item(ImageOrientationPatient=list(CORONAL))]
+        frame.PixelMeasuresSequence = [item(PixelSpacing=[0.1, 0.1], SliceThickness=0.6)]
+    said = {"NumberOfFrames": len(frames), "PerFrameFunctionalGroupsSequence": frames}
+    write(path, VOXELS, SOPClassUID=EnhancedMRImageStorage, **said)
+
+
+def test_frames_stand_in_the_order_of_their_dimensions(tmp_path: Path) -> None:
+    places = ([1, 2], [2, 2], [1, 1], [2, 1])
+    write_frames(tmp_path / "a.dcm", [item(FrameContentSequence=[item(DimensionIndexValues=p)]) for p in places])
+    assert_array_equal(open_scan(tmp_path / "a.dcm")[0].read(), VOXELS[[[2, 3], [0, 1]]])
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "values", "told", "order"),
+    [
+        ("MRModifierSequence", "InversionTimes", (300.0, 100.0), "inversion times (100, 300 ms)", [[2, 3], [0, 1]]),
+        ("MRTimingAndRelatedParametersSequence", "RepetitionTime", (80.0, 40.0), "repetition times (80, 40 ms)", None),
+        ("MRTimingAndRelatedParametersSequence", "FlipAngle", (5.0, 20.0), "flip angles (5, 20 degrees)", None),
+    ],
+)
+def test_what_differs_between_frames_is_told(
+    tmp_path: Path, group: str, name: str, values: tuple[float, float], told: str, order: Any
+) -> None:
+    write_frames(tmp_path / "a.dcm", [item(**{group: [item(**{name: values[k // 2]})]}) for k in range(4)])
+    (scan,) = open_scan(tmp_path / "a.dcm")
+    assert f"2 {told}" in " ".join(scan.info.warnings)
+    assert scan.info.repetition_time == (None if name == "RepetitionTime" else header().RepetitionTime)
+    assert_array_equal(scan.read(), VOXELS[order or [[0, 1], [2, 3]]])
+
+
+def test_frames_without_a_direction_have_b_0(tmp_path: Path) -> None:
+    weightings = [item(DiffusionDirectionality="NONE")] * 2 + [item(DiffusionBValue=500.0)] * 2
+    write_frames(tmp_path / "a.dcm", [item(MRDiffusionSequence=[weighting]) for weighting in weightings])
+    assert open_scan(tmp_path / "a.dcm")[0].info.b_values == (0, 500)
+
+
+def test_b_values_of_some_images_alone_are_told(tmp_path: Path) -> None:
+    weightings = [item()] * 2 + [item(DiffusionBValue=500.0)] * 2
+    write_frames(tmp_path / "a.dcm", [item(MRDiffusionSequence=[weighting]) for weighting in weightings])
+    (scan,) = open_scan(tmp_path / "a.dcm")
+    assert scan.info.axes == "tzyx"
+    assert "2 of 4 images state none" in " ".join(scan.info.warnings)
+
+
+def test_enhanced_multi_frame(tmp_path: Path) -> None:
     per_frame = [
         item(
             PlanePositionSequence=[item(ImagePositionPatient=[0.0, 0.6 * z, 0.0])],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError
-from napari_micromri.io.dicom_headers import ORDER, DicomImage, date_in, images_in
+from napari_micromri.io.dicom_headers import SETTINGS, DicomImage, date_in, images_in
 from napari_micromri.io.dicom_pixels import read_pixels, read_plain
 from napari_micromri.io.dicom_series import Series, series_in, stacks_of
 from napari_micromri.io.formats import DEEPEST
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 100_000
 _MOST_NOTES = 20
-_SETTINGS = {"EffectiveEchoTime": "echo times", "EchoTime": "echo times", "InversionTime": "inversion times"}
+_MOST_VALUES = 8
+_TIMES = ("echo_time", "repetition_time")
 
 
 def read_dicom(path: Path) -> list[Scan]:
     """Open the series in a folder (and the folders in it), or in one file.
 
     Slices are sorted by their position along the normal. Several images at one position become the axis b, when they
-    differ in b-value, or else t, sorted by time position, echo time, acquisition and instance number. A file is read
-    when one of its slices is looked at.
+    differ in b-value, or else t, sorted by time position, echo time, acquisition and instance number, and in one
+    file by the indices of its dimensions. A file is read when one of its slices is looked at.
 
     Raises
     ------
@@ -101,20 +102,25 @@ def _scan(series: Series, path: Path) -> Scan:
 
     geometry, direction, guesses = _geometry(stacks)
     info = _info(first, axes, geometry, direction, where)
+    several: dict[str, Any] = {name: None for name in _TIMES if len({getattr(i, name) for i in stacks[0]}) > 1}
+    info = replace(info, **several)
     if series.part:
         info = replace(info, name=f"{info.name} {series.part}")
     if weightings:
         info = replace(info, b_values=weightings[0], b_directions=weightings[1])
+    elif repeats > 1 and (silent := sum(i.b_value is None for i in series.images)) < len(series.images) and silent:
+        notes.append(f"The b-values in {where} were left out: {silent} of {len(series.images)} images state none.")
     told = [*dict.fromkeys([*notes, *guesses]), *_settings_along(stacks[0], where), *_notes_of_files(series.images)]
     return Scan(lazy_slices(read_slice, shape, dtype), info.with_warnings(told[:_MOST_NOTES], where))
 
 
 def _settings_along(images: Sequence[DicomImage], where: Path) -> Iterator[str]:
     """Say what differs between the images at one place, so that their axis isn't just time."""
-    for name, setting in zip(ORDER, zip(*(image.order for image in images), strict=True), strict=False):
-        if name in _SETTINGS and len(found := dict.fromkeys(setting)) > 1:
-            values = ", ".join(f"{value:g}" for value in found)
-            yield f"The series in {where} has {len(found)} {_SETTINGS[name]} ({values} ms), one after the other."
+    for name, setting in zip(SETTINGS, zip(*(image.settings for image in images), strict=True), strict=True):
+        if len(found := list(dict.fromkeys(setting))) > 1:
+            values = ", ".join("none" if value is None else f"{value:g}" for value in found[:_MOST_VALUES])
+            more, unit = ", ..." if len(found) > _MOST_VALUES else "", "degrees" if name == "flip angles" else "ms"
+            yield f"The series in {where} has {len(found)} {name} ({values}{more} {unit}), one after the other."
 
 
 def _notes_of_files(images: Sequence[DicomImage]) -> Iterator[str]:

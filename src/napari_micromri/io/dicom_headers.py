@@ -48,6 +48,7 @@ class DicomImage:
     b_value: float | None
     gradient: NDArray[np.float64] | None
     order: tuple[float, ...]
+    settings: tuple[float | None, ...]
     texts: dict[str, str | None]
     repetition_time: float | None
     echo_time: float | None
@@ -167,7 +168,7 @@ def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Dicom
     spacing = _numbers(scopes, "PixelSpacing", 2)
     spacing = spacing if spacing is not None and (spacing > 0).all() else None
     thickness = _number(scopes, "SpacingBetweenSlices") or _number(scopes, "SliceThickness")
-    b_value, own = _number(scopes, "DiffusionBValue"), {"DiffusionGradientOrientation": private_gradient(header)}
+    own = {"DiffusionGradientOrientation": private_gradient(header)}
     slope, offset, notes = scaling(scopes, pixels.stored.keyword if pixels.stored else "", pixels.file)
     return DicomImage(
         file=pixels.file,
@@ -185,9 +186,10 @@ def _image(header: Any, pixels: _Pixels, frame: int, groups: list[Any]) -> Dicom
         locations=tuple(_number(scopes, name) for name in _LOCATIONS),
         spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         thickness=abs(thickness) if thickness else None,
-        b_value=private_b_value(header) if b_value is None else b_value,
+        b_value=_b_value(scopes),
         gradient=_numbers([*scopes, own], "DiffusionGradientOrientation", 3),
         order=_order(scopes, frame),
+        settings=tuple(_first_number(scopes, *names) for names in SETTINGS.values()),
         texts={name: _text(header, name) for name in _TEXTS},
         repetition_time=_number(scopes, "RepetitionTime"),
         echo_time=_first_number(scopes, "EffectiveEchoTime", "EchoTime"),
@@ -215,17 +217,36 @@ def _series(header: Any, scopes: list[Any], file: Path) -> tuple[Any, ...]:
     return (*said, stack, "" if header.get("SeriesInstanceUID") else str(file.parent))
 
 
+def _b_value(scopes: list[Any]) -> float | None:
+    """Give the b-value in s/mm^2, which is 0 where the image is said to have no direction at all."""
+    stated = _number(scopes, "DiffusionBValue")
+    if stated is None and any(scope.get("DiffusionDirectionality") == "NONE" for scope in scopes):
+        return 0.0
+    return private_b_value(scopes[-1]) if stated is None else stated
+
+
 def _order(scopes: list[Any], frame: int) -> tuple[float, ...]:
-    """Place among the images at one position."""
-    return (*(_number(scopes, name) or 0.0 for name in ORDER), float(frame))
+    """Place among the images at one position; frames of one file may lie in it in any order."""
+    places = next((scope.get("DimensionIndexValues") for scope in scopes if "DimensionIndexValues" in scope), None)
+    indices = np.atleast_1d(np.asarray([] if places is None else places, dtype=float))
+    return (*(_number(scopes, name) or 0.0 for name in _ORDER), *indices.tolist(), float(frame))
 
 
-ORDER = (
+SETTINGS = {
+    "echo times": ("EffectiveEchoTime", "EchoTime"),
+    "inversion times": ("InversionTime", "InversionTimes"),
+    "repetition times": ("RepetitionTime",),
+    "flip angles": ("FlipAngle",),
+}
+"""What may differ between the images at one place, and where it stands, classic and enhanced."""
+
+_ORDER = (
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
     "EffectiveEchoTime",
     "EchoTime",
     "InversionTime",
+    "InversionTimes",
     "AcquisitionNumber",
     "InstanceNumber",
 )
@@ -240,6 +261,7 @@ _GROUPS = (
     "FrameContentSequence",
     "MRTimingAndRelatedParametersSequence",
     "MRAveragesSequence",
+    "MRModifierSequence",
     "MRImageFrameTypeSequence",
     "RealWorldValueMappingSequence",
 )
