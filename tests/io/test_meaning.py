@@ -657,6 +657,39 @@ class TestCoordinatesOfXarray:
         path = self.store(tmp_path / "a.zarr", 3, {"z": [0, 1], "y": [0, 1], "x": places}, unit)
         assert "1 mm" in told(path)
 
+    @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    @pytest.mark.parametrize(("places", "start"), [([3.0], 3.0), ([0.0, 1.0, 5.0], 0.0)])
+    def test_one_axis_without_a_size(self, tmp_path: Path, zarr_format: Any, places: list[float], start: float) -> None:
+        known = {"y": [0.5, 0.7], "x": [0, 0.1, 0.2]}
+        path = self.store(tmp_path / "a.zarr", zarr_format, {"z": places, **known}, "mm")
+        (scan,) = open_scan(path)
+        assert_allclose(scan.info.voxel_size, (1, 0.2, 0.1))
+        assert_allclose(scan.info.origin, (start, 0.5, 0))
+        assert "along z; 1 mm" in told(path) and not scan.info.unsized
+
+    @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+    def test_one_dimension_of_another_name(self, tmp_path: Path) -> None:
+        places = {"y": [0, 0.2], "x": [0, 0.1, 0.2], "z": [0, 0.6], "flip": [5, 20]}
+        (scan,) = open_scan(self.store(tmp_path / "a.zarr", 3, places, "mm"))
+        assert scan.info.axes == "tzyx" and "flip" in told(tmp_path / "a.zarr")
+        assert_allclose(scan.info.voxel_size, (0.6, 0.2, 0.1))
+        assert_array_equal(scan.read(), np.arange(24).reshape(2, 3, 2, 2).transpose(3, 2, 0, 1))
+
+    @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+    def test_places_without_a_unit(self, tmp_path: Path) -> None:
+        path = self.store(tmp_path / "a.zarr", 3, {"z": [0, 0.6], "y": [0, 0.2], "x": [0, 0.1]}, "")
+        assert_allclose(open_scan(path)[0].info.voxel_size, (0.6, 0.2, 0.1))
+        assert "mm is taken" in told(path)
+        counted = self.store(tmp_path / "b.zarr", 3, {"z": [0, 1], "y": [0, 1], "x": [0, 1]}, "")
+        assert open_scan(counted)[0].info.unsized
+
+    @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+    def test_b_values_in_an_unknown_unit_are_told(self, tmp_path: Path) -> None:
+        path = self.store(tmp_path / "a.zarr", 3, {"b_value": [0, 800], "y": [0, 1], "x": [0, 1]}, "furlong")
+        assert open_scan(path)[0].info.b_values is None
+        assert "b_value was left out" in told(path)
+
 
 class TestDiffusionDirections:
     @given(seed=st.integers(0, 10_000), mirrored=st.booleans())

@@ -11,7 +11,7 @@ import numpy as np
 from napari_micromri.errors import ReadError
 from napari_micromri.io.units import millimetres, seconds
 from napari_micromri.io.zarr_chunks import strange_piece
-from napari_micromri.scan import AXES
+from napari_micromri.scan import AXES, SPATIAL_AXES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,9 +38,10 @@ _B_UNITS = dict.fromkeys(("", "s/mm^2", "s/mm2", "s/mm²", "s mm-2", "s mm^-2"),
 
 
 class Coordinate(NamedTuple):
-    """The places along a dimension: mm in space, s in time, s/mm^2 along b."""
+    """The places along a dimension: mm in space (``guessed`` where no unit is stated), s in time, s/mm^2 along b."""
 
     places: tuple[float, ...]
+    guessed: bool = False
 
     @property
     def step(self) -> float:
@@ -64,45 +65,64 @@ def dimension_names(array: zarr.Array[Any]) -> list[str] | None:
     return list(names) if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names) else None
 
 
+def guessed_axes(names: Sequence[str]) -> str | None:
+    """Give axes of which all but one are ours; that one is z where there is none, else t."""
+    letters = "".join(letter if (letter := letter_of(name)) in AXES else "?" for name in names)
+    letters = letters.replace("?", "t" if "z" in letters else "z", 1)
+    return letters if len(set(letters)) == len(letters) and {"y", "x"} <= set(letters) <= set(AXES) else None
+
+
 def axes_of(array: zarr.Array[Any]) -> str | None:
     """Axes that the array names, as our letters, when all of them are ours."""
     stated = array.attrs.get("axes")
     for names in (dimension_names(array), list(stated) if isinstance(stated, (str, list)) else None):
-        letters = [_letter(name) for name in names or ()]
+        letters = [letter_of(name) for name in names or ()]
         if len(letters) == array.ndim == len(set(letters)) and {"y", "x"} <= set(letters) <= set(AXES):
             return "".join(letters)
     return None
 
 
-def _letter(name: object) -> str:
+def letter_of(name: object) -> str:
+    """Give our letter of a dimension by its name, or the name of one that isn't ours."""
     return _LETTERS.get(str(name).lower(), str(name).lower())
 
 
 def read_coordinate(array: zarr.Array[Any]) -> Coordinate | None:
-    """Read the places along a dimension; None when they aren't finite numbers, or in a unit that nobody knows."""
+    """Read the places along a dimension; None when they aren't finite numbers, or in a unit that nobody knows.
+
+    Without a unit they are in mm, unless they only count voxels.
+    """
     unit = array.attrs.get("units", array.attrs.get("unit"))
-    kind = _letter(array.basename)
+    kind = letter_of(array.basename)
+    guessed = kind in SPATIAL_AXES and not unit
     factor = (
         seconds(unit) if kind == "t" else _B_UNITS.get(str(unit or "").lower()) if kind == "b" else millimetres(unit)
     )
-    if array.size < 2 or array.size > _LONGEST or np.dtype(array.dtype).kind not in "iuf" or factor is None:
+    factor = 1.0 if guessed else factor
+    if not 1 <= array.size <= _LONGEST or np.dtype(array.dtype).kind not in "iuf" or factor is None:
         return None
     if strange_piece(array, (slice(None),)) is not None:
         return None
     places = np.asarray(array[:], dtype=float) * factor
-    return Coordinate(tuple(float(place) for place in places)) if np.isfinite(places).all() else None
+    if not np.isfinite(places).all() or (guessed and np.array_equal(places, np.arange(array.size))):
+        return None
+    return Coordinate(tuple(float(place) for place in places), guessed)
 
 
-def along(
-    data: da.Array, axes: Sequence[int], places: Sequence[Coordinate]
-) -> tuple[da.Array, tuple[float, ...], tuple[float, ...]]:
-    """Give data, voxel size and origin with the places along these axes; an axis that runs backwards is turned."""
-    origin = []
-    for axis, place in zip(axes, places, strict=True):
-        if place.step < 0:
+def along(data: da.Array, places: Mapping[int, Coordinate]) -> tuple[da.Array, dict[int, float], dict[int, float]]:
+    """Give data, voxel size and origin by axis, with the places along them; an axis that runs backwards is turned.
+
+    A single place has no size. What is unevenly spaced says nothing.
+    """
+    sizes, origin = {}, {}
+    for axis, place in places.items():
+        if place.even:
+            sizes[axis] = abs(place.step)
+        if place.even and place.step < 0:
             data = data[(slice(None),) * axis + (slice(None, None, -1),)]
-        origin.append(place.places[0] + min(place.step, 0) * (data.shape[axis] - 1))
-    return data, tuple(abs(place.step) for place in places), tuple(origin)
+        if place.even or len(place.places) == 1:
+            origin[axis] = min(place.places[0], place.places[-1])
+    return data, sizes, origin
 
 
 def marks_of(array: zarr.Array[Any]) -> list[float]:

@@ -10,7 +10,15 @@ from napari_micromri.io.lazy import reordered
 from napari_micromri.io.naming import plane_in, region_in
 from napari_micromri.io.units import millimetres_or_one
 from napari_micromri.io.zarr_array import lazy_array
-from napari_micromri.io.zarr_coordinates import along, axes_of, decoded, dimension_names, marks_of
+from napari_micromri.io.zarr_coordinates import (
+    along,
+    axes_of,
+    decoded,
+    dimension_names,
+    guessed_axes,
+    letter_of,
+    marks_of,
+)
 from napari_micromri.io.zarr_node import by_zyx, is_whole, ordered, own_info
 from napari_micromri.io.zarr_slices import stacked
 from napari_micromri.scan import SPATIAL_AXES, Scan, ScanInfo
@@ -37,26 +45,32 @@ def plain_scan(array: zarr.Array[Any], place: Place, coordinates: Mapping[str, C
     data, notes = decoded(found.data, attributes, marks_of(array), str(place)), list(found.notes)
     if data.ndim not in _PLAIN_AXES:
         raise ReadError(f"{place} has {data.ndim} dimensions, and a scan has two to five.")
-    named, stated = axes_of(array), dimension_names(array)
-    letters = named or _PLAIN_AXES[data.ndim]
+    named, stated = axes_of(array), dimension_names(array) or []
+    letters = named or (guessed_axes(stated) if len(stated) == data.ndim else None) or _PLAIN_AXES[data.ndim]
     if named is None and stated:
         notes.append(f"{place} names its dimensions {', '.join(stated)}; they are taken for {', '.join(letters)}.")
     spatial = [k for k, a in enumerate(letters) if a in SPATIAL_AXES]
-    (sizes, unknown), origin = _voxel_size(attributes, len(spatial), place), (0.0,) * len(spatial)
+    stated_sizes, unknown = _voxel_size(attributes, len(spatial), place)
     notes += unknown
-    names = dict(zip(letters, stated, strict=True)) if stated and named else {}
+    names = {a: name for a, name in zip(letters, stated, strict=False) if letter_of(name) == a}
     there = {letter: coordinates[name] for letter, name in names.items() if name in coordinates}
-    if sizes is None and all(letters[k] in there and there[letters[k]].even for k in spatial):
-        data, sizes, origin = along(data, spatial, [there[letters[k]] for k in spatial])
-    if sizes is None:
-        notes.append(f"{place} doesn't say how large its voxels are; 1 mm is taken. Give voxel_size to set it.")
+    sizes, origin = dict(zip(spatial, stated_sizes or (), strict=False)), dict[int, float]()
+    if stated_sizes is None:
+        data, sizes, origin = along(data, {k: there[letters[k]] for k in spatial if letters[k] in there})
+        if any(there[letters[k]].guessed for k in sizes):
+            notes.append(f"{place} doesn't say in which unit the places of its voxels are; mm is taken.")
+    if lacking := [letters[k] for k in spatial if k not in sizes]:
+        along_them = "" if len(lacking) == len(spatial) else f" along {' and '.join(lacking)}"
+        notes.append(
+            f"{place} doesn't say how large its voxels are{along_them}; 1 mm is taken. Give voxel_size to set it."
+        )
     name = place.name
     info = ScanInfo(
         name=name,
         axes=ordered(letters),
-        voxel_size=by_zyx(sizes or (1.0,) * len(spatial), letters),
-        unsized=sizes is None,
-        origin=by_zyx(origin, letters),
+        voxel_size=by_zyx(tuple(sizes.get(k, 1.0) for k in spatial), letters),
+        unsized=not sizes,
+        origin=by_zyx(tuple(origin.get(k, 0.0) for k in spatial), letters),
         plane=plane_in([name]),
         region=region_in([name]),
         source=str(place),

@@ -9,7 +9,7 @@ from napari_micromri.errors import MicroMRIError, ReadError
 from napari_micromri.io.formats import is_zarr
 from napari_micromri.io.small_files import check_zarr_metadata
 from napari_micromri.io.telling import with_warnings
-from napari_micromri.io.zarr_coordinates import Coordinate, is_coordinate, read_coordinate
+from napari_micromri.io.zarr_coordinates import Coordinate, is_coordinate, letter_of, read_coordinate
 from napari_micromri.io.zarr_node import Place
 from napari_micromri.io.zarr_ome import ome_scans
 from napari_micromri.io.zarr_opening import kinds_of_damage, open_store, problems_told
@@ -91,6 +91,8 @@ def _members(group: zarr.Group, place: Place) -> Iterator[Scan]:
         return
     axes = {name: child for name, child in children.items() if isinstance(child, zarr.Array) and is_coordinate(child)}
     coordinates = {name: found for name, child in axes.items() if (found := read_coordinate(child)) is not None}
+    lost = [name for name in axes if name not in coordinates and letter_of(name) in ("t", "b")]
+    place.notes.extend(f"{place.child(name)} was left out: it holds no numbers in a known unit." for name in lost)
     count = 0
     for name, child in children.items():
         if name in axes:
