@@ -134,3 +134,14 @@ def test_one_file_of_regions_on_every_scan_of_a_folder(files, capsys, make_scan)
 def test_scans_one_by_one_have_no_reference(files, capsys):
     assert main(["measure", str(files), "--each", "--rois", str(files / "rois.json"), "--reference", "good"]) == 2
     assert "reference" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("each", [(), ("--each",)])
+def test_of_several_volumes_the_first_is_measured_and_this_is_told(files, make_scan, capsys, each):
+    weighted = make_scan((2, 3, 32, 30), "bzyx", b_values=(0.0, 500.0))
+    save_scan(weighted, files / "dwi.nii.gz")
+    assert main(["measure", str(files / "dwi.nii.gz"), "--rois", str(files / "rois.json"), "--json", *each]) == 0
+    printed = capsys.readouterr()
+    assert "2 diffusion weightings; only the first" in printed.err
+    inside = weighted.data[0, 1, 12:18, 12:18]
+    assert json.loads(printed.out)[0]["mean"] == pytest.approx(inside.mean(), rel=1e-5)

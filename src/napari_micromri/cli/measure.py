@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     opened = open_images(options.images)
     images = [replace(image, scan=to_axes_of(image.scan, opened[0].scan)) for image in opened]
     rois = load_rois(options.rois, scan=images[0].scan)
-    _warn_of_mismatch(rois, images)
+    _warn_of_images(rois, images)
     reference = _named(options.reference, images)
     settings = Settings(rule=options.rule, backgrounds=options.backgrounds, reference=reference)
     with progress_bar("Measuring") as progress:
@@ -170,12 +170,16 @@ def _named(reference: str | None, images: Sequence[ComparedImage]) -> str | None
     )
 
 
-def _warn_of_mismatch(rois: RoiFile, images: Sequence[ComparedImage]) -> None:
+def _warn_of_images(rois: RoiFile, images: Sequence[ComparedImage]) -> None:
+    from napari_micromri.measure.cautions import one_of_several
     from napari_micromri.measure.roles import overlays
 
     mismatch = rois.drawn_on.mismatch(images[0].scan) if rois.drawn_on else None
     if mismatch:
         print(f"micromri: {mismatch}", file=sys.stderr)
+    for image in images:
+        if doubt := one_of_several(image.scan):
+            print(f"micromri: {image.name}: {doubt}", file=sys.stderr)
     for image in images[1:]:
         if not overlays(image.scan, images[0].scan):
             print(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_micromri.measure.coverage import Coverage
     from napari_micromri.measure.roi import Box, Roi
     from napari_micromri.measure.roi_stats import RoiStats
+    from napari_micromri.scan import Scan
 
 Code: TypeAlias = Literal[
     "no-slice", "empty", "few", "outside", "crop", "not-finite", "self-crossing", "no-background", "touches", "zero-sd"
@@ -24,6 +25,9 @@ class Caution:
 
     code: Code
     text: str
+
+
+_VOLUMES = {"t": "volumes along t", "b": "diffusion weightings"}
 
 
 def cautions_of(roi: Roi, stats: RoiStats, found: Coverage, crop: Box | None = None) -> tuple[Caution, ...]:
@@ -58,6 +62,13 @@ def background_cautions(name: str, stats: RoiStats, *, touches: bool, roi_name: 
 def no_background(roi_name: str) -> Caution:
     """Say that a region has nothing to be compared with."""
     return Caution("no-background", f"No background is drawn on this slice, so '{roi_name}' has no CNR.")
+
+
+def one_of_several(scan: Scan) -> str | None:
+    """Say of a scan of several volumes that the first alone is measured unless another one is chosen."""
+    sizes = dict(zip(scan.info.axes, scan.shape, strict=True))
+    counts = [f"{sizes[axis]} {word}" for axis, word in _VOLUMES.items() if sizes.get(axis, 1) > 1]
+    return f"It holds {' and '.join(counts)}; only the first volume was measured." if counts else None
 
 
 def leaves(box: Box, crop: Box) -> bool:

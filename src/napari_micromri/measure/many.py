@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_micromri.errors import InputError, MicroMRIError
+from napari_micromri.measure.cautions import one_of_several
 from napari_micromri.measure.comparison import ComparedImage, Comparison, Settings, compare
 from napari_micromri.measure.roi_file import load_rois
 from napari_micromri.progress import Progress, no_progress
@@ -84,4 +85,5 @@ def _measure(name: str, scan: Scan, rois: str | os.PathLike[str], settings: Sett
     measured = compare([ComparedImage(name, scan)], loaded.rois, settings)
     if not measured.rows:
         raise InputError("No ROI is on one of its slices.")
-    return measured, loaded.drawn_on.mismatch(scan) if loaded.drawn_on is not None else None
+    doubts = loaded.drawn_on.mismatch(scan) if loaded.drawn_on is not None else None, one_of_several(scan)
+    return measured, " ".join(doubt for doubt in doubts if doubt) or None
