@@ -75,6 +75,9 @@ def test_folders_studies_tables_and_patterns_are_expanded(tmp_path: Path, scans:
         "s0_T2_RARE_nearest.ome.zarr",
         "s2_FLASH_nearest.ome.zarr",
     ]
+    # As a spreadsheet of another language writes it, with a line that ends early.
+    table.write_text("sep=;\nSubject;Scan\nm7\nm8;in/s2.nii.gz\n", encoding="utf-8-sig")
+    assert files(table, name="{file}") == ["s2.ome.zarr"]
     assert files(scans / "s[02].nii*", name="{file}") == ["s0.ome.zarr", "s2.ome.zarr"]
     assert len(files(study.path)) == len(study.pairs_by_key)
     with pytest.raises(InputError, match="pattern of names"):

@@ -146,6 +146,10 @@ class TestForeignFiles:
         assert scan.info.direction is None
         assert_allclose(scan.info.voxel_size, (0.6, 0.1, 0.1), rtol=1e-6)
 
+    def test_b_values_that_an_editor_of_windows_saved(self, tmp_path: Path) -> None:
+        (tmp_path / "a.bval").write_text("0 100\r\n", encoding="utf-8-sig")
+        assert open_one(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 2), "f4"))).info.b_values == (0, 100)
+
     @pytest.mark.parametrize("text", ["0 100 200", "0 x", "0 nan", "0 -5"])
     def test_b_values_that_do_not_fit_are_left_out_and_told(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "a.bval").write_text(text)

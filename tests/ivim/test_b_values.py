@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("text", ["0 20 800", "0\n20\n800\n", "0, 20; 800", "0,20,800"])
 def test_typed_values_and_fsl_text_are_understood(text: str, tmp_path: Path) -> None:
     assert parse_b_values(text) == (0, 20, 800)
-    (tmp_path / "dwi.bval").write_text(text)
-    assert read_b_values(tmp_path / "dwi.bval") == (0, 20, 800)
+    for encoding in ("utf-8", "utf-8-sig"):  # with the mark that Notepad and Excel put in front
+        (tmp_path / "dwi.bval").write_text(text, encoding=encoding)
+        assert read_b_values(tmp_path / "dwi.bval") == (0, 20, 800)
 
 
 @pytest.mark.parametrize("content", [b"", b"zero 20", b"\xff\xfe\x00"])

@@ -38,7 +38,7 @@ def test_the_reports_presets_are_the_reports() -> None:
 
 def test_settings_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
-    file.write_text("epochs = 7\nseed = 3\n[network]\nresidual = false\n")
+    file.write_text("epochs = 7\nseed = 3\n[network]\nresidual = false\n", encoding="utf-8-sig")
     config = make_config("quick", file, ["seed=4", "network.features_main=8,16", "clip=none", "loss=mae", "crop = 32"])
     assert (config.epochs, config.seed, config.batch_size) == (7, 4, 8)
     assert config.network == UNetConfig(features_main=(8, 16), patch_size=2, residual=False)

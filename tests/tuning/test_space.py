@@ -92,6 +92,10 @@ def test_entries_of_a_list_are_laid_over_it() -> None:
     assert base["network"]["features_main"] == [16, 32]
 
 
+def test_a_file_that_an_editor_of_windows_saved(space_file: Callable[[str], Path]) -> None:
+    assert "epochs" in read_space(space_file("\ufeff[epochs]\nvalues = [2, 3]\n")).parameters
+
+
 def test_lists_and_none_can_be_chosen(space_file: Callable[[str], Path]) -> None:
     space = read_space(
         space_file('[network.features_main]\nvalues = [[8, 16], [16, 32, 64]]\n[clip]\nvalues = ["none"]\n')

@@ -154,7 +154,7 @@ def _fsl_axes(axes: NDArray[np.float64]) -> NDArray[np.float64]:
 def _numbers(file: Path) -> Sequence[Sequence[float]] | None:
     """Read the lines of a text file of numbers; None when it isn't there, nothing when it holds something else."""
     try:
-        lines = read_small(file, _LARGEST).decode("ascii").replace(",", " ").splitlines()
+        lines = read_small(file, _LARGEST).decode("utf-8-sig").replace(",", " ").splitlines()
         return [[float(word) for word in line.split()] for line in lines if line.strip()]
     except FileNotFoundError:
         return None

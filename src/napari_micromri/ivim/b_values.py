@@ -48,7 +48,7 @@ def read_b_values(path: str | os.PathLike[str]) -> tuple[float, ...]:
         No such file, or it holds something else than numbers.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ReadError(f"{path} isn't a text file with b-values.") from error
     except OSError as error:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_micromri.errors import MicroMRIError, ReadError, StudyError, describe_os_error
+from napari_micromri.errors import MicroMRIError, StudyError
 from napari_micromri.io.atomic import atomic_output
-from napari_micromri.io.csv_table import plain, write_csv
+from napari_micromri.io.csv_table import read_csv, write_csv
 from napari_micromri.study.plan import Plan, PlannedPair, Source
 
 if TYPE_CHECKING:
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
 
 NEEDED = ("subject", "region", "plane", "lr", "hr")
 COLUMNS = (*NEEDED, "session")
-_DELIMITERS = ",;\t"
-_ASIDE = ("#", "sep=")
-"""Comments, and the line by which Excel knows the separator."""
-
 _NAMED = 20
 
 
@@ -91,29 +86,14 @@ def write_table(plan: Plan, path: Path | str, *, overwrite: bool = False) -> Non
 
 def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Give the number and the values by column of every line with a pair."""
-    lines = _text(table).splitlines()
-    kept = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith(_ASIDE)]
-    if not kept:
+    lines = read_csv(table)
+    if not lines:
         raise StudyError(f"{table} is empty. It needs a line with the column names {', '.join(NEEDED)}.")
-    header = kept[0][1]
-    delimiter = max(_DELIMITERS, key=header.count)
-    columns = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter))]
+    (first, columns), *rest = lines
     if missing := [name for name in NEEDED if name not in columns]:
-        raise StudyError(
-            f"{table} has no column {', '.join(missing)} in line {kept[0][0]}. It needs {', '.join(NEEDED)}."
-        )
-    for number, line in kept[1:]:
-        values = [plain(value.strip()) for value in next(csv.reader([line], delimiter=delimiter))]
+        raise StudyError(f"{table} has no column {', '.join(missing)} in line {first}. It needs {', '.join(NEEDED)}.")
+    for number, values in rest:
         yield number, dict(zip(columns, values, strict=False)) | {"": str(len(values) - len(columns))}
-
-
-def _text(table: Path) -> str:
-    try:
-        return table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReadError(f"{table} isn't UTF-8 text. Save the table as 'CSV UTF-8'.") from error
-    except OSError as error:
-        raise ReadError(describe_os_error(error, table)) from error
 
 
 def _planned(row: dict[str, str], folder: Path) -> PlannedPair:

@@ -221,7 +221,7 @@ def read_config(path: Path | str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        text = read_small(path).decode()
+        text = read_small(path).decode("utf-8-sig")
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
         raise InputError(describe_os_error(error, path)) from error

@@ -41,7 +41,7 @@ def read_space(path: Path | str) -> SearchSpace:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except OSError as error:
         raise InputError(describe_os_error(error, path)) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_micromri.errors import InputError, ReadError, StudyError
+from napari_micromri.errors import InputError, StudyError
 from napari_micromri.io.formats import STUDY_ENDING
 
 if TYPE_CHECKING:
@@ -120,19 +120,16 @@ def _in_study(path: str) -> Iterator[str]:
 
 
 def _in_table(table: Path) -> Iterator[str]:
-    import csv
+    from napari_micromri.io.csv_table import read_csv
 
-    from napari_micromri.io.csv_table import plain
-
-    try:
-        lines = [line for line in table.read_text(encoding="utf-8-sig").splitlines() if not line.startswith("#")]
-    except (OSError, ValueError) as error:
-        raise ReadError(f"{table} can't be read as a table: {error}.") from error
-    rows = list(csv.DictReader(lines))
-    column = next((name for name in ("scan", "lr") if rows and name in rows[0]), None)
+    (_, columns), *lines = read_csv(table) or [(1, [])]
+    column = next((columns.index(name) for name in ("scan", "lr") if name in columns), None)
     if column is None:
         raise StudyError(f"{table} has no column 'scan' (or 'lr', as a table of pairs) with paths of scans in it.")
-    yield from (os.fspath(table.parent / plain(row[column].strip())) for row in rows if row[column].strip())
+    paths = [values[column] for _, values in lines if len(values) > column and values[column]]
+    if not paths:
+        raise StudyError(f"{table} names no scan below its line of column names.")
+    yield from (os.fspath(table.parent / path) for path in paths)
 
 
 def _name(request: ManyRequest, one: Found) -> str:
