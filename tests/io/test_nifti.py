@@ -146,6 +146,14 @@ class TestForeignFiles:
         assert scan.info.direction is None
         assert_allclose(scan.info.voxel_size, (0.6, 0.1, 0.1), rtol=1e-6)
 
+    @pytest.mark.parametrize(
+        ("written", "name", "right"), [("a.nii.gz", "b.nii", "b.nii.gz"), ("a.nii", "b.nii.gz", "b.nii")]
+    )
+    def test_a_name_that_denies_the_compression(self, tmp_path: Path, written: str, name: str, right: str) -> None:
+        write(tmp_path / written).rename(tmp_path / name)
+        with pytest.raises(ReadError, match=rf"Rename it to {right}\."):
+            open_scan(tmp_path / name)
+
     def test_b_values_that_an_editor_of_windows_saved(self, tmp_path: Path) -> None:
         (tmp_path / "a.bval").write_text("0 100\r\n", encoding="utf-8-sig")
         assert open_one(write(tmp_path / "a.nii", np.zeros((4, 4, 4, 2), "f4"))).info.b_values == (0, 100)

@@ -21,7 +21,7 @@ from napari_micromri.io.lazy import check_dtype, check_sizes, scale_slice
 from napari_micromri.io.nifti_sidecars import Weightings, doubts_of, read_document, read_weightings, said_by, stem_of
 from napari_micromri.io.telling import complaints
 from napari_micromri.io.units import millimetres, seconds
-from napari_micromri.io.volume import Volume, check_length
+from napari_micromri.io.volume import Volume, check_length, is_compressed
 from napari_micromri.quiet import quiet
 from napari_micromri.scan import Scan, ScanInfo
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LABELS, _STATISTICS = 1002, range(2, 25)  # NIFTI_INTENT_LABEL, and from CORREL to LOG10PVAL
 _HEADER_1, _HEADER_2, _LONGEST_HEADER = 348, 540, 2**26
+_BEGINNINGS = [n.to_bytes(4, order) for n in (_HEADER_1, _HEADER_2) for order in ("little", "big")]
 
 
 def read_nifti(path: Path) -> list[Scan]:
@@ -70,7 +71,8 @@ def _read_header(path: Path) -> tuple[Any, Path, int, float | None, float]:
     """Give the header, the file of the voxels and where they begin, slope (None: nothing to scale) and intercept."""
     import nibabel
 
-    opened = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
+    _check_name(path)
+    opened = gzip.open(path) if is_compressed(path) else path.open("rb")
     with opened as stream, quiet():  # nibabel warns of extensions that it skips
         head = stream.read(_HEADER_2)
         pair, second = is_nifti_pair(head), head[4:8] in (b"n+2\0", b"ni2\0")
@@ -90,6 +92,16 @@ def _read_header(path: Path) -> tuple[Any, Path, int, float | None, float]:
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise ValueError("the scaling makes no sense")
     return image.header, voxels, offset, None if (slope, intercept) == (1.0, 0.0) else slope, intercept
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a file that is compressed where its name denies it, or the other way round, as browsers leave it."""
+    with path.open("rb") as stream:
+        beginning = stream.read(4)
+    if beginning[:2] == b"\x1f\x8b" and not is_compressed(path):
+        raise ReadError(f"{path} is compressed, which its name doesn't say. Rename it to {path.name}.gz.")
+    if beginning in _BEGINNINGS and is_compressed(path):
+        raise ReadError(f"{path} isn't compressed, though its name says so. Rename it to {path.stem}.")
 
 
 def _own_extension(header: Any) -> dict[str, Any] | None:
