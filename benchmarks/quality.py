@@ -123,7 +123,8 @@ def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
     """Judge every method on one source."""
     good = load(source)[:: options.every]
     for snr in options.snr:
-        fast = np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)])
+        each = fast_slice(good, snr, 0) if options.one_noise else [fast_slice(g, snr, k) for k, g in enumerate(good)]
+        fast = np.stack(each)
         for method, run in methods(fast, source).items():
             if method not in options.methods:
                 continue
@@ -133,8 +134,8 @@ def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
 
 
 def fast_slice(good: Volume, snr: float, seed: int) -> Volume:
-    """Simulate what the fast scan of one slice would have been."""
-    scan = Scan(good, ScanInfo(name="slice", axes="yx", voxel_size=(1, 1)))
+    """Simulate what the fast scan of one slice would have been, or of slices (N, H, W) with one noise for all."""
+    scan = Scan(good, ScanInfo(name="good", axes="zyx"[-good.ndim :], voxel_size=(1,) * good.ndim))
     return simulate_fast_scan(scan, factor=2, snr=snr, seed=seed).read()
 
 
@@ -347,6 +348,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--snr", nargs="+", type=float, default=[8, 15, 30])
     parser.add_argument("--every", type=int, default=4, help="take every n-th slice (default %(default)s)")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--one-noise", action="store_true", help="one noise for all slices, at their mean SNR")
     parser.add_argument("--results", help="JSON file with the figures: read if it is there, and written")
     parser.add_argument("--update", nargs="*", default=[], help="documents to put the tables into")
     return parser.parse_args()
