@@ -123,8 +123,7 @@ def run_source(source: str, options: argparse.Namespace) -> Iterable[Row]:
     """Judge every method on one source."""
     good = load(source)[:: options.every]
     for snr in options.snr:
-        each = fast_slice(good, snr, 0) if options.one_noise else [fast_slice(g, snr, k) for k, g in enumerate(good)]
-        fast = np.stack(each)
+        fast = fast_slice(good, snr, 0) if options.one_noise else fast_slices(good, snr)
         for method, run in methods(fast, source).items():
             if method not in options.methods:
                 continue
@@ -137,6 +136,11 @@ def fast_slice(good: Volume, snr: float, seed: int) -> Volume:
     """Simulate what the fast scan of one slice would have been, or of slices (N, H, W) with one noise for all."""
     scan = Scan(good, ScanInfo(name="good", axes="zyx"[-good.ndim :], voxel_size=(1,) * good.ndim))
     return simulate_fast_scan(scan, factor=2, snr=snr, seed=seed).read()
+
+
+def fast_slices(good: Volume, snr: float) -> Volume:
+    """Simulate the fast scans of slices, each at the SNR of its own foreground."""
+    return np.stack([fast_slice(image, snr, number) for number, image in enumerate(good)])
 
 
 def methods(fast: Volume, source: str) -> dict[str, Method]:

@@ -224,6 +224,14 @@ def test_what_cannot_be_meant_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_job_that_cannot_begin_says_why_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.csv").write_text("name\nmouse\n")
+    assert main(["denoise", str(tmp_path / "list.csv"), "--out", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("has no column 'scan'") == 1
+
+
 def test_contents_differ_by_pixels_geometry_model_and_options(make_scan: Callable[..., Scan]) -> None:
     from napari_micromri.inference.many.task import content_of
 

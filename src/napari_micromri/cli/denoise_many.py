@@ -93,19 +93,12 @@ def _request(options: argparse.Namespace) -> Any:
 
 def work(folder: ManyFolder, *, as_json: bool = False) -> int:
     """Work on the job here, and end with the table of scans; the exit code is 1 when some were left out."""
-    from contextlib import ExitStack
-
-    from napari_micromri.cli.train import Bar
+    from napari_micromri.cli.train import show
     from napari_micromri.inference.many.job import ManyReader, ScanRefused, run_many, words
     from napari_micromri.runs.record import stop_on_signals
 
-    last = None
-    with stop_on_signals() as should_stop, ExitStack() as stack:
-        bar = Bar(stack)
-        for last in run_many(folder, should_stop):
-            bar.take(last)
-            if not as_json and (text := words(last)):
-                bar.print(text)
+    with stop_on_signals() as should_stop:
+        last = show(run_many(folder, should_stop), (lambda _: None) if as_json else words)
     if isinstance(last, Failed):
         raise JobError(last.message)
     job = ManyReader(folder.path).read()
