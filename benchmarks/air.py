@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from quality import HERE, LEFT_OUT, REAL, denoised, fast_slice, load, put_between
+from quality import HERE, LEFT_OUT, REAL, denoised, fast_slices, load, put_between
 from scipy import ndimage
 
 from napari_micromri.measure.noise import estimate_noise
@@ -36,7 +36,7 @@ def main() -> None:
     for source in REAL:
         good = load(source)[:: options.every]
         for snr in LEVELS:
-            fast = np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)])
+            fast = fast_slices(good, snr)
             found = denoised(fast, HERE / "models" / f"{LEFT_OUT[source]}.safetensors")
             figures = [_look(*images) for images in zip(good, fast, found, strict=True)]
             dark, noise, left, part = np.mean(figures, axis=0)

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import quality
 import torch
-from quality import HERE, LEFT_OUT, REAL, best_figures, bm3d_filter, fast_slice, filtered, load
+from quality import HERE, LEFT_OUT, REAL, best_figures, bm3d_filter, filtered, load
 from scipy.stats import spearmanr
 
 from napari_micromri.inference.devices import resolve_precision
@@ -136,7 +137,7 @@ def prepared(path: Path) -> Any:
 
 def fast_slices(good: Volume, snr: float) -> torch.Tensor:
     """Simulate the fast slices, (N, 1, h, w)."""
-    return torch.from_numpy(np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)]))[:, None]
+    return torch.from_numpy(quality.fast_slices(good, snr))[:, None]
 
 
 def judged(source: str, snr: float, method: str, found: torch.Tensor, good: Volume) -> Row:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from quality import HERE, LEFT_OUT, denoised, fast_slice, load, put_between
+from quality import HERE, LEFT_OUT, denoised, fast_slices, load, put_between
 
 from napari_micromri.measure.image_quality import foreground
 
@@ -49,7 +49,7 @@ def measure(source: str, snr: float) -> tuple[float, float, float]:
     good = load(source)
     middle = len(good) // 2
     good = good[max(0, middle - SLICES // 2) :][:SLICES]
-    fast = np.stack([fast_slice(image, snr, number) for number, image in enumerate(good)])
+    fast = fast_slices(good, snr)
     found = denoised(fast, HERE / "models" / f"{LEFT_OUT[source]}.safetensors")
     own, added, wanted, alike = [], [], [], []
     for k in range(1, len(good) - 1):

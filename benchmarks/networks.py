@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from quality import denoised, fast_slice, load, put_between
+from quality import denoised, fast_slices, load, put_between
 
 from napari_micromri.measure.metrics import assess
 from napari_micromri.nn.checkpoint import read_spec
@@ -80,7 +80,7 @@ def judge(model: Path | None, options: argparse.Namespace) -> list[str]:
     for source in options.sources:
         good = load(source)[:: options.every]
         for snr in LEVELS:
-            fast = np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)])
+            fast = fast_slices(good, snr)
             if model is None:
                 found = upsample(fast, good.shape[-2:], "sinc")
             else:

@@ -39,6 +39,7 @@ from quality import (
     bm3d_filter,
     denoised,
     fast_slice,
+    fast_slices,
     filtered,
     load,
     nlm,
@@ -276,7 +277,7 @@ def run_peer(name: str, sources: list[str]) -> Iterator[Result]:
     for source in sources:
         good = middle_slices(source)
         for snr in SNRS:
-            fast = np.stack([fast_slice(image, snr, k) for k, image in enumerate(good)])
+            fast = fast_slices(good, snr)
             run = peers()[name]
             if name.startswith(("unet", "apddm")) or "minutes" in name:  # loading and training are not a slice's cost
                 list(run(fast[:2], source))
