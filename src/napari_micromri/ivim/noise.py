@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_micromri.errors import InputError
+from napari_micromri.ivim.fit import Flag
 from napari_micromri.measure.noise import estimate_noise
 
 if TYPE_CHECKING:
@@ -49,13 +50,17 @@ def residual_noise(fit: Fit, counts: NDArray[Any], b_count: int) -> float:
     """
     from scipy.stats import chi2
 
-    residual = (fit.residual * fit.maps["S0"]).ravel()
-    residual = residual[np.isfinite(residual)]
+    residual = (fit.residual * fit.maps["S0"]).ravel().astype(np.float64)
+    fitted = np.isfinite(residual)
     freedom = b_count - PARAMETERS_FITTED
-    if len(residual) < FEWEST_VOXELS or freedom < 1:
+    if np.count_nonzero(fitted) < FEWEST_VOXELS or freedom < 1:
         raise InputError(
-            f"The noise can't be estimated from {len(residual)} voxels and {b_count} b-values. Give its sigma, for "
-            "example from 'micromri info'."
+            f"The noise can't be estimated from {np.count_nonzero(fitted)} voxels and {b_count} b-values. Give its "
+            "sigma, for example from 'micromri info'."
         )
-    variance = np.quantile(residual.astype(np.float64) ** 2, CALM) * b_count / float(chi2.ppf(CALM, freedom))
+    # A parameter that a bound holds takes up no noise, so more is left over.
+    flags = fit.flags.ravel()[fitted]
+    held = sum((flags & flag > 0).astype(np.int64) for flag in (Flag.D_AT_BOUND, Flag.F_AT_BOUND, Flag.DP_AT_BOUND))
+    typical = chi2.ppf(CALM, freedom + held)
+    variance = np.quantile(residual[fitted] ** 2 * b_count / typical, CALM)
     return float(np.sqrt(variance * counts.mean()))

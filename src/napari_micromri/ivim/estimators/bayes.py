@@ -47,6 +47,9 @@ NOISE_STEP = 0.1
 MORE_THAN_AIR = 1.5
 """Times the noise of the images from which on the scatter around the curves is believed instead."""
 
+LESS_THAN_TEXTURE = 0.5
+"""Times the noise of the images below which it is, too. Rician statistics alone go down to 0.66, in air."""
+
 TAU_RANGE = (1e-3, 1.0)
 BATCH = 2048
 
@@ -152,10 +155,11 @@ class Bayes:
         return found
 
     def _noise(self, signals: NDArray[Any], voxels: Voxels) -> float:
-        """Take the noise of the images, unless the curves show that signals scatter far more.
+        """Take the noise of the images, unless the curves show that signals scatter far more, or far less.
 
         Air that a scanner has masked or filtered says little of that; nor does it know of pulsation and motion. With a
-        sigma far too small the posterior would be sure of values that no dictionary holds.
+        sigma far too small the posterior would be sure of values that no dictionary holds. Fine texture of tissue
+        looks like noise in an image, but not along a curve.
         """
         seen = image_noise(signals)
         if seen is None:
@@ -164,7 +168,7 @@ class Bayes:
             left = self._residual_noise(voxels)
         except InputError:
             return seen
-        return left if left > MORE_THAN_AIR * seen else seen
+        return seen if LESS_THAN_TEXTURE * seen <= left <= MORE_THAN_AIR * seen else left
 
     def _residual_noise(self, voxels: Voxels) -> float:
         part = _sample(voxels)
