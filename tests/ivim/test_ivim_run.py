@@ -161,6 +161,10 @@ def test_bounds_are_kept_and_refused_where_they_mean_nothing(tmp_path: Path, cap
     assert main([*command, "--method", "bayes"]) == 2
     assert "lsq" in capsys.readouterr().err
     assert main([*command[:-1], "D=1", "--method", "lsq"]) == 2
+    capsys.readouterr()
+    for given in ("D=0,4", "Dp=5,100"):
+        assert main([*command[:-1], given, "--method", "lsq"]) == 2
+        assert "thousandth" in capsys.readouterr().err
     assert main([*command, "--method", "lsq"]) == 0
     found = open_scan(tmp_path / "maps" / "D.nii.gz")[0].read()
     assert np.nanmax(found) == pytest.approx(0.0008)
@@ -201,3 +205,24 @@ def test_a_long_list_of_b_values_can_be_typed(scan: Scan, tmp_path: Path) -> Non
     typed = " ".join(f"{b:.3f}" for b in B * 12)
     assert len(typed) > 255  # no file name may be so long
     assert main(["ivim", str(path), str(tmp_path / "maps"), "--bvals", typed, "--method", "adc"]) == 0
+
+
+def test_an_option_of_another_method_is_refused(saved: Path, tmp_path: Path, capsys) -> None:
+    """They were taken without a word, and had no effect."""
+    for method, given in (("lsq", "--sigma 5"), ("adc", "--noise gaussian"), ("bayes", "--high-b 300")):
+        option, value = given.split()
+        assert main(["ivim", str(saved), str(tmp_path / "maps"), "--method", method, option, value]) == 2
+        assert f"not for '{method}'" in capsys.readouterr().err
+    command = ["ivim", str(saved), str(tmp_path / "maps"), "--method", "segmented", "--high-b"]
+    assert main([*command, "900"]) == 2
+    assert "from 900 s/mm² on" in capsys.readouterr().err
+    assert main([*command, "300"]) == 0
+
+
+def test_a_phantom_of_nothing_is_refused(tmp_path: Path, capsys) -> None:
+    out = str(tmp_path / "phantom")
+    for given in ("--slices 0", "--size 0", "--seed -1", "--mouse --slices 0", "--mouse --size 0"):
+        assert main(["ivim-simulate", out, *given.split()]) == 2
+        message = capsys.readouterr().err
+        assert "at least one" in message or "seed" in message
+    assert not (tmp_path / "phantom").exists()

@@ -156,3 +156,24 @@ def test_the_commands_train_and_use_a_network(phantom: Path, tmp_path: Path, cap
     assert "no model file" in capsys.readouterr().err
     with pytest.raises(JobError, match="holds a training of an IVIM network already"):
         create_training([{"path": noisy}], run, SMALL)
+
+
+def test_a_training_that_diverges_fails_and_nonsense_never_begins(phantom: Path, tmp_path: Path, capsys) -> None:
+    """A loss of NaN was reported as trained, with a model of NaN."""
+    command = ["ivim-train", str(phantom / "noisy.nii.gz"), str(tmp_path / "run"), "--epochs", "3"]
+    for given, said in (
+        ("--learning-rate nan", "learning rate"),
+        ("--learning-rate inf", "learning rate"),
+        ("--batch 0", "batch"),
+        ("--alpha 2", "alpha"),
+        ("--seed -1", "seed"),
+        ("--seed 99999999999999999999", "seed"),
+        ("--method cnn --alpha 0.5", "--alpha is for si_cnn"),
+        ("--method cnn --rounds 5", "--rounds is for si_cnn"),
+    ):
+        assert main([*command, *given.split()]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*command, "--learning-rate", "1e30"]) == 2
+    assert "no longer a number" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_micromri.ivim.series import Series
 
 _LEARNING = [method.name for method in METHODS.values() if method.learns]
+_NOISY = [method.name for method in METHODS.values() if method.has_sd]
+_ONLY_OF = {"sigma": _NOISY, "noise": _NOISY, "high_b": ["segmented"]}
 
 
 def add_to(commands: Commands) -> None:
@@ -46,8 +48,11 @@ def add_to(commands: Commands) -> None:
     add_bounds(parser)
     parser.add_argument("--mask", metavar="FILE", help="fit only where this image on the same grid isn't 0")
     parser.add_argument("--model", metavar="FILE", help=f"trained network, for {', '.join(_LEARNING)} only")
-    parser.add_argument("--sigma", type=float, help="noise of one image in its own units (default: estimated)")
-    parser.add_argument("--noise", choices=("rician", "gaussian"), default="rician", help="default %(default)s")
+    noisy = "of 'bayes' and 'spatial'"
+    parser.add_argument(
+        "--sigma", type=float, help=f"{noisy}: noise of one image in its own units (default: estimated)"
+    )
+    parser.add_argument("--noise", choices=("rician", "gaussian"), help=f"{noisy}: its statistics (default rician)")
     parser.add_argument(
         "--average",
         choices=("arithmetic", "geometric"),
@@ -55,7 +60,7 @@ def add_to(commands: Commands) -> None:
         help="mean of repeats and directions (default %(default)s)",
     )
     parser.add_argument(
-        "--high-b", type=float, default=200, metavar="B", help="'segmented' finds D from here on (default %(default)s)"
+        "--high-b", type=float, metavar="B", help="of 'segmented': D is found from here on (default 200)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, auto (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
@@ -138,14 +143,9 @@ def fit_options(options: argparse.Namespace) -> FitOptions:
     from napari_micromri.ivim.model import FitOptions
     from napari_micromri.ivim.signal import Bounds
 
-    return FitOptions(
-        sigma=options.sigma,
-        noise=options.noise,
-        average=options.average,
-        high_b=options.high_b,
-        bounds=Bounds.parse(options.bounds or ""),
-        device=options.device,
-    )
+    chosen = {name: value for name in _ONLY_OF if (value := getattr(options, name)) is not None}
+    bounds = Bounds.parse(options.bounds or "")
+    return FitOptions(average=options.average, bounds=bounds, device=options.device, **chosen)
 
 
 def _model(options: argparse.Namespace) -> Model:
@@ -154,6 +154,9 @@ def _model(options: argparse.Namespace) -> Model:
     if options.bounds and (options.model or not METHODS[options.method].bounded):
         bounded = ", ".join(name for name, method in METHODS.items() if method.bounded)
         raise InputError(f"--bounds is for {bounded}, where no trained network is given with --model.")
+    for name, methods in _ONLY_OF.items():
+        if getattr(options, name) is not None and options.method not in methods:
+            raise InputError(f"--{name.replace('_', '-')} is for {', '.join(methods)}, not for '{options.method}'.")
     if options.model is None:
         return make_model(options.method, fit_options(options))
     if not METHODS[options.method].learns:

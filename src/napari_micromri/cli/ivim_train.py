@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_micromri.cli.ivim import add_b_values, add_bounds
+from napari_micromri.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
@@ -81,6 +82,9 @@ def run_train(options: argparse.Namespace) -> int:
 
     names = ("epochs", "batch", "learning_rate", "alpha", "rounds", "seed")
     chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
+    for name in ("alpha", "rounds"):
+        if name in chosen and options.method != "si_cnn":
+            raise InputError(f"--{name} is for si_cnn, not for '{options.method}'.")
     b_values = given_b_values(options)
     scans = [{"path": str(Path(path).resolve()), "b_values": b_values} for path in options.scans]
     settings = LearningSettings(method=options.method, **chosen)

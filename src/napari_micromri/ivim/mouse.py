@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_micromri.ivim.signal import PARAMETERS
-from napari_micromri.ivim.simulation import PHANTOM_B, Simulated, simulate
+from napari_micromri.ivim.simulation import PHANTOM_B, Simulated, check_phantom, simulate
 from napari_micromri.simulation.digital_mouse import FIELD_OF_VIEW, Mouse, draw
 from napari_micromri.simulation.shapes import Blob, Part, Slice, Tissue
 
@@ -55,7 +55,13 @@ def mouse(
 
     Where two tissues share a pixel its parameters lie between theirs. Outside the body they are NaN, and the signal is
     noise alone.
+
+    Raises
+    ------
+    InputError
+        As for `phantoms`.
     """
+    check_phantom(count, size, seed)
     animal = Mouse.born(np.random.default_rng([seed, 0x3005E]))
     tissues = animal.tissues | {TUMOUR: Tissue(0.5)}
     centre = np.array([0.0, 5.0, 5.5], dtype=np.float32)

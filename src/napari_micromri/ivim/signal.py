@@ -63,7 +63,7 @@ class Bounds:
     Raises
     ------
     InputError
-        A range is empty, negative or not finite, or f leaves 0..1.
+        A range is empty, negative or not finite, f leaves 0..1, or D or Dp is above 1, as in 10^-3 mm^2/s.
     """
 
     D: tuple[float, float] = (0.0, 0.005)
@@ -75,6 +75,11 @@ class Bounds:
             low, high = getattr(self, name)
             if not (np.isfinite([low, high]).all() and 0 <= low < high) or (name == "f" and high > 1):
                 raise InputError(f"The bounds of {PARAMETERS[name].label} make no sense: {low:g} to {high:g}.")
+            if high > 1:
+                raise InputError(
+                    f"The bounds of {PARAMETERS[name].label}, {low:g} to {high:g}, seem to be in 10⁻³ mm²/s. Give them "
+                    "in mm²/s: a thousandth."
+                )
 
     @classmethod
     def parse(cls, text: str) -> Bounds:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Ranges = dict[str, tuple[float, float]]
 
+MOST_SEEDS = 2**32
 VOXEL_B = (0.0, 5, 10, 20, 30, 40, 60, 150, 300, 500, 700)
 VOXEL_RANGES: Ranges = {"D": (0.5e-3, 3e-3), "f": (0.05, 0.55), "Dp": (0.01, 0.1)}
 PHANTOM_B = (0.0, 10, 20, 60, 150, 300, 500, 1000)
@@ -74,6 +75,19 @@ def simulate(
     return Simulated(signals.astype(np.float32), clean.astype(np.float32), tuple(b_values), kept, 1 / snr)
 
 
+def check_phantom(count: int, size: int, seed: int) -> None:
+    """Refuse a phantom without slices or pixels, and what isn't a seed."""
+    if count < 1 or size < 1:
+        raise InputError(f"A phantom has at least one slice, one row and one column, not {count} of {size} x {size}.")
+    check_seed(seed)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what torch's or numpy's generators would."""
+    if not 0 <= seed < MOST_SEEDS:
+        raise InputError(f"The seed is from 0 to {MOST_SEEDS - 1}, not {seed}.")
+
+
 def voxels(count: int, snr: float, *, noise: Noise = "gaussian", seed: int = 0) -> Simulated:
     """Simulate independent voxels with uniformly drawn parameters (`VOXEL_RANGES`), divided by their noisy S0."""
     rng = np.random.default_rng(seed)
@@ -91,7 +105,14 @@ def phantoms(
     seed: int = 0,
     b_values: Sequence[float] = PHANTOM_B,
 ) -> Simulated:
-    """Simulate slices (B, count, size, size) of some ten regions, each of one tissue (`PHANTOM_RANGES`)."""
+    """Simulate slices (B, count, size, size) of some ten regions, each of one tissue (`PHANTOM_RANGES`).
+
+    Raises
+    ------
+    InputError
+        There is no slice or pixel, or the SNR or seed makes no sense.
+    """
+    check_phantom(count, size, seed)
     rng = np.random.default_rng(seed)
     truth = {name: np.empty((count, size, size)) for name in PHANTOM_RANGES}
     for k in range(count):

@@ -9,15 +9,17 @@ a trained network is used as it was trained.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch.nn import functional
 
-from napari_micromri.errors import CancelledError, InputError
+from napari_micromri.errors import CancelledError, InputError, TrainingError
 from napari_micromri.ivim.estimators.network import IvimNetwork, NetworkConfig
 from napari_micromri.ivim.signal import Bounds
+from napari_micromri.ivim.simulation import check_seed
 from napari_micromri.progress import never
 
 if TYPE_CHECKING:
@@ -65,12 +67,15 @@ class LearningSettings:
     rounds: int = 80
 
     def __post_init__(self) -> None:
-        positive = (self.epochs, self.learning_rate, self.batch, self.features, self.patience, self.rounds)
-        if min(positive) <= 0 or not 0 < self.alpha <= 1 or self.kernel not in (1, 3):
-            raise InputError(
-                "Epochs, learning rate, batch, features, patience and rounds are positive, alpha lies in 0..1, and the "
-                "kernel is 1 or 3."
-            )
+        for name in ("epochs", "learning_rate", "batch", "features", "patience", "rounds"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"The {name.replace('_', ' ')} of a training: a positive number, not {value}.")
+        if not 0 < self.alpha <= 1:
+            raise InputError(f"alpha is above 0 and at most 1, not {self.alpha}.")
+        if self.kernel not in (1, 3):
+            raise InputError(f"The kernel is 1 or 3, not {self.kernel}.")
+        check_seed(self.seed)
         if self.method not in ("cnn", "si_cnn"):
             raise InputError(f"A network is trained by 'cnn' or 'si_cnn', not '{self.method}'.")
 
@@ -143,10 +148,17 @@ class Learning:
         ------
         CancelledError
             ``should_stop`` said so; the epoch that was begun doesn't count.
+        TrainingError
+            The loss is no longer a number.
         """
         while not self.finished:
             number = len(self.losses) + 1
             loss = self._epoch(number, should_stop)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"The loss is no longer a number in epoch {number}. Lower the learning rate (it was "
+                    f"{self.settings.learning_rate:g})."
+                )
             self.losses.append(loss)
             change = 0.0
             if self.settings.method == "si_cnn" and (self.round or self._warm()):
