@@ -31,8 +31,7 @@ def test_file(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.nii.gz"]
 
 
-@pytest.mark.parametrize("old_is_folder", [True, False])
-@pytest.mark.parametrize("new_is_folder", [True, False])
+@pytest.mark.parametrize(("old_is_folder", "new_is_folder"), [(True, True), (False, True), (False, False)])
 def test_overwriting_files_and_folders(tmp_path: Path, old_is_folder: bool, new_is_folder: bool) -> None:
     path = tmp_path / "a"
     for is_folder, content in ((old_is_folder, "old"), (new_is_folder, "new")):
@@ -44,6 +43,17 @@ def test_overwriting_files_and_folders(tmp_path: Path, old_is_folder: bool, new_
                 temporary.write_text(content)
     assert names(tmp_path) == ["a"]
     assert (names(path) if new_is_folder else [path.read_text()]) == ["new"]
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path: Path) -> None:
+    """A table with --overwrite, under the name of a folder, removed all that was in it."""
+    path = tmp_path / "a.csv"
+    path.mkdir()
+    (path / "mine").touch()
+    with pytest.raises(WriteError, match="is a folder"), atomic_output(path, overwrite=True) as temporary:
+        temporary.write_text("new")
+    assert names(tmp_path) == ["a.csv"]
+    assert names(path) == ["mine"]
 
 
 def test_failure_leaves_the_old_and_nothing_else(tmp_path: Path) -> None:

@@ -104,6 +104,25 @@ def test_nothing_is_overwritten_unasked(scan: Scan, tmp_path: Path) -> None:
     assert (tmp_path / "maps" / "notes.txt").read_text() == "mine"
 
 
+def test_a_map_replaces_no_input(scan: Scan, tmp_path: Path, capsys) -> None:
+    volumes = tmp_path / "volumes"
+    dwi = save_scan(scan, volumes / "S0.nii.gz")
+    before = dwi.read_bytes()
+    assert main(["ivim", str(dwi), str(volumes), "--method", "adc", "--overwrite"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert dwi.read_bytes() == before
+    assert main(["ivim", str(dwi), str(tmp_path / "maps"), "--method", "adc"]) == 0
+
+
+def test_ctrl_c_before_the_first_slice_leaves_nothing(scan: Scan, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, /) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_to_folder(Series.of(scan), make_model("lsq"), tmp_path / "maps", progress=interrupt)
+    assert not list(tmp_path.iterdir())
+
+
 def test_interrupted_work_is_continued_and_other_work_is_not(scan: Scan, tmp_path: Path) -> None:
     series, model, done = Series.of(scan), make_model("lsq"), []
 

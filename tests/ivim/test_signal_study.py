@@ -11,7 +11,7 @@ import pytest
 
 from napari_micromri.cli import main
 from napari_micromri.curves import Chart, Line, draw
-from napari_micromri.errors import CancelledError, InputError, OutputExistsError
+from napari_micromri.errors import CancelledError, InputError, OutputExistsError, WriteError
 from napari_micromri.io import save_scan
 from napari_micromri.ivim.mouse import mouse
 from napari_micromri.ivim.signal_charts import bin_chart, charts, verdict, write_study
@@ -125,3 +125,17 @@ def test_the_commands_write_a_report(make_scan: Callable[..., Scan], tmp_path: P
     assert len(table(tmp_path / "sim" / "epochs.csv")) == 1
     assert main(command) == 2
     assert "sim" in capsys.readouterr().err
+
+
+def test_a_report_replaces_reports_only(seen, tmp_path: Path) -> None:
+    """--overwrite took the whole folder away, with the scans that were compared in it."""
+    looks = seen[2]
+    folder = write_study(tmp_path / "out", looks, "A study")
+    write_study(folder, looks, "again", overwrite=True)
+    (folder / "clean.nii.gz").touch()
+    with pytest.raises(WriteError, match=r"clean\.nii\.gz"):
+        write_study(folder, looks, "again", overwrite=True)
+    assert main(["dsq-simulate", str(folder), "--epochs", "5", "--slices", "1", "--size", "8", "--overwrite"]) == 2
+    assert (folder / "clean.nii.gz").exists()
+    with pytest.raises(WriteError, match="is a file"):
+        write_study(folder / "clean.nii.gz", looks, "again", overwrite=True)

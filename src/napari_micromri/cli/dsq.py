@@ -69,12 +69,10 @@ def run(options: argparse.Namespace) -> int:
 
 def run_simulate(options: argparse.Namespace) -> int:
     """Train, watch, write."""
-    from napari_micromri.errors import OutputExistsError
-    from napari_micromri.ivim.signal_charts import verdict, write_study
+    from napari_micromri.ivim.signal_charts import check_report_folder, verdict, write_study
     from napari_micromri.ivim.signal_study import begin, watch
 
-    if Path(options.output).exists() and not options.overwrite:
-        raise OutputExistsError(options.output)  # before minutes of training
+    check_report_folder(Path(options.output), overwrite=options.overwrite)  # before minutes of training
     made = make_phantom(options)
     learning = begin(made, options.method, epochs=options.epochs, seed=options.seed)
     looks = []

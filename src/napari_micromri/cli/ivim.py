@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_micromri.cli.console import INPUT_HELP, add_scan, add_voxel_size, choose_scan, print_json, progress_bar
@@ -85,8 +86,11 @@ def add_bounds(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fit, write, say how."""
-    from napari_micromri.ivim.run import fit_to_folder
+    from napari_micromri.ivim.run import MAP_FILES, fit_to_folder
 
+    for path in map(Path, filter(None, (*options.input, options.mask))):
+        if path.name in MAP_FILES and path.resolve().parent == Path(options.output).resolve():
+            raise InputError(f"{path} is an input, and would be replaced by a map. Choose another folder.")
     series, model = open_series(options), _model(options)
     started = time.perf_counter()
     with progress_bar("Fitting") as progress:

@@ -66,7 +66,7 @@ def atomic_output(
         ``path`` exists and ``overwrite`` is False; also when it appeared while the block ran.
     WriteError
         The operating system refused; a full disk and a read-only folder are named as such. Or another program is
-        writing there.
+        writing there, or a file would replace a folder.
     """
     path = Path(path)
     temporary = _sibling(path, "partial")
@@ -82,6 +82,8 @@ def atomic_output(
                     sync(temporary)
                 if _exists(path) and not overwrite:
                     raise OutputExistsError(path)
+                if path.is_dir() and not temporary.is_dir():
+                    raise WriteError(f"{path} is a folder, which a file doesn't replace. Choose another name.")
                 _replace(temporary, path)
                 if synced:
                     _sync_one(path.parent)

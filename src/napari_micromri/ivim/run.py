@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "ivim.json"
 ENDING = ".nii.gz"
+MAP_FILES = {f"{name}{ENDING}" for name in (*PARAMETERS, *(f"{name}_sd" for name in PARAMETERS), "residual", "flags")}
+"""Names of all files with maps that any method writes."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _fit(
     store = _Slices.beside(folder, _fingerprint(series, model, signals))
     try:
         _fit_missing(store, series, model, (signals, masks), progress, should_stop)
-    except MicroMRIError:
+    except (MicroMRIError, KeyboardInterrupt):
         store.remove_unless_begun()
         raise
     del signals, masks

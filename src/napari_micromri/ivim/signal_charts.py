@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_micromri.charts import our_style
 from napari_micromri.curves import Chart, Line, draw
+from napari_micromri.errors import OutputExistsError, WriteError
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.io.csv_table import write_csv
 from napari_micromri.ivim.signal import PARAMETERS
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 RED, BLUE, ORANGE, GREEN, PINK = "#d55e00", "#56b4e9", "#e69f00", "#009e73", "#cc79a7"
 """Told apart by colour-blind people as well (Okabe and Ito), on light and on dark."""
+
+REPORT_FILES = ("plots.png", "epochs.csv", "bins.csv", "figures.csv")
 
 COMPARED = (30, 50, 100)
 """Epochs whose bins are drawn together, as in the source."""
@@ -111,6 +114,27 @@ def write_comparison(
     return _write(folder, title, [bin_chart({"predicted": quality})], tables, overwrite=overwrite)
 
 
+def check_report_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that a report must not replace.
+
+    Raises
+    ------
+    OutputExistsError
+        It is there, and ``overwrite`` is False.
+    WriteError
+        It is a file, or holds anything that isn't of a report.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise WriteError(f"{folder} is a file. Name a folder for the report.")
+    if not overwrite:
+        raise OutputExistsError(folder)
+    others = sorted(file.name for file in folder.iterdir() if file.name not in REPORT_FILES)
+    if others:
+        raise WriteError(f"{folder} holds more than a report, such as {others[0]}. Choose another folder.")
+
+
 def _write(
     folder: str | os.PathLike[str],
     title: str,
@@ -120,6 +144,7 @@ def _write(
     overwrite: bool,
 ) -> Path:
     target = Path(folder)
+    check_report_folder(target, overwrite=overwrite)
     with atomic_output(target, overwrite=overwrite) as temporary:
         temporary.mkdir()
         with our_style():
