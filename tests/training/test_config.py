@@ -61,6 +61,8 @@ def test_the_configuration_of_a_run_can_be_used_again(tmp_path: Path) -> None:
         ("qqqqqq=1", "Known are"),
         ("epochs=0", "setting 'epochs' can't be 0"),
         ("epochs=many", "setting 'epochs' can't be \"many\""),
+        ("warmup_epochs=inf", "setting 'warmup_epochs' can't be \"inf\": input should be a finite number"),
+        ("simulated.snr_low=nan", "input should be a finite number"),
         ("optimizer=lion", "'adam', 'adamw', 'sgd' or 'rmsprop'"),
         ("network=3", "setting 'network'"),
         ("network.guided=true", "follow from the kind of model"),

@@ -37,7 +37,7 @@ class NetworkConfig(BaseModel):
     tries on request, and ``only_with``, another setting and those of its values with which the field counts.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     if TYPE_CHECKING:  # fields of every subclass, which gives them their place in the form, default and words
         residual: bool = True

@@ -53,7 +53,7 @@ def _judging(figure: str) -> str:
 class TrainConfig(FamilySettings):
     """How a model is trained. Without arguments it is the report's first run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(default="", max_length=100, description="name of the model; empty for that of the run's folder")
     seed: int = Field(default=0, ge=0, lt=2**31, description="same seed, same machine: same curve")

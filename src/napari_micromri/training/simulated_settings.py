@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class SimulatedSettings(BaseModel):
     """The fast scan that is made of a good one, with other noise at every draw (``pairs=simulated``)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     factor: int = Field(default=2, ge=1, le=16, description="good pixels for each fast one, along both axes")
     snr_low: float = Field(default=4.0, gt=0, le=1e6, description="lowest SNR of one average (mean signal over sigma)")

@@ -33,7 +33,7 @@ class TuneConfig(BaseModel):
     its number of weights.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1, max_length=200, description="name of the tuning in its storage")
     study: str = Field(description="path of the study whose pairs are learned from")

@@ -19,7 +19,7 @@ Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
 class _Conditional(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     when: dict[str, tuple[Scalar, ...]] = Field(
         default={}, description="searched only where other settings have one of these values"

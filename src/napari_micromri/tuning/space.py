@@ -34,7 +34,7 @@ class SearchSpace(BaseModel):
         See `make_space` for one sentence instead.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     parameters: dict[str, Parameter] = Field(min_length=1)
 

@@ -48,7 +48,7 @@ class ManyRequest(BaseModel):
         Address of a `dask.distributed` scheduler, whose workers see the same disk; None for threads here.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     inputs: tuple[str, ...] = Field(min_length=1)
     model: str

@@ -36,7 +36,7 @@ class ApddmConfig(BaseModel):
         f.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     unet: UNetConfig
     parameterisation: Parameterisation = "residual"

@@ -19,7 +19,7 @@ _TAKES_STEPS: dict[str, Any] = {"only_with": ["apddm.parameterisation", ["residu
 class ApddmSettings(BaseModel):
     """The path of an anchored path diffusion model (APDDM), and which points of it are learned from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     parameterisation: Parameterisation = Field(
         default="residual",
