@@ -58,6 +58,54 @@ def test_progress_arrives_however_much_is_reported(qtbot):
     assert len(seen) < 100
 
 
+@pytest.mark.parametrize("drawn", ["total", "update"])
+def test_no_progress_arrives_after_the_end(qtbot, monkeypatch, drawn):
+    over = threading.Event()
+
+    class Bar:
+        """Lets events through while it is drawn, as napari's does, for so long that the job ends in there."""
+
+        n = 0
+        _total = 0
+
+        def __init__(self, **_):
+            pass
+
+        @property
+        def total(self):
+            return self._total
+
+        @total.setter
+        def total(self, total):
+            self._total = total
+            self.draw("total")
+
+        def update(self, n):
+            assert "ended" not in [kind for kind, _ in seen]
+            self.draw("update")
+
+        def draw(self, part):
+            if part == drawn:
+                over.set()
+                qtbot.waitUntil(lambda: "ended" in [kind for kind, _ in seen])
+
+        def close(self):
+            pass
+
+    def work(progress, should_stop):
+        progress(1, 2)
+        over.wait(5)
+
+    monkeypatch.setattr(background, "activity", Bar)
+    job = BackgroundJob(work, "work")
+    seen = outcomes(job)
+    job.progressed.connect(lambda done, total: seen.append(("progressed", done)))
+    job.start()
+    qtbot.waitUntil(lambda: "ended" in [kind for kind, _ in seen])
+    qtbot.wait(50)
+    assert [kind for kind, _ in seen] == ["progressed", "succeeded", "ended"]
+
+
 def test_what_was_foreseen_is_a_sentence(qtbot, shown):
     def work(progress, should_stop):
         raise InputError("The scan is upside down.")

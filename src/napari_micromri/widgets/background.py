@@ -108,16 +108,18 @@ class BackgroundJob(QObject):
         if self._steps is None or self._steps == self._seen:
             return
         self._seen = done, total = self._steps
-        if self._bar is not None:
-            if self._bar.total != total:
-                self._bar.total = total
-            self._bar.update(done - self._bar.n)
         self.progressed.emit(done, total)
+        # napari lets events through while it draws its bar, and the job may end in there.
+        if self._bar is not None and self._bar.total != total:
+            self._bar.total = total
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
 
     def _end(self) -> None:
         self._timer.stop()
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
         outcome, self._outcome = self._outcome, None
         _alive.discard(self)
         self._task.job = None
