@@ -72,6 +72,18 @@ def test_a_line_gives_the_signal_of_each_layer_over_mm(dock, qtbot, tmp_path):
     assert float(rows[-1]["distance_mm"]) == pytest.approx(6.0)
 
 
+def test_the_axis_below_a_curve_has_numbers_again_after_bars(dock, qtbot):
+    dock.form.quantity.setCurrentText("mean")
+    dock.rois.add([Roi("a", ((1, 1), (1, 3), (3, 3), (3, 1)), depth=(0.0, 0.0))], dock.layers.finest())
+    qtbot.waitUntil(lambda: dock.found is not None and len(dock.found.rows) == 2)
+    axis = dock.form.bars._plot.getAxis("bottom")
+    assert axis._tickLevels == [[(0, "a")]]
+    dock.form.quantity.setCurrentText(PROFILE)
+    draw(dock, (4.0, 1.0), (4.0, 7.0), 0.0)
+    qtbot.waitUntil(lambda: dock.curves.shown is not None)
+    assert axis._tickLevels is None
+
+
 def test_taking_the_line_away_empties_the_plot(dock, qtbot):
     dock.form.quantity.setCurrentText(PROFILE)
     draw(dock, (4.0, 1.0), (4.0, 7.0), 0.0)

@@ -63,6 +63,17 @@ def shown(tab):
     return [table.item(k, 0).text() for k in range(table.rowCount())]
 
 
+def test_a_bar_below_the_models_hides_none_of_them(tab, model, tmp_path, qtbot):
+    other = tmp_path / "another tiny one.safetensors"
+    other.write_bytes(model.read_bytes())
+    for path in (model, other):
+        tab.add_model(path)
+    models = tab.form.models
+    models.setFixedWidth(60)
+    qtbot.waitUntil(models.horizontalScrollBar().isVisible)
+    assert models.verticalScrollBar().maximum() == 0
+
+
 def test_the_tab_leads_from_study_to_report(tab, study, model, remembered, qtbot, monkeypatch):
     assert "Choose the folder of a study" in tab.form.hint.text()
     tab.set_study(study.path)

@@ -115,6 +115,30 @@ def test_a_wrong_table_is_said(dialog, qtbot, tmp_path, shown):
     assert [str(one.message) for one in shown] == [dialog.form.status.text()]
 
 
+def test_stop_while_looking_for_pairs_promises_no_build(dialog, qtbot, monkeypatch, scans):
+    import time
+
+    from napari_micromri.errors import CancelledError
+
+    def endless(sources, simulation, progress, should_stop):
+        while not should_stop():
+            time.sleep(0.002)
+        raise CancelledError("stopped")
+
+    monkeypatch.setattr("napari_micromri.widgets.study.new_study.find_plan", endless)
+    dialog.add_sources(scans)
+    click(qtbot, dialog.form.find)
+    click(qtbot, dialog.form.stop)
+    qtbot.waitUntil(lambda: dialog._job is None)
+    assert dialog.form.status.text() == "Stopped. Find pairs begins again."
+
+
+def test_a_text_in_a_row_of_one_line_fills_its_column(dialog):
+    assert not dialog.form.pairs.wordWrap()  # else it ends at the last word that has room, with the next cut off
+    dialog.form.pairs.set_lines(1, 2)
+    assert dialog.form.pairs.wordWrap()
+
+
 def test_stop_ends_a_build(dialog, qtbot, monkeypatch, tmp_path):
     import time
 

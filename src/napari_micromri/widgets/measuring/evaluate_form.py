@@ -96,7 +96,9 @@ class EvaluateForm(QWidget):
                 item.setCheckState(Qt.CheckState.Checked if choice.model in ticked else Qt.CheckState.Unchecked)
                 self.models.addItem(item)
         line = max(self.models.sizeHintForRow(0), 16)
-        self.models.setFixedHeight(min(max(len(choices), 1), MODEL_LINES) * line + 2 * self.models.frameWidth() + 4)
+        bar = self.models.horizontalScrollBar().sizeHint().height()  # there in a narrow dock
+        lines = min(max(len(choices), 1), MODEL_LINES)
+        self.models.setFixedHeight(lines * line + bar + 2 * self.models.frameWidth() + 4)
 
     def ticked(self) -> list[int]:
         """Give the lines of the models that are ticked."""

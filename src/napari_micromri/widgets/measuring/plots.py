@@ -97,6 +97,7 @@ class Plot(QWidget):
         self._plot.clear()
         self._plot.setLabel("left", left)
         self._plot.setLabel("bottom", bottom)
+        self._plot.getAxis("bottom").setTicks(None)  # numbers again, after the names below bars
         return self._plot
 
     def _make(self) -> Any:

@@ -80,7 +80,8 @@ class NewStudyDialog(QDialog):
     def find_pairs(self) -> None:
         """Look for pairs in a thread."""
         simulation = self.form.simulation()
-        self._start(partial(find_plan, self.form.sources(), simulation), "Find pairs", self._found)
+        stopped = "Stopped. Find pairs begins again."
+        self._start(partial(find_plan, self.form.sources(), simulation), "Find pairs", self._found, stopped)
         self.form.status.setText("Looking through the scans…")
 
     def _simulate(self) -> None:
@@ -91,7 +92,8 @@ class NewStudyDialog(QDialog):
         """Build the study in a thread; what is built already is left as it is."""
         path = study_path(self.form.target.text())
         if path is not None:
-            self._start(partial(_build, self.plan, path), f"Build {path.name}", self._built)
+            stopped = "Stopped. Build continues from where it was."
+            self._start(partial(_build, self.plan, path), f"Build {path.name}", self._built, stopped)
             self._pace = Pace("Building")
             self.form.status.setText("Building…")
 
@@ -108,13 +110,13 @@ class NewStudyDialog(QDialog):
             self._job.stop()
         super().closeEvent(event)
 
-    def _start(self, work: object, title: str, done: object) -> None:
+    def _start(self, work: object, title: str, done: object, stopped: str) -> None:
         if self._job is not None:
             return
         self._job = job = BackgroundJob(work, title, self)  # type: ignore[arg-type]
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(done)
-        job.cancelled.connect(self._cancelled)
+        job.cancelled.connect(partial(self.form.status.setText, stopped))
         job.failed.connect(self.form.status.setText)
         job.ended.connect(self._ended)
         self.form.progress.setRange(0, 0)
@@ -126,9 +128,6 @@ class NewStudyDialog(QDialog):
         self.form.progress.setValue(done)
         if self._pace is not None:
             self.form.status.setText(self._pace.describe(done, total, time.monotonic()))
-
-    def _cancelled(self) -> None:
-        self.form.status.setText("Stopped. Build continues from where it was.")
 
     def _found(self, plan: Plan) -> None:
         self.plan = plan

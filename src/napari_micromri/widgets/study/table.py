@@ -78,7 +78,6 @@ class Table(RowsView):
         self.rows_model = CellsModel(headings, editable)
         self.setModel(self.rows_model)
         self.setShowGrid(False)
-        self.setWordWrap(True)
         self.verticalHeader().setDefaultSectionSize(self._height(1))
         self.horizontalHeader().setStretchLastSection(True)
         self.horizontalHeader().setHighlightSections(False)
@@ -97,6 +96,7 @@ class Table(RowsView):
 
     def set_lines(self, *lines: int) -> None:
         """Set how many lines each row holds; a single number is for all rows, also later ones."""
+        self.setWordWrap(max(lines, default=1) > 1)  # in a single line it would cut a text at the end of a word
         if len(lines) == 1:
             self.verticalHeader().setDefaultSectionSize(self._height(lines[0]))
         for k, count in enumerate(lines if len(lines) > 1 else ()):
