@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.dock import Dock
-from napari_micromri.widgets.shared.garbage import ENOUGH, Collector, collect_garbage_here
+from napari_micromri.widgets.shared.garbage import AT_FIRST, ENOUGH, GROWN, Collector, collect_garbage_here
 
 
 class Cycle(QWidget):
@@ -74,19 +74,18 @@ def test_without_much_to_free_nothing_is_done(collecting):
 
 def test_all_objects_are_looked_at_only_after_there_are_many_more(collecting):
     gc.set_threshold(0)
-    many = [[] for _ in range(100_000)]  # a quarter of them is more than chance adds
     collector = Collector()
     gc.collect()
     looked_at = []
     watch = lambda phase, info: looked_at.append(info["generation"]) if phase == "start" else None  # noqa: E731
     gc.callbacks.append(watch)
     try:
-        for more, generations in ((0.0, {0, 1}), (0.5, {0, 1, 2})):
-            kept = [[] for _ in range(int(more * len(gc.get_objects())))]
+        for more, generations in ((0.5, {0, 1}), (1.1, {0, 1, 2})):
+            kept = [[] for _ in range(int(more * GROWN * AT_FIRST))]
             looked_at.clear()
             for _ in range(150):
                 work_that_makes_garbage()
                 collector.collect_what_is_due()
-            assert set(looked_at) == generations, f"with {len(kept)} more than {len(many)}"
+            assert set(looked_at) == generations, f"with {len(kept)} more"
     finally:
         gc.callbacks.remove(watch)

@@ -14,11 +14,15 @@ from functools import cache
 
 from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
-EVERY_MS = 1000
+EVERY_MS = 100
+"""Soon enough that there is never much to look at: that holds the window."""
 
 ENOUGH = (700, 10, 10)
 """Objects made since the last collection, and collections of the generation before, that call for one."""
 
+
+AT_FIRST = 400_000
+"""Objects that napari has about when the first dock opens; to count them would hold the window, too."""
 
 GROWN = 0.25
 """Part of the objects that must be new before all are looked at, which holds the window for a moment; as in Python."""
@@ -26,7 +30,7 @@ GROWN = 0.25
 
 @cache
 def collect_garbage_here() -> Collector:
-    """Collect garbage every second in this thread, the window's, and in no other."""
+    """Collect garbage all the time in this thread, the window's, and in no other."""
     gc.set_threshold(0)
     collector = Collector(QCoreApplication.instance())
     collector.start(EVERY_MS)
@@ -38,7 +42,7 @@ class Collector(QTimer):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._known, self._new = len(gc.get_objects()), 0
+        self._known, self._new = AT_FIRST, 0
         self.timeout.connect(self.collect_what_is_due)
 
     def collect_what_is_due(self) -> None:
