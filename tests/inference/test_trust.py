@@ -16,6 +16,7 @@ from napari_micromri.inference.trust import (
     TrustReport,
     check_trust,
     judge_slice,
+    place_list,
     slice_list,
     trust_scan,
 )
@@ -192,6 +193,23 @@ def test_the_verdict_says_what_to_do(found: TrustReport, begins: str, names: str
     assert found.verdict.startswith(begins)
     assert names in found.verdict
     assert found.to_json()["verdict"] == found.verdict
+
+
+def test_places_in_several_volumes_are_named_by_both() -> None:
+    outer = [("t", 2), ("b", 3), ("z", 6)]
+    assert place_list([5, 11, 12 + 4, 12 + 5, 18], outer) == (
+        "slice 5 at t 0, b 0; slice 5 at t 0, b 1; slices 4–5 at t 0, b 2; 1 more"
+    )
+    assert place_list([3], [("t", 1), ("z", 6)]) == slice_list([3]) == place_list([3], [])
+
+
+def test_the_verdict_on_several_volumes_names_the_volume() -> None:
+    fast, good = scans()
+    info = replace(good.info, axes="tzyx")
+    wrong = np.stack([good.read(), good.read()])
+    wrong[1, 2, 40:52, 36:46] *= 0.6
+    both = Scan(np.stack([fast.read()] * 2), replace(fast.info, axes="tzyx"))
+    assert check_trust(both, Scan(wrong, info)).verdict == "Look at slice 2 at t 1."
 
 
 def test_slices_are_listed_as_a_person_would() -> None:

@@ -71,7 +71,8 @@ class SliceTrust:
 class TrustReport:
     """The check of a whole scan, from the slices that were looked at.
 
-    ``asked_for`` says that the scan was none for the model, and denoised all the same.
+    ``asked_for`` says that the scan was none for the model, and denoised all the same. ``outer`` gives the axes that
+    slices are counted over, and their lengths.
     """
 
     slices: tuple[SliceTrust, ...]
@@ -79,6 +80,7 @@ class TrustReport:
     snr_range: tuple[float, float]
     cautions: tuple[str, ...] = ()
     asked_for: bool = False
+    outer: tuple[tuple[str, int], ...] = ()
 
     @property
     def chi_square(self) -> float:
@@ -108,10 +110,10 @@ class TrustReport:
                 "judge the result with care."
             )
         if self.deviating:
-            listed = ", ".join(str(index) for index in self.deviating[:8]) + ("…" if len(self.deviating) > 8 else "")
             found.append(
                 f"{len(self.deviating)} of {len(self.slices)} slices deviate from the measurement by more than noise "
-                f"explains ({listed}): the scan is unlike what the model knows. Look at what was removed."
+                f"explains ({place_list(self.deviating, self.outer)}): the scan is unlike what the model knows. "
+                "Look at what was removed."
             )
         return tuple(found)
 
@@ -125,7 +127,7 @@ class TrustReport:
             because = "it isn't a magnitude image" if self.asked_for else "most slices deviate from the scan"
             return f"Don't trust: unlike the training data, because {because}."
         if self.deviating:
-            return f"Look at {slice_list(self.deviating)}."
+            return f"Look at {place_list(self.deviating, self.outer)}."
         if not low <= self.snr <= high:
             return (
                 f"Fits the scan, but judge with care: its SNR is {self.snr:.0f}, the model knows {low:g} to {high:g}."
@@ -181,7 +183,9 @@ def check_trust(
         measured, result = pairs.read(number)
         found.append(judge_slice(measured, result, pairs.index(number)))
     cautions = tuple(map(str, made.get("cautions", ())))
-    return TrustReport(tuple(found), pairs.total, _trained_for(denoised), cautions, bool(made.get("anyway")))
+    lengths = dict(zip(scan.info.axes, scan.shape, strict=True))
+    outer = tuple((axis, lengths[axis]) for axis in pairs.chosen)
+    return TrustReport(tuple(found), pairs.total, _trained_for(denoised), cautions, bool(made.get("anyway")), outer)
 
 
 def trust_scan(
@@ -212,6 +216,21 @@ def trust_scan(
         result[plan.batch(number, 1).target] = plan.from_stack(trust_map(*pairs.read(number))[None])
     info = plan.info.with_step({"step": "trust map", "of": "mean square in units of the noise's variance"})
     return Scan(result, replace(info, name=f"{denoised.info.name} trust map"))
+
+
+def place_list(indices: Sequence[int], outer: Sequence[tuple[str, int]], most: int = 3) -> str:
+    """Write places in several volumes as a person would: "slices 4–6 at t 0; slice 5 at t 1"."""
+    *others, (_, count) = outer or [("z", 0)]
+    if math.prod(length for _, length in others) == 1:
+        return slice_list(indices)
+    volumes: dict[int, list[int]] = {}
+    for index in indices:
+        volumes.setdefault(index // count, []).append(index % count)
+    parts = []
+    for volume, slices in list(volumes.items())[:most]:
+        at = np.unravel_index(volume, [length for _, length in others])
+        parts.append(f"{slice_list(slices)} at {', '.join(f'{a} {k}' for (a, _), k in zip(others, at, strict=True))}")
+    return "; ".join(parts + [f"{len(volumes) - most} more"] * (len(volumes) > most))
 
 
 def slice_list(indices: Sequence[int], most: int = 4) -> str:
