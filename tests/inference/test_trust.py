@@ -11,15 +11,8 @@ from scipy import stats
 
 from napari_micromri.errors import CancelledError, InputError
 from napari_micromri.inference.deviation import rician_moments, squared_deviation, trust_map
-from napari_micromri.inference.trust import (
-    SliceTrust,
-    TrustReport,
-    check_trust,
-    judge_slice,
-    place_list,
-    slice_list,
-    trust_scan,
-)
+from napari_micromri.inference.trust import check_trust, judge_slice, trust_scan
+from napari_micromri.inference.trust_report import SliceTrust, TrustReport, place_list, slice_list
 from napari_micromri.measure.noise import estimate_noise
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.simulation.acquisition import simulate_fast_scan

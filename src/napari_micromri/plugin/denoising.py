@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_micromri.inference.options import Quality
-    from napari_micromri.inference.trust import TrustReport
+    from napari_micromri.inference.trust_report import TrustReport
     from napari_micromri.plugin.layers import LayerLike
     from napari_micromri.progress import Progress, ShouldStop
     from napari_micromri.scan import ArrayLike
@@ -213,7 +213,8 @@ def trust_layer(
     CancelledError
         Stopped.
     """
-    from napari_micromri.inference.trust import DEVIATES_LOCALLY, trust_scan
+    from napari_micromri.inference.trust import trust_scan
+    from napari_micromri.inference.trust_report import DEVIATES_LOCALLY
 
     how: Any = {"select": request.select, "slice_axis": request.slice_axis}
     found = trust_scan(request.scan, result.scan, **how, progress=progress, should_stop=should_stop)

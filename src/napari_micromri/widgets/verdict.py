@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_micromri.inference.trust import TrustReport
+    from napari_micromri.inference.trust_report import TrustReport
     from napari_micromri.plugin.denoising import DenoiseRequest, DenoiseResult
 
 
