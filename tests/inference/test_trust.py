@@ -193,6 +193,7 @@ def test_places_in_several_volumes_are_named_by_both() -> None:
     assert place_list([5, 11, 12 + 4, 12 + 5, 18], outer) == (
         "slice 5 at t 0, b 0; slice 5 at t 0, b 1; slices 4–5 at t 0, b 2; 1 more"
     )
+    assert place_list([2 * 4 + 1, 3 * 4 + 1], [("z", 6), ("b", 4)]) == "slices 2–3 at b 1"
     assert place_list([3], [("t", 1), ("z", 6)]) == slice_list([3]) == place_list([3], [])
 
 

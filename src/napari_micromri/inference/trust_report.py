@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_micromri.scan import SPATIAL_AXES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -139,16 +141,16 @@ class TrustReport:
 
 def place_list(indices: Sequence[int], outer: Sequence[tuple[str, int]], most: int = 3) -> str:
     """Write places in several volumes as a person would: "slices 4–6 at t 0; slice 5 at t 1"."""
-    *others, (_, count) = outer or [("z", 0)]
-    if math.prod(length for _, length in others) == 1:
+    lengths = [length for _, length in outer]
+    spatial = next((axis for axis, _ in outer if axis in SPATIAL_AXES), None)
+    if spatial is None or math.prod(length for axis, length in outer if axis != spatial) == 1:
         return slice_list(indices)
-    volumes: dict[int, list[int]] = {}
+    volumes: dict[str, list[int]] = {}
     for index in indices:
-        volumes.setdefault(index // count, []).append(index % count)
-    parts = []
-    for volume, slices in list(volumes.items())[:most]:
-        at = np.unravel_index(volume, [length for _, length in others])
-        parts.append(f"{slice_list(slices)} at {', '.join(f'{a} {k}' for (a, _), k in zip(others, at, strict=True))}")
+        place = {axis: int(k) for (axis, _), k in zip(outer, np.unravel_index(index, lengths), strict=True)}
+        number = place.pop(spatial)
+        volumes.setdefault(", ".join(f"{axis} {k}" for axis, k in place.items()), []).append(number)
+    parts = [f"{slice_list(slices)} at {volume}" for volume, slices in list(volumes.items())[:most]]
     return "; ".join(parts + [f"{len(volumes) - most} more"] * (len(volumes) > most))
 
 
