@@ -18,6 +18,7 @@ from qtpy.QtCore import QSettings
 
 import leftovers
 from napari_micromri.scan import Scan, ScanInfo
+from napari_micromri.widgets.shared.garbage import look_away_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +49,9 @@ def only_this_thread_collects_garbage() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(0)  # which stays, while dask undoes gc.disable
+    gc.callbacks.append(look_away_elsewhere)  # a tuning's worker asks for collections, and here it is a thread
     yield
+    gc.callbacks.remove(look_away_elsewhere)
     gc.set_threshold(*thresholds)
     gc.unfreeze()
 

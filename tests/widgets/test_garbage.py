@@ -10,7 +10,14 @@ from qtpy.QtWidgets import QWidget
 
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.dock import Dock
-from napari_micromri.widgets.shared.garbage import AT_FIRST, ENOUGH, GROWN, Collector, collect_garbage_here
+from napari_micromri.widgets.shared.garbage import (
+    AT_FIRST,
+    ENOUGH,
+    GROWN,
+    Collector,
+    collect_garbage_here,
+    look_away_elsewhere,
+)
 
 
 class Cycle(QWidget):
@@ -30,6 +37,7 @@ def collecting(qapp):
     collect_garbage_here.cache_clear()
     gc.collect()
     gc.set_threshold(*ENOUGH)
+    gc.callbacks.remove(look_away_elsewhere)
     yield
     gc.set_threshold(0)
     collect_garbage_here().stop()
@@ -42,6 +50,12 @@ def work_that_makes_garbage():
         cycle.append(cycle)
 
 
+def in_another_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
 @pytest.mark.parametrize("enabled_again", [False, True], ids=["plain", "as dask does"])
 @pytest.mark.parametrize("make", [Dock, lambda: BackgroundJob(print, "work")], ids=["dock", "job"])
 def test_another_thread_frees_no_window_once_ours_is_there(qtbot, collecting, make, enabled_again):
@@ -52,11 +66,21 @@ def test_another_thread_frees_no_window_once_ours_is_there(qtbot, collecting, ma
         gc.enable()
     freed = []
     Cycle(freed)
-    thread = threading.Thread(target=work_that_makes_garbage)
-    thread.start()
-    thread.join()
+    in_another_thread(work_that_makes_garbage)
     assert freed == []
     qtbot.waitUntil(lambda: freed == [threading.main_thread()])
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_collection_asked_for_by_another_thread_frees_no_window(collecting, times):
+    collect_garbage_here()
+    freed = []
+    Cycle(freed)
+    for _ in range(times):
+        in_another_thread(gc.collect)
+    assert freed == []
+    gc.collect()
+    assert freed == [threading.main_thread()]
 
 
 def test_without_much_to_free_nothing_is_done(collecting):

@@ -4,13 +4,16 @@ Widgets and plots are part of reference cycles. Python frees these in whichever 
 and Qt crashes when that isn't the window's.
 
 Python's thresholds say so, and not `gc.disable`: dask (2026.8) calls `gc.enable` whenever an array of it is sliced, if
-collection was enabled when dask was imported.
+collection was enabled when dask was imported. A library that asks for a collection in another thread, as Optuna does
+after a trial, has nothing to look at there.
 """
 
 from __future__ import annotations
 
 import gc
+import threading
 from functools import cache
+from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
@@ -32,9 +35,20 @@ GROWN = 0.25
 def collect_garbage_here() -> Collector:
     """Collect garbage all the time in this thread, the window's, and in no other."""
     gc.set_threshold(0)
+    if look_away_elsewhere not in gc.callbacks:
+        gc.callbacks.append(look_away_elsewhere)
     collector = Collector(QCoreApplication.instance())
     collector.start(EVERY_MS)
     return collector
+
+
+def look_away_elsewhere(phase: str, _info: dict[str, Any]) -> None:
+    """Hide all objects from a collection that isn't in the main thread, for as long as it lasts."""
+    if threading.current_thread() is not threading.main_thread():
+        if phase == "start":
+            gc.freeze()
+        else:
+            gc.unfreeze()
 
 
 class Collector(QTimer):

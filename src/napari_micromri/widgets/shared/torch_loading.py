@@ -2,7 +2,7 @@
 
 Python keeps its lock while it loads an extension's libraries, and PyTorch's take a quarter of a second, from a cold
 disk several. A foreign function is called without the lock: so they are loaded by one first, and the import finds them
-there. The import also makes many objects, which sets off one garbage collection after the other over all of napari's.
+there.
 
 PyTorch's optimizers load its compiler, and that loads Triton where it is installed, as it is beside PyTorch for CUDA.
 Triton brings an LLVM of its own, which ends the process where Mesa's OpenGL has loaded another one before.
@@ -11,7 +11,6 @@ Triton brings an LLVM of its own, which ends the process where Mesa's OpenGL has
 from __future__ import annotations
 
 import ctypes
-import gc
 import importlib.util
 import os
 import sys
@@ -43,13 +42,7 @@ def load_torch() -> None:
     if "torch" in sys.modules:
         return
     preload_libraries()
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        importlib.import_module("torch")
-    finally:
-        if collecting:
-            gc.enable()
+    importlib.import_module("torch")
 
 
 def mesa_has_llvm(maps: Path = Path("/proc/self/maps")) -> bool:
