@@ -51,6 +51,13 @@ def draw(dock, start, end, z):
     layer.add_lines([points])
 
 
+def drawn(dock, qtbot):
+    """Wait for the plot, and give its curves."""
+    plot = dock.form.bars
+    qtbot.waitUntil(lambda: plot._wanted is not None and plot._shown is plot._wanted)
+    return plot._plot.getPlotItem().listDataItems()
+
+
 def test_a_line_gives_the_signal_of_each_layer_over_mm(dock, qtbot, tmp_path):
     dock.form.quantity.setCurrentText(PROFILE)
     assert "Draw line" in dock.form.curve_words.text()
@@ -76,11 +83,13 @@ def test_the_axis_below_a_curve_has_numbers_again_after_bars(dock, qtbot):
     dock.form.quantity.setCurrentText("mean")
     dock.rois.add([Roi("a", ((1, 1), (1, 3), (3, 3), (3, 1)), depth=(0.0, 0.0))], dock.layers.finest())
     qtbot.waitUntil(lambda: dock.found is not None and len(dock.found.rows) == 2)
+    drawn(dock, qtbot)
     axis = dock.form.bars._plot.getAxis("bottom")
     assert axis._tickLevels == [[(0, "a")]]
     dock.form.quantity.setCurrentText(PROFILE)
     draw(dock, (4.0, 1.0), (4.0, 7.0), 0.0)
     qtbot.waitUntil(lambda: dock.curves.shown is not None)
+    drawn(dock, qtbot)
     assert axis._tickLevels is None
 
 
@@ -88,8 +97,10 @@ def test_taking_the_line_away_empties_the_plot(dock, qtbot):
     dock.form.quantity.setCurrentText(PROFILE)
     draw(dock, (4.0, 1.0), (4.0, 7.0), 0.0)
     qtbot.waitUntil(lambda: dock.curves.shown is not None)
+    assert len(drawn(dock, qtbot)) == 2
     dock.viewer.layers.remove(dock.curves.line.layer)
     qtbot.waitUntil(lambda: dock.curves.shown is None)
+    assert drawn(dock, qtbot) == []
 
 
 def test_a_histogram_counts_each_layer_s_own_pixels(dock, qtbot):

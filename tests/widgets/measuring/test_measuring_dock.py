@@ -467,6 +467,7 @@ def test_hundreds_of_regions_are_measured_in_a_thread(dock, three, qtbot):
 def test_bars(dock, three, qtbot):
     draw_two(qtbot, dock)
     dock.form.tabs.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: dock.form.bars._shown is not None)
     items = [item for item in dock.form.bars._plot.getPlotItem().items if type(item).__name__ == "BarGraphItem"]
     heights = [item.opts["height"][0] for item in items]
     assert heights == pytest.approx([row.cnr for row in dock.found.rows])

@@ -121,6 +121,7 @@ class MeasureWidget(Dock):
         self.beside.stop()
         self.curves.shut_down()
         self.live.stop()
+        self.form.bars.stop()
         self.quality.stop()
         self.evaluation.shut_down()
         self.layers.disconnect_viewer()

@@ -109,6 +109,7 @@ class QualityTab(QWidget):
 
     def stop(self) -> None:
         """Stop what is computed."""
+        self.plot.stop()
         if self._job is not None:
             self._job.stop()
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.shared.theme import take_theme
@@ -21,14 +21,22 @@ class LazyPlot(QWidget, Generic[T]):
 
     Parameters
     ----------
+    height
+        In pixels; at least these for a plot that ``grows``.
+    grows
+        Take the height that is left. What the plot would like to have would make a low window scroll.
     after_ms
         How long to wait before drawing, so that several plots don't hold the window together.
     """
 
-    def __init__(self, title: str, tooltip: str, *, height: int, after_ms: int = 0) -> None:
+    def __init__(self, title: str, tooltip: str, *, height: int, grows: bool = False, after_ms: int = 0) -> None:
         super().__init__()
         self.setToolTip(tooltip)
-        self.setFixedHeight(height)
+        self.setMinimumHeight(height)
+        if grows:
+            self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        else:
+            self.setMaximumHeight(height)
         self._title = title
         self._plot: Any = None
         self._wanted: T | None = None
