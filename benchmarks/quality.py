@@ -226,7 +226,7 @@ def tv(strength: float) -> SliceFilter:
     from skimage.restoration import denoise_tv_chambolle
 
     def run(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = denoise_tv_chambolle(image, weight=strength * sigma)  # type: ignore[no-untyped-call]
+        result: NDArray[np.float64] = denoise_tv_chambolle(image, weight=strength * sigma)
         return result
 
     return run

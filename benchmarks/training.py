@@ -101,7 +101,7 @@ def _bare_step(learner: Learner, batch: Any, config: TrainConfig) -> float:
     learner.optimizer.zero_grad(set_to_none=True)
     given = batch.given.contiguous(memory_format=torch.channels_last)
     loss = batch_loss(learner.network(given), batch, config)
-    loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+    loss.backward()
     learner.optimizer.step()
     float(loss.detach())
     return time.perf_counter() - start

@@ -125,6 +125,6 @@ def make_scan() -> Callable[..., Scan]:
             "axes": axes,
             "voxel_size": tuple({"z": 0.6, "y": 0.1, "x": 0.1}[a] for a in spatial),
         }
-        return Scan(data, ScanInfo(**(described | info)))  # type: ignore[arg-type]
+        return Scan(data, ScanInfo(**(described | info)))
 
     return make

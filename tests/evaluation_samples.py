@@ -53,7 +53,7 @@ class Repeater:
     def __init__(self, name: str = "repeater", *, gain: float = 1.0, factor: int = 2, **fields: object) -> None:
         card = ModelCard(summary="repeats <b>pixels</b>", training_data={"nothing": "CC0"})
         described = {"name": name, "kind": "unet", "config": {}, "factor": factor, "card": card}
-        self.spec = ModelSpec(**(described | fields))  # type: ignore[arg-type]
+        self.spec = ModelSpec(**(described | fields))
         self.fingerprint, self.gain = f"{name}-{gain}", gain
         self.count = 0
 

@@ -28,7 +28,7 @@ def reference() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return image
 
 
-def test_the_table_tells_a_darker_image(reference: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_the_table_tells_a_darker_image(reference: np.ndarray) -> None:
     lines = demo.table([demo.Result("same", reference, 0.5), demo.Result("dark", 0.9 * reference, 2)], reference)
     _, same, dark = lines.splitlines()
     assert same.split() == ["same", "inf", "1.0000", "0.00", "0.50"]
@@ -59,7 +59,7 @@ def test_colours_name_sign_and_size() -> None:
     assert grey(np.array([[0.0, 5.0, 10.0, 99.0]], dtype=np.float32), 0, 10)[0, :, 0].tolist() == [0, 128, 255, 255]
 
 
-def test_a_picture_has_five_panels(tmp_path: Path, reference: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_a_picture_has_five_panels(tmp_path: Path, reference: np.ndarray) -> None:
     comparison = Comparison("slice 1", 0.5 * reference[0], reference[0], reference[0])
     path = write_picture(comparison, tmp_path / "new" / "picture.png")
     picture = np.asarray(Image.open(path))

@@ -47,7 +47,7 @@ def reduced(about: str, length: tuple[str, ...], **others: object) -> Scale:
     """Make a scale for the CPU: an eighth of the report's widths, and a higher learning rate for so few steps."""
     each = (*length, "batch_size=8", "patience=none")
     first = (*each, "network.features_main=8,16,32", "learning_rate=0.001")
-    return Scale(about, first=first, tuned=each, space=HERE / "space.toml", **others)  # type: ignore[arg-type]
+    return Scale(about, first=first, tuned=each, space=HERE / "space.toml", **others)
 
 
 SCALES = {
@@ -111,7 +111,7 @@ def settings(texts: tuple[str, ...]) -> tuple[str, ...]:
 def step(made: Path, work: object, *arguments: object) -> None:
     """Do what isn't done: ``made`` is the last file that it writes."""
     if not made.exists():
-        work(*arguments)  # type: ignore[operator]
+        work(*arguments)
 
 
 def curate(study: Study) -> None:

@@ -50,7 +50,7 @@ def nifti(tmp_path: Path, make_scan: MakeScan) -> Path:
 def _micromri(*arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "napari_micromri.cli", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
-    return subprocess.Popen(command, **(pipes | options))  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, **(pipes | options))
 
 
 # -- the parser
@@ -320,7 +320,7 @@ class Letters(io.TextIOWrapper):
 
     def text(self) -> str:
         self.flush()
-        return self.buffer.getvalue().decode("cp1252")  # type: ignore[attr-defined, no-any-return]
+        return self.buffer.getvalue().decode("cp1252")
 
 
 def test_an_output_that_lacks_letters_ends_no_command(nifti: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def test_from_a_study_to_a_model_and_its_place_in_the_list(
     assert table[1].split()[:3] == ["first", "done", "2/2"]
     assert main(["runs", str(run.parent), "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
-    assert row["best_mse"] == read_run(run).best.validation.mse  # type: ignore[union-attr]
+    assert row["best_mse"] == read_run(run).best.validation.mse
     assert row["model"] == str(run / "best.safetensors")
 
     assert main(["watch", str(run)]) == 0

@@ -91,7 +91,7 @@ def test_each_shard_is_written_once(tmp_path: Path) -> None:
             self.spans.append((index[0], index[1].start, index[1].stop))
 
     array = Recorder()
-    writer, plan, done = _SliceWriter(array), Plan.of(scan, {}, "z", 2), 0  # type: ignore[arg-type]
+    writer, plan, done = _SliceWriter(array), Plan.of(scan, {}, "z", 2), 0
     while done < plan.total:
         batch = plan.batch(done, 7)
         writer.write(batch, scan.read()[batch.source])

@@ -206,7 +206,7 @@ def test_what_cannot_be_read_is_left_to_the_run() -> None:
         def __getitem__(self, index: object) -> np.ndarray:
             raise OSError("gone")
 
-    assert domain_of(Scan(Broken(), INFO)).problem is None  # type: ignore[arg-type]
+    assert domain_of(Scan(Broken(), INFO)).problem is None
 
 
 def test_one_bright_voxel_bends_nothing_far_away(magnitude: np.ndarray, restorer: PlainRestorer) -> None:

@@ -149,7 +149,7 @@ def errors(**changes: Any) -> ErrorTable:
 
 def with_errors(restorer: T) -> T:
     """Let a model say how large its errors are."""
-    restorer.spec = restorer.spec.model_copy(update={"errors": errors()})  # type: ignore[attr-defined]
+    restorer.spec = restorer.spec.model_copy(update={"errors": errors()})
     return restorer
 
 

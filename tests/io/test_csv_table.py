@@ -18,7 +18,7 @@ NAMES = ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\tx", "mouse 1", "", "
 
 def written(columns: list[str], rows: list[object]) -> list[list[str]]:
     stream = io.StringIO(newline="")
-    write_csv(stream, columns, rows)  # type: ignore[arg-type]
+    write_csv(stream, columns, rows)
     return list(csv.reader(io.StringIO(stream.getvalue(), newline="")))
 
 

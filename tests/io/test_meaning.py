@@ -626,7 +626,7 @@ class TestCoordinatesOfXarray:
             array = group.create_array(name, data=values, dimension_names=names)
         else:
             array = group.create_array(name, data=values)
-            attributes["_ARRAY_DIMENSIONS"] = names  # type: ignore[assignment]
+            attributes["_ARRAY_DIMENSIONS"] = names
         array.attrs.update(attributes)
 
     @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -42,7 +42,7 @@ def test_what_never_ends_is_not_begun(tmp_path: Path, what: str) -> None:
 
 @unix
 @pytest.mark.parametrize("node", [".", "0"])
-def test_a_store_that_is_described_by_a_device_is_refused(tmp_path: Path, make_scan, node: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_store_that_is_described_by_a_device_is_refused(tmp_path: Path, make_scan, node: str) -> None:
     store = save_scan(make_scan(), tmp_path / "a.ome.zarr")
     (store / node / "zarr.json").unlink()
     (store / node / "zarr.json").symlink_to("/dev/zero")

@@ -80,7 +80,7 @@ def test_a_slice_is_denoised_whole_and_then_cropped(study: Study, tmp_path: Path
     shapes: list[tuple[int, ...]] = []
 
     class Noting(Repeater):
-        def restore(self, slices, tile=None, noise=None):  # type: ignore[no-untyped-def]
+        def restore(self, slices, tile=None, noise=None):
             shapes.append(tuple(slices.shape[-2:]))
             return super().restore(slices, tile)
 

@@ -31,7 +31,7 @@ Z2 = 2 * 0.6
 
 def _box(name: str, top: float, left: float, kind: str = "roi") -> Roi:
     corners = ((top, left), (top, left + 1), (top + 1, left + 1), (top + 1, left))
-    return Roi(name, corners, kind=kind, depth=(Z2, Z2))  # type: ignore[arg-type]
+    return Roi(name, corners, kind=kind, depth=(Z2, Z2))
 
 
 ROIS = (_box("liver", 0.0, 4.0), _box("air", -1.0, 2.0, "background"))
@@ -50,7 +50,7 @@ def _drawn_on(study: Study, subject: str) -> Scan:
 def _file(study: Study, path: Path, subject: str = "mouse 02", told: str | None = None, **info: object) -> Path:
     scan = _drawn_on(study, subject)
     fields = {"subject": told or subject} | info
-    return save_rois(ROIS, path, scan=replace(scan, info=replace(scan.info, **fields)))  # type: ignore[arg-type]
+    return save_rois(ROIS, path, scan=replace(scan, info=replace(scan.info, **fields)))
 
 
 def test_each_image_is_measured_on_the_slice_of_the_region(study: Study, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_lr_is_measured_where_the_study_laid_it() -> None:
     )
     corners = ((0.95, 0.95), (0.95, 1.95), (1.95, 1.95), (1.95, 0.95))
     roi = Roi("square", corners, depth=(0.0, 0.0))
-    rows = measure_rois(pair, 0, [roi], lr, hr, {})  # type: ignore[arg-type]
+    rows = measure_rois(pair, 0, [roi], lr, hr, {})
     assert [(row["image"], row["n_pixels"], row["mean"], row["sd"]) for row in rows] == [
         ("LR", 25, 8, 0),
         ("HR", 100, 8, 0),

@@ -34,7 +34,7 @@ def apddm() -> ApddmRestorer:
 
 
 def options(**chosen: int) -> EvaluationOptions:
-    return EvaluationOptions(device="cpu", **chosen)  # type: ignore[arg-type]
+    return EvaluationOptions(device="cpu", **chosen)
 
 
 def test_a_slice_is_that_of_the_denoised_scan(study: Study, apddm: ApddmRestorer, tmp_path: Path) -> None:

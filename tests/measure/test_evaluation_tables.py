@@ -120,4 +120,4 @@ def test_curves_are_averaged_over_slices_then_subjects() -> None:
         return replace(ROW, key=subject, subject=subject, index=index, power_curve=curve, ring_curve=curve)
 
     rows = [row("a", 0, 1.0, math.nan), row("a", 1, 3.0, 4.0), row("b", 0, 6.0, 8.0)]
-    assert mean_curves(rows)[SINC]["power"] == [4.0, 6.0]  # type: ignore[arg-type]
+    assert mean_curves(rows)[SINC]["power"] == [4.0, 6.0]

@@ -288,9 +288,7 @@ def test_a_weight_too_many(model_file: ModelFile, entry: dict[str, object]) -> N
 
 @pytest.mark.parametrize("dtype", ["I32", "U32"])
 def test_weights_of_a_wrong_type(model_file: ModelFile, dtype: str) -> None:
-    assert "don't fit" in _refusal(
-        _edited(model_file(), lambda header: header["head.bias"].update(dtype=dtype))  # type: ignore[attr-defined]
-    )
+    assert "don't fit" in _refusal(_edited(model_file(), lambda header: header["head.bias"].update(dtype=dtype)))
 
 
 def test_more_weights_than_bytes_reserve_nothing(model_file: ModelFile) -> None:
@@ -374,7 +372,7 @@ def test_the_format_is_written_down(model_file: ModelFile) -> None:
 
 def test_a_description_that_would_fill_the_memory_is_not_parsed(model_file: ModelFile) -> None:
     keys = {f"k{number}": 1 for number in range(300_000)}
-    path = _edited(model_file(), lambda header: header["__metadata__"].update(model=json.dumps({"config": keys})))  # type: ignore[attr-defined]
+    path = _edited(model_file(), lambda header: header["__metadata__"].update(model=json.dumps({"config": keys})))
     tracemalloc.start()
     assert "isn't a model file" in _refusal(path)
     _, peak = tracemalloc.get_traced_memory()

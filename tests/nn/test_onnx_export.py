@@ -148,7 +148,7 @@ def test_refusals(tmp_path: Path, model_file: ModelFile, monkeypatch: pytest.Mon
         fingerprint = ""
 
     with pytest.raises(ModelError, match="wavelets"):
-        export_onnx(Other(), tmp_path / "a.onnx")  # type: ignore[arg-type]
+        export_onnx(Other(), tmp_path / "a.onnx")
     monkeypatch.setattr("napari_micromri.nn.onnx_export.find_spec", lambda _name: None)
     with pytest.raises(ModelError, match=r"onnx and onnxscript.*pip install"):
         export_onnx(model, tmp_path / "a.onnx")

@@ -91,7 +91,7 @@ def test_a_job_is_stopped_resumed_and_done(folder: CountFolder) -> None:
     reopen_job(job)
     list(count(folder, lambda: False))
     job = read(folder)
-    assert (job.state, job.fraction, job.began) == ("done", 1.0, Resumed(note="2 were counted.", time=job.began.time))  # type: ignore[union-attr]
+    assert (job.state, job.fraction, job.began) == ("done", 1.0, Resumed(note="2 were counted.", time=job.began.time))
     assert [line.split('"')[3] for line in folder.events.read_text().splitlines()] == [
         *("started", "counted", "counted", "stopped"),
         *("resumed", "counted", "counted", "done"),
@@ -128,7 +128,7 @@ def test_a_job_at_work_is_not_replaced_and_loses_nothing(folder: CountFolder, sh
     for _ in range(3):
         next(events)
     if shown == "silent":
-        write_presence(folder.presence, replace(read(folder).presence, host="elsewhere", time=1.0))  # type: ignore[type-var]
+        write_presence(folder.presence, replace(read(folder).presence, host="elsewhere", time=1.0))
         assert read(folder).state == "died"
     before = _files(folder)
     with pytest.raises(JobError, match="Another process"):

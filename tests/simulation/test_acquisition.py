@@ -45,7 +45,7 @@ def blob(shape: tuple[int, int], row: float = 0.43, column: float = 0.56, width:
 def test_truncation_keeps_the_mean(shape: tuple[int, int], cut: tuple[float, float], seed: int) -> None:
     image = np.random.default_rng(seed).normal(5, 1, shape)
     coarse = tuple(max(1, round(n * part)) for n, part in zip(shape, cut, strict=True))
-    result = truncate_k_space(image, coarse)  # type: ignore[arg-type]
+    result = truncate_k_space(image, coarse)
     assert result.shape == coarse
     assert result.mean() == pytest.approx(image.mean(), abs=1e-4)
 

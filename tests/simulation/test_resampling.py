@@ -134,4 +134,4 @@ def test_a_matrix_is_shared_and_cannot_be_changed() -> None:
 
 def test_an_unknown_mode_is_one_sentence() -> None:
     with pytest.raises(InputError, match="nearest, bicubic, sinc, not 'lanczos'"):
-        upsampling_matrix(4, 8, "lanczos")  # type: ignore[arg-type]
+        upsampling_matrix(4, 8, "lanczos")

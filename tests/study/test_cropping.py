@@ -48,7 +48,7 @@ def make_pair(
         quality=(),
         sources={},
         digest="",
-        **given_fields,  # type: ignore[arg-type]
+        **given_fields,
     )
 
 

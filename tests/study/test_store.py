@@ -175,11 +175,11 @@ class TestApplying:
             (Exclude("../../x", 0, "noise"), "no pair"),
             (Exclude(KEY, 4, "noise"), "slices 0 to 3"),
             (Exclude(KEY, -1, "noise"), "slices 0 to 3"),
-            (Exclude(KEY, 0, "ugly"), "none of the reasons"),  # type: ignore[arg-type]
+            (Exclude(KEY, 0, "ugly"), "none of the reasons"),
             (SetCrop(KEY, Crop(1, 20, 4, 40)), "common grid"),
             (SetCrop(KEY, Crop(0, 34, 0, 48)), "passes its image"),
             (Assign("mouse 09", "test"), "no subject"),
-            (Assign("mouse 01", "exam"), "none of the sets"),  # type: ignore[arg-type]
+            (Assign("mouse 01", "exam"), "none of the sets"),
         ],
     )
     def test_edits_that_do_not_fit_change_nothing(self, study: Study, edit: Edit, words: str) -> None:

@@ -133,4 +133,4 @@ def test_every_setting_is_described() -> None:
 
 def test_a_configuration_is_frozen() -> None:
     with pytest.raises(ValidationError):
-        TrainConfig().epochs = 3  # type: ignore[misc]
+        TrainConfig().epochs = 3

@@ -151,10 +151,10 @@ def test_a_half_written_line_waits_and_is_read_when_it_is_whole(folder: RunFolde
     line = to_line(epoch(2)).encode()
     with folder.events.open("ab") as file:
         file.write(line[:40])
-    assert [e.epoch for e in reader.poll()] == [1]  # type: ignore[attr-defined]
+    assert [e.epoch for e in reader.poll()] == [1]
     with folder.events.open("ab") as file:
         file.write(line[40:] + b"\n")
-    assert [e.epoch for e in reader.poll()] == [2]  # type: ignore[attr-defined]
+    assert [e.epoch for e in reader.poll()] == [2]
     assert reader.poll() == []
 
 
@@ -162,7 +162,7 @@ def test_an_event_after_a_half_written_line_is_a_line_of_its_own(folder: RunFold
     with folder.events.open("ab") as file:
         file.write(to_line(epoch(1)).encode()[:30])
     folder.append(epoch(2))
-    assert [e.epoch for e in EventReader(folder).poll()] == [2]  # type: ignore[attr-defined]
+    assert [e.epoch for e in EventReader(folder).poll()] == [2]
 
 
 def test_a_reader_sees_that_a_run_was_overwritten(folder: RunFolder) -> None:

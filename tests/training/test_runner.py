@@ -249,7 +249,7 @@ def test_leaving_a_run_alone_is_recorded_as_a_stop(make_run: Callable[..., RunFo
     del event
     events = run_training(folder, data=data)
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert [type(event) for event in ends(folder)] == [Stopped, Stopped]
     assert read_run(folder.path).state == "stopped"
 
@@ -260,7 +260,7 @@ def test_closing_after_the_end_adds_no_second_one(make_run: Callable[..., RunFol
     for event in events:
         if isinstance(event, Done):
             break
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert [type(event) for event in ends(folder)] == [Done]
 
 
@@ -275,7 +275,7 @@ def test_two_processes_never_train_in_one_folder(make_run: Callable[..., RunFold
     with pytest.raises(TrainingError, match="Another process"):
         create_run(TrainConfig(), folder.path.parent / "study", folder.path, overwrite=True)
     assert ends(folder) == []
-    first.close()  # type: ignore[attr-defined]
+    first.close()
 
 
 def test_a_new_run_needs_a_study_and_an_empty_folder(

@@ -64,13 +64,13 @@ def test_a_trial_whose_worker_is_silent_for_long_is_tried_again(
     create_tuning(tmp_path / "tuning", make_config({"learning_rate": 2e-3}), storage=proxy)
     with open_tuning(proxy) as tuning:
         asked = tuning.optuna.ask()
-        tuning.storage.record_heartbeat(asked._trial_id)  # type: ignore[attr-defined]
+        tuning.storage.record_heartbeat(asked._trial_id)
         fail_stale_trials(tuning.optuna)
         assert [trial.state.name for trial in tuning.optuna.get_trials()] == ["RUNNING"]
         monkeypatch.setattr(proxy_module, "GRACE_SECONDS", -1.0)
         fail_stale_trials(tuning.optuna)
         assert [trial.state.name for trial in tuning.optuna.get_trials()] == ["FAIL", "WAITING"]
-        tuning.storage.record_heartbeat(asked._trial_id)  # type: ignore[attr-defined]  # comes too late, and harms nobody
+        tuning.storage.record_heartbeat(asked._trial_id)  # comes too late, and harms nobody
 
 
 def test_a_proxy_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

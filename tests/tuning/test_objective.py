@@ -101,7 +101,7 @@ def test_every_objective_is_that_of_the_best_epochs_model(bench: Callable[..., B
     ssim, mse, latency, parameters = outcome
     assert (ssim, mse) == (run.best.validation.ssim, run.best.validation.mse)
     assert 0 < latency < 10
-    assert parameters == count_parameters(load_model(run.model).network)  # type: ignore[attr-defined]
+    assert parameters == count_parameters(load_model(run.model).network)
     assert made.frozen(0).intermediate_values == {epoch.epoch: epoch.validation.ssim for epoch in run.epochs}
     made.tuning.optuna.tell(0, list(outcome))
     assert [best.number for best in made.tuning.optuna.best_trials] == [0]

@@ -104,8 +104,8 @@ def test_a_study_of_somebody_else_is_left_alone(tmp_path: Path, folder: TuneFold
     for name in (None, "blobs"):
         with pytest.raises(TrainingError, match=r"'blobs' .* no tuning"):
             open_tuning(url, name)
-    storage.remove_session()  # type: ignore[attr-defined]
-    storage.engine.dispose()  # type: ignore[attr-defined]
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,8 @@ def test_figures_for_scripts_are_json(tmp_path: Path) -> None:
     found = json.loads(json.dumps(summarise(state), allow_nan=False))
     assert found["best"][0]["number"] == state.best[0]
     assert parse_config(found["best"][0]["settings"]).seed == 0
-    assert found["standings"]["mse"]["best"] == state.best_rows[0].values[0]  # type: ignore[index]
-    assert found["importances"]["mse"].keys() == state.config.space.parameters.keys()  # type: ignore[union-attr]
+    assert found["standings"]["mse"]["best"] == state.best_rows[0].values[0]
+    assert found["importances"]["mse"].keys() == state.config.space.parameters.keys()
     assert found["trials"][-1]["values"] == {"mse": None}
     assert (found["retried"], len(found["trials"])) == (1, len(state.trials))
 

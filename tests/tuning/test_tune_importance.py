@@ -23,7 +23,7 @@ def test_what_the_figures_depend_on_comes_first(tmp_path: Path) -> None:
     for found in (error, weights):
         assert sum(found.shares.values()) == pytest.approx(1)
         assert list(found.shares.values()) == sorted(found.shares.values(), reverse=True)
-        assert set(found.shares) == set(state.config.space.parameters)  # type: ignore[union-attr]
+        assert set(found.shares) == set(state.config.space.parameters)
         assert (found.reason, found.caution) == ("", "")
 
 

@@ -119,7 +119,7 @@ def test_the_history_shows_every_trial_by_where_it_came_from(state: TuneState) -
     assert shown["best"] == best
     [line] = [line for line in figure.axes[0].lines if line.get_label() == "best so far"]
     heights = list(line.get_ydata())
-    assert heights[-1] == state.best_rows[0].values[0]  # type: ignore[index]
+    assert heights[-1] == state.best_rows[0].values[0]
     assert heights == sorted(heights, reverse=True)
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {*shown, "best so far"}
 
@@ -134,7 +134,7 @@ def test_each_setting_has_its_plot_the_most_important_first(state: TuneState) ->
     assert dots == len([row for row in state.trials if row.state in ("done", "pruned", "running")])
     bars = importance_bars(facts)
     assert bars is not None
-    assert sum(bar.get_width() for bar in bars.axes[0].patches) == pytest.approx(100)  # type: ignore[attr-defined]
+    assert sum(bar.get_width() for bar in bars.axes[0].patches) == pytest.approx(100)
     drawn = curves(facts)
     assert drawn is not None
     assert len(drawn.axes[0].lines) == len(state.done()) + state.counts["pruned"] + len(state.best)

@@ -70,7 +70,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
         if isinstance(outcome, Exception):
             self._trial.set_user_attr(REASON, str(outcome))
             raise outcome
-        return outcome  # type: ignore[no-any-return]
+        return outcome
 
     monkeypatch.setattr(TrialRun, "train", train)
     return planned
@@ -409,7 +409,7 @@ def test_a_call_that_a_restarting_database_interrupts_is_made_again(tmp_path: Pa
             raise OperationalError("UPDATE", {}, Exception("terminating connection"))
         call(*arguments)
 
-    storage.set_trial_intermediate_value = interrupted  # type: ignore[method-assign]
+    storage.set_trial_intermediate_value = interrupted
     told: list[str] = []
     make_persistent(storage, Persistence(told.append, never))
     trial.report(0.5, 3)

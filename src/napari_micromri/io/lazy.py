@@ -46,7 +46,7 @@ def lazy_slices(
         index = block_id[: len(outer)]
         return np.asarray(read_slice(index)).astype(dtype, copy=False).reshape((1,) * len(outer) + inner)
 
-    return da.map_blocks(  # type: ignore[no-any-return, no-untyped-call]
+    return da.map_blocks(  # type: ignore[no-any-return]
         read_block,
         chunks=(*((1,) * n for n in outer), *((n,) for n in inner)),
         dtype=dtype,
@@ -58,7 +58,7 @@ def lazy_slices(
 
 def reordered(data: da.Array, order: Sequence[int]) -> da.Array:
     """Transpose a dask array, which publishes its types only in part."""
-    return data.transpose(*order)  # type: ignore[no-any-return, no-untyped-call]
+    return data.transpose(*order)  # type: ignore[no-any-return]
 
 
 def check_sizes(shape: Sequence[int], path: PathLike[str] | str, *, itemsize: int = 1) -> None:

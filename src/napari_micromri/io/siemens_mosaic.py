@@ -31,9 +31,9 @@ def tiles_of(image: DicomImage, header: Any) -> Iterator[DicomImage]:
         from nibabel.nicom.dicomwrappers import MosaicWrapper, WrapperError
 
     try:
-        csa: Any = get_csa_header(header) or {"tags": {}}  # type: ignore[no-untyped-call]
-        number = get_n_mosaic(csa) or int(header[_SLICES].value)  # type: ignore[no-untyped-call]
-        wrapper: Any = MosaicWrapper(header, csa, number)  # type: ignore[no-untyped-call]
+        csa: Any = get_csa_header(header) or {"tags": {}}
+        number = get_n_mosaic(csa) or int(header[_SLICES].value)
+        wrapper: Any = MosaicWrapper(header, csa, number)
         rows, columns, count = wrapper.image_shape
         position, normal, distance = wrapper.image_position, wrapper.slice_normal, wrapper.voxel_sizes[2]
         places = position + np.outer(np.arange(count), normal) * distance

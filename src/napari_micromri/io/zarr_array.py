@@ -67,7 +67,7 @@ def lazy_array(array: Any, where: str, *, whole: bool = False) -> Lazy:
     note = missing_pieces(array, where)
     source = _Chunks(array, where, array.shape, dtype.newbyteorder("="), array.ndim, whole)
     meta = np.empty((0,) * array.ndim, source.dtype)
-    data = da.from_array(source, chunks, name=f"zarr-{uuid.uuid4().hex}", meta=meta)  # type: ignore[no-untyped-call]
+    data = da.from_array(source, chunks, name=f"zarr-{uuid.uuid4().hex}", meta=meta)
     return Lazy(data, [note] if note else [])
 
 

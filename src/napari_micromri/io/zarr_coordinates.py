@@ -176,4 +176,4 @@ def decoded(data: da.Array, attributes: Mapping[str, Any], marks: Sequence[float
             found[np.isin(block, marks)] = np.nan
         return found
 
-    return da.map_blocks(values, data, dtype=wide)  # type: ignore[no-any-return, no-untyped-call]
+    return da.map_blocks(values, data, dtype=wide)  # type: ignore[no-any-return]

@@ -43,7 +43,7 @@ def stacked(slices: Mapping[str, Any], where: str) -> tuple[da.Array, list[str]]
     padded = [
         da.pad(one.data, [(0, int(n - k)) for n, k in zip(largest, one.data.shape, strict=True)]) for one in found
     ]
-    data = da.stack(padded).rechunk((1, -1, -1))  # type: ignore[no-untyped-call]
+    data = da.stack(padded).rechunk((1, -1, -1))
     notes = [note for one in found for note in one.notes]
     if len({one.data.shape for one in found}) > 1:
         size = " x ".join(map(str, largest))

@@ -141,7 +141,7 @@ def stack_scans(scans: Sequence[Scan], b_values: Sequence[float]) -> Scan:
             raise InputError(f"'{scan.info.name}' holds several volumes. Take images of one volume each.")
         if not _lies_on(scan, first, scan.shape):
             raise InputError(f"'{scan.info.name}' and '{first.info.name}' aren't on one grid.")
-    data = da.stack([da.asarray(scan.data) for scan in scans])  # type: ignore[no-untyped-call,unused-ignore]
+    data = da.stack([da.asarray(scan.data) for scan in scans])
     names = [scan.info.source or scan.info.name for scan in scans]
     info = replace(
         first.info,

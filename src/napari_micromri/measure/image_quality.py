@@ -72,7 +72,7 @@ def ssim(image: ArrayLike, reference: ArrayLike, *, data_range: float | None = N
     if span <= 0:
         return float("nan")
     return float(
-        structural_similarity(  # type: ignore[no-untyped-call]
+        structural_similarity(
             image, reference, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=span
         )
     )
@@ -92,7 +92,7 @@ def foreground(reference: ArrayLike, *, smoothing: float = FOREGROUND_SMOOTHING)
     everything = np.ones(smooth.shape, dtype=bool)
     if np.ptp(smooth) == 0:
         return everything
-    mask: NDArray[np.bool_] = smooth > float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]
+    mask: NDArray[np.bool_] = smooth > float(threshold_otsu(smooth))
     return everything if smooth[~mask].mean() > smooth[mask].mean() / 2 else mask
 
 

@@ -148,7 +148,7 @@ def load_weights(path: Path | str, shapes: Mapping[str, tuple[int, ...]]) -> tup
     with _refusing_damage(path):
         _check_header(path)
         content = path.read_bytes()
-        views = dict(deserialize(content))  # type: ignore[no-untyped-call]
+        views = dict(deserialize(content))
     # Compared before torch makes tensors of them: it fails in many ways on absurd shapes and types.
     found = {name: tuple(view["shape"]) for name, view in views.items()}
     if found != dict(shapes) or not FLOATS.issuperset(view["dtype"] for view in views.values()):

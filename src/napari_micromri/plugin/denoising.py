@@ -257,10 +257,8 @@ def residual(scan: Scan, denoised: Scan, select: Mapping[str, range], slice_axis
     )
     whole = {k: (-1 if k in plane else 1) for k in range(len(axes))}
     coarse = _lazy(scan.data)[chosen].rechunk(whole)
-    fine = _lazy(denoised.data).rechunk(whole)  # type: ignore[no-untyped-call,unused-ignore]
-    data = da.map_blocks(  # type: ignore[no-untyped-call,unused-ignore]
-        _difference, coarse, fine, plane=plane, dtype=np.float32, chunks=fine.chunks
-    )
+    fine = _lazy(denoised.data).rechunk(whole)
+    data = da.map_blocks(_difference, coarse, fine, plane=plane, dtype=np.float32, chunks=fine.chunks)
     return Scan(data, denoised.info.with_step({"step": "residual", "of": "input - denoised"}))
 
 
@@ -268,7 +266,7 @@ def _lazy(data: ArrayLike) -> da.Array:
     import dask.array as da
 
     # Without a name dask would hash the whole array.
-    return data if isinstance(data, da.Array) else da.from_array(data, name=False)  # type: ignore[no-untyped-call,unused-ignore]
+    return data if isinstance(data, da.Array) else da.from_array(data, name=False)
 
 
 def _difference(coarse: NDArray[np.float32], fine: NDArray[np.float32], plane: tuple[int, int]) -> NDArray[np.float32]:

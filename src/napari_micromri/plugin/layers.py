@@ -177,7 +177,7 @@ def mm_per(unit: object) -> float:
         return 1.0
     import pint
 
-    registry = pint.get_application_registry()  # type: ignore[no-untyped-call,unused-ignore]
+    registry = pint.get_application_registry()
     quantity = registry.Quantity(1.0, name)
     return float(quantity.to("millimeter").magnitude) if quantity.check("[length]") else 1.0
 
@@ -213,7 +213,7 @@ def _as_array(data: Any) -> ArrayLike:
         return data
     chunks = getattr(data, "chunks", None) or (*(1,) * (data.ndim - 2), *data.shape[-2:])
     meta = np.empty((0,) * data.ndim, data.dtype)  # else dask reads something to find out
-    array: ArrayLike = da.from_array(data, chunks, meta=meta)  # type: ignore[no-untyped-call,unused-ignore]
+    array: ArrayLike = da.from_array(data, chunks, meta=meta)
     return array
 
 

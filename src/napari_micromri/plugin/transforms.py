@@ -37,9 +37,9 @@ def data_to_world(attributes: Mapping[str, Any], count: int) -> NDArray[np.float
     given = {key: attributes[key] for key in KEYS if attributes.get(key) is not None}
     affine = given.pop("affine", np.eye(count + 1))
     parts = {"scale": np.ones(count), "translate": np.zeros(count)} | given
-    physical = CompositeAffine(ndim=count, **parts).affine_matrix  # type: ignore[no-untyped-call,unused-ignore]
+    physical = CompositeAffine(ndim=count, **parts).affine_matrix
     matrix = np.asarray(getattr(affine, "affine_matrix", affine), dtype=np.float64)
-    world = Affine(affine_matrix=matrix, ndim=count).affine_matrix  # type: ignore[no-untyped-call,unused-ignore]
+    world = Affine(affine_matrix=matrix, ndim=count).affine_matrix
     return np.asarray(world @ physical, dtype=np.float64)
 
 

@@ -75,7 +75,7 @@ def foreground_mean(image: NDArray[Any]) -> float:
     finite = image[np.isfinite(image)]
     if finite.size == 0 or finite.min() == finite.max():
         return float(finite.mean()) if finite.size else 0.0
-    return float(finite[finite > threshold_otsu(finite)].mean())  # type: ignore[no-untyped-call,unused-ignore]
+    return float(finite[finite > threshold_otsu(finite)].mean())
 
 
 def simulate_fast_scan(scan: Scan, *, factor: float = 2, snr: float = 15.0, averages: int = 1, seed: int = 0) -> Scan:
@@ -105,7 +105,7 @@ def simulate_fast_scan(scan: Scan, *, factor: float = 2, snr: float = 15.0, aver
     full = scan.shape[-2:]
     coarse = (max(1, round(full[0] / factor)), max(1, round(full[1] / factor)))
     sigma = _signal(scan) / snr
-    lazy = da.asarray(scan.data)  # type: ignore[no-untyped-call,unused-ignore]
+    lazy = da.asarray(scan.data)
     source = lazy.rechunk((*(1,) * (len(scan.shape) - 2), *full))
 
     def one(block: NDArray[Any], block_info: dict[int | None, Any]) -> NDArray[np.float32]:
@@ -114,7 +114,7 @@ def simulate_fast_scan(scan: Scan, *, factor: float = 2, snr: float = 15.0, aver
         image = np.nan_to_num(block.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         return add_noise(truncate_k_space(image, coarse), sigma, rng, averages)
 
-    data = da.map_blocks(  # type: ignore[no-untyped-call,unused-ignore]
+    data = da.map_blocks(
         one,
         source,
         dtype=np.float32,

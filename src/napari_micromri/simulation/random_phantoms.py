@@ -65,7 +65,7 @@ def _polygon(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
     from skimage.draw import polygon2mask
 
     corners = rng.uniform(0.1, 0.9, 2) + rng.normal(0, np.exp(rng.uniform(-4, -1.5)), (rng.integers(3, 7), 2))
-    mask: NDArray[np.bool_] = polygon2mask((size, size), corners * size)  # type: ignore[no-untyped-call,unused-ignore]
+    mask: NDArray[np.bool_] = polygon2mask((size, size), corners * size)
     return mask
 
 

@@ -182,7 +182,7 @@ def _threshold(volume: NDArray[np.float32], smooth: NDArray[np.float32]) -> floa
     values = np.minimum(smooth, np.quantile(smooth, 0.995))
     if values.min() == values.max():
         return None
-    bright = values > threshold_otsu(values)  # type: ignore[no-untyped-call,unused-ignore]
+    bright = values > threshold_otsu(values)
     level, noise = float(values[bright].mean()), _noise_level(volume)
     if level < NOISE_LIMIT * noise:
         return None

@@ -41,7 +41,7 @@ def shifts_between(reference: Volume, moved: Volume) -> NDArray[np.float64]:
     from skimage.registration import phase_cross_correlation
 
     found = [
-        phase_cross_correlation(fixed, moving, upsample_factor=UPSAMPLING, normalization=None)[0]  # type: ignore[no-untyped-call,unused-ignore]
+        phase_cross_correlation(fixed, moving, upsample_factor=UPSAMPLING, normalization=None)[0]
         for fixed, moving in zip(reference, moved, strict=True)
     ]
     return -np.array(found, dtype=np.float64).reshape(-1, 2)

@@ -83,9 +83,7 @@ def offset(fixed: NDArray[Any], moved: NDArray[Any]) -> tuple[float, float]:
     if np.ptp(fixed) == 0 or np.ptp(moved) == 0 or min(fixed.shape) < 4:
         return 0.0, 0.0
     a, b = (image - image.mean() for image in (fixed.astype(np.float64), moved.astype(np.float64)))
-    by, _, _ = phase_cross_correlation(  # type: ignore[no-untyped-call]
-        a / a.std(), b / b.std(), upsample_factor=10, normalization=None
-    )
+    by, _, _ = phase_cross_correlation(a / a.std(), b / b.std(), upsample_factor=10, normalization=None)
     return float(by[0]), float(by[1])
 
 

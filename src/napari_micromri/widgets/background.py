@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error
 from napari.utils.progress import progress as activity
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_micromri.errors import CancelledError, MicroMRIError
 from napari_micromri.widgets.shared.garbage import collect_garbage_here

@@ -181,14 +181,14 @@ def test_padding_repeats_the_edges(make_pair: Callable[..., Slices], make_config
 
 
 def test_work_ahead_keeps_order_passes_errors_on_and_ends_its_threads() -> None:
-    assert list(ahead((lambda k=k: k for k in range(20)), 4)) == list(range(20))  # type: ignore[misc]
+    assert list(ahead((lambda k=k: k for k in range(20)), 4)) == list(range(20))
 
     def fail() -> int:
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
         list(ahead([lambda: 1, fail], 2))
-    several = ahead((lambda k=k: k for k in range(20)), 2)  # type: ignore[misc]
+    several = ahead((lambda k=k: k for k in range(20)), 2)
     assert next(several) == 0
-    several.close()  # type: ignore[attr-defined]
+    several.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]

@@ -76,7 +76,7 @@ def test_a_diffusion_model_learns_and_is_kept_as_one(
         for image, pair in zip(one[:, 0], data.validation, strict=True)
     ]
     assert np.mean(errors) == pytest.approx(best.validation.mse, rel=1e-3)
-    several = model.sample(lr, Sampling(steps=6), range(3)).image  # type: ignore[attr-defined]
+    several = model.sample(lr, Sampling(steps=6), range(3)).image
     assert not torch.allclose(several, one)
 
 
@@ -106,7 +106,7 @@ def test_every_variant_learns_through_the_engine(
         assert min(epoch.validation.mse for epoch in epochs) < 0.95 * epochs[0].baseline.mse
     assert min(epoch.train_loss for epoch in epochs[4:]) < epochs[0].train_loss
     model = load_model(folder.best)
-    assert model.most_steps == most_steps  # type: ignore[attr-defined]
+    assert model.most_steps == most_steps
 
 
 def test_a_stopped_run_ends_as_if_it_never_had_been(

@@ -55,7 +55,7 @@ def cropped(whole: Slices) -> Any:
         hr = whole.hr[BOX]
         lr = whole.lr[4:20, 6:22]
 
-    Cropped.whole = whole.lr  # type: ignore[attr-defined]
+    Cropped.whole = whole.lr
     return Cropped()
 
 

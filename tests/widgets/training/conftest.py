@@ -108,7 +108,7 @@ def record(tmp_path: Path) -> Callable[..., Recorded]:
     """Begin a run directory ``runs/NAME``."""
 
     def make(name: str = "first", **how: object) -> Recorded:
-        return Recorded(tmp_path / "runs" / name, **how)  # type: ignore[arg-type]
+        return Recorded(tmp_path / "runs" / name, **how)
 
     return make
 

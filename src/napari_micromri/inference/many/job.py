@@ -210,11 +210,11 @@ def _executor(request: ManyRequest) -> Iterator[tuple[Executor, bool]]:
         raise InputError("A scheduler needs 'pip install napari-micromri[cluster]'.") from error
     try:
         # Not the default: this process, and what comes after it, reads scans without the scheduler.
-        client = Client(request.scheduler, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(request.scheduler, timeout="20s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"No scheduler answers at {request.scheduler} ({error}).") from error
     with client:
-        yield cast("Executor", client.get_executor()), False  # type: ignore[no-untyped-call]
+        yield cast("Executor", client.get_executor()), False
 
 
 class _Round:

@@ -198,7 +198,7 @@ class Learning:
                 weight = valid.sum() * given.shape[1]
                 loss = ((predicted - wanted) ** 2 * valid).sum() / weight.clamp_min(1)
                 self.optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 self.optimizer.step()
                 total, count = total + float(loss.detach()), count + 1
         return total / count

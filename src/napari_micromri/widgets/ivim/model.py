@@ -127,7 +127,7 @@ def bright(series: Series) -> NDArray[np.bool_]:
         slices.append(np.nan_to_num(images[0]))
     volume = np.stack(slices)
     # One threshold for all slices: a slice of air alone would else be split into brighter and darker air.
-    limit = threshold_otsu(volume) if np.ptp(volume) > 0 else -np.inf  # type: ignore[no-untyped-call,unused-ignore]
+    limit = threshold_otsu(volume) if np.ptp(volume) > 0 else -np.inf
     return np.asarray(volume > limit).reshape(series.grid)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtGui import QKeySequence, QShortcut
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.measure.comparison import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from napari.layers import Image
-from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTreeWidget, QTreeWidgetItem
 from superqt.utils import signals_blocked
 

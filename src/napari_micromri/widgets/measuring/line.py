@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Signal
 
 from napari_micromri.measure.roi import NORMALS
 from napari_micromri.plugin.roi_layers import roi_layer

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QTableWidgetItem, QVBoxLayout, QWidget
 
 from napari_micromri.plugin.layers import scan_to_layer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Signal
 
 from napari_micromri.plugin.roi_layers import (
     COLOURS,

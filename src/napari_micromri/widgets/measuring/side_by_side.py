@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_micromri.widgets.measuring.contrast import LinkedContrast
 from napari_micromri.widgets.measuring.crosshair import Crosshair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Qt, Signal
 
 from napari_micromri.measure.comparison_rows import Row
 from napari_micromri.measure.roi import Roi

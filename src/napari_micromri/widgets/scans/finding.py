@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Signal
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.widgets.shared.stream import Stream

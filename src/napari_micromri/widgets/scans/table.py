@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import (
     QRectF,
     QSize,
     QSortFilterProxyModel,

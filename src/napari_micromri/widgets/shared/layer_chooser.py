@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Qt, Signal
 from superqt.utils import signals_blocked
 
 from napari_micromri.widgets.results import is_preview, is_result

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_micromri.errors import MicroMRIError
 

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_micromri.errors import CancelledError, MicroMRIError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from qtpy.QtCore import (  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import (
     QAbstractTableModel,
     QModelIndex,
     QPersistentModelIndex,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Signal
 
 from napari_micromri.errors import StudyError
 from napari_micromri.plugin.study_layers import corners_box

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_micromri.errors import StudyError

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDialog, QFileDialog, QWidget
 
 from napari_micromri.study.plan import Plan, Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QModelIndex, QRectF, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QModelIndex, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QPainter
 from qtpy.QtWidgets import (
     QHeaderView,

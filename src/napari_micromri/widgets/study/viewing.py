@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_micromri.plugin.layers import Placement, mm_per
 from napari_micromri.plugin.study_layers import STUDY_KEY, PairPixels, crop_corners

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject, Qt, QUrl, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt.utils import signals_blocked

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Signal
 from superqt.utils import signals_blocked
 
 from napari_micromri.widgets.training.curve_lines import loss_lines, quality_lines, rate_lines

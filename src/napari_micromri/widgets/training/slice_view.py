@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_micromri.plugin.run_layers import ROLES, RUN_KEY, RunSlice, load_run_slice
 from napari_micromri.widgets.shared.looking import Looking

@@ -88,7 +88,7 @@ def test_the_noise_of_the_steps_is_summed_or_drawn_once(exact: bool, expected: f
     bank = ResidualBank([np.ones((12, 12), np.float16)])
     good, anchor = pairs(5)
     how = {"at_end": 1.0, "noiseless": 0.0, "exact": exact}
-    one = make_batch(good, anchor, bank, path, torch.Generator().manual_seed(1), **how)  # type: ignore[arg-type]
+    one = make_batch(good, anchor, bank, path, torch.Generator().manual_seed(1), **how)
     strength = (anchor - good).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     torch.testing.assert_close(one.x - anchor, (path.sigma * expected * strength).expand_as(anchor))
 

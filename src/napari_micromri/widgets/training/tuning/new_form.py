@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QMenu, QWidget
 
 from napari_micromri.tuning.objectives import OBJECTIVES, at_length

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import Qt, Signal
 
 from napari_micromri.tuning.points import Scatter
 from napari_micromri.widgets.shared.lazy_plot import LazyPlot

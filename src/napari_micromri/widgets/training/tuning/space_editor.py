@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QObject, Signal
 
 from napari_micromri.errors import InputError, WriteError
 from napari_micromri.training.config import TrainConfig
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from qtpy.QtGui import QAction  # type: ignore[attr-defined,unused-ignore]
+    from qtpy.QtGui import QAction
 
     from napari_micromri.widgets.training.tuning.new_form import NewForm
     from napari_micromri.widgets.training.tuning.space_rows import SpaceRow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QEvent, Qt, Signal
 
 from napari_micromri.widgets.shared.parts import pass_on_text
 from napari_micromri.widgets.shared.table import ColumnsModel, Index, Role, RowsView, SortedRows

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined,unused-ignore]
+from qtpy.QtCore import QTimer, Signal
 
 from napari_micromri.tuning import process
 from napari_micromri.tuning.folder import TuneFolder
