@@ -8,7 +8,7 @@ import sys
 import pytest
 
 OPEN_DOCKS = """
-import sys
+import sys, time
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 application = QApplication([])
@@ -21,8 +21,11 @@ viewer.add_image(np.ones((3, 8, 8)))
 docks = [kind(viewer) for kind in (DenoiseWidget, MeasureWidget, TrainingWidget)]
 for dock in docks:
     dock.show()
-application.processEvents()
-assert docks[0].form.hint.text() and docks[1].form.hint.text() and docks[2].setup.form.hint.text()
+until = time.monotonic() + 60
+hints = docks[0].form.hint, docks[1].form.hint, docks[2].setup.form.hint
+while not all(hint.text() for hint in hints):
+    assert time.monotonic() < until, [hint.text() for hint in hints]
+    application.processEvents()
 """
 READ_MANIFEST = """
 import sys
