@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from napari_micromri.errors import CancelledError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T")
 
 
 class Progress(Protocol):
@@ -27,3 +34,11 @@ def no_progress(done: int, total: int, /) -> None:
 def never() -> bool:
     """Never stop."""
     return False
+
+
+def each(steps: Iterable[T], should_stop: ShouldStop) -> Iterator[T]:
+    """Give step after step; before each, raise `CancelledError` if ``should_stop`` says so."""
+    for step in steps:
+        if should_stop():
+            raise CancelledError("The work was stopped.")
+        yield step

@@ -186,6 +186,23 @@ def test_a_fit_stops_when_asked() -> None:
         make_model("lsq").fit(made.signals, made.b_values, should_stop=lambda: True)
 
 
+def test_learning_noise_and_prior_stops_at_its_next_step() -> None:
+    made = phantoms(2, 15, size=40, seed=0)
+    asked = [0]
+
+    def counting() -> bool:
+        asked[0] += 1
+        return False
+
+    make_model("bayes").learn(made.signals, made.b_values, should_stop=counting)
+    steps = asked[0]
+    assert steps > len(made.b_values) + 800  # each image, each round of the prior
+    for last in (1, len(made.b_values) + 1, steps):
+        left = iter([False] * (last - 1) + [True])
+        with pytest.raises(CancelledError):
+            make_model("bayes").learn(made.signals, made.b_values, should_stop=lambda left=left: next(left))
+
+
 def test_neighbours_help_also_at_edges() -> None:
     made = phantoms(4, 15, size=28, seed=0)
     alone, together = (

@@ -9,11 +9,13 @@ import numpy as np
 from napari_micromri.errors import InputError
 from napari_micromri.ivim.fit import Flag
 from napari_micromri.measure.noise import estimate_noise
+from napari_micromri.progress import each, never
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_micromri.ivim.fit import Fit
+    from napari_micromri.progress import ShouldStop
 
 SMALLEST_SLICE = 16
 """Pixels along each side that a slice needs for its noise to be measured."""
@@ -24,7 +26,7 @@ CALM = 0.25
 """The quantile of the voxels' scatter that is taken for noise: in others, pulsation and motion come on top of it."""
 
 
-def image_noise(signals: NDArray[Any]) -> float | None:
+def image_noise(signals: NDArray[Any], should_stop: ShouldStop = never) -> float | None:
     """Estimate sigma of one image from slices; None when they show none.
 
     Parameters
@@ -34,7 +36,7 @@ def image_noise(signals: NDArray[Any]) -> float | None:
     """
     if signals.ndim < 3 or min(signals.shape[-2:]) < SMALLEST_SLICE:
         return None
-    sigmas = [estimate.sigma for estimate in map(estimate_noise, signals) if estimate.sigma > 0]
+    sigmas = [estimate.sigma for estimate in map(estimate_noise, each(signals, should_stop)) if estimate.sigma > 0]
     return float(np.median(sigmas)) if sigmas else None
 
 

@@ -20,7 +20,7 @@ from napari_micromri.ivim.estimators.voxelwise import batches, joined
 from napari_micromri.ivim.fit import Flag
 from napari_micromri.ivim.model import Estimates, FitOptions, Voxels, to_fit, to_voxels
 from napari_micromri.ivim.noise import image_noise, residual_noise
-from napari_micromri.progress import never, no_progress
+from napari_micromri.progress import each, never, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,13 +83,13 @@ class Bayes:
     ) -> Bayes:
         """Estimate the noise and learn the prior; see `Model.learn`."""
         voxels, _ = to_voxels(signals, b_values, mask, self.options.average)
-        sigma = self.options.sigma or self._noise(np.asarray(signals), voxels)
+        sigma = self.options.sigma or self._noise(np.asarray(signals), voxels, should_stop)
         if len(voxels) and sigma >= voxels.s0.max():
             raise InputError(
                 f"The noise, {sigma:.4g}, is as large as the brightest signal, {voxels.s0.max():.4g}. "
                 "Give its sigma in the units of the scan."
             )
-        return replace(self, prior=Prior(self._learn_prior(voxels, sigma), sigma))
+        return replace(self, prior=Prior(self._learn_prior(voxels, sigma, should_stop), sigma))
 
     def fit(
         self,
@@ -154,37 +154,39 @@ class Bayes:
             found[name] = (at.cpu().double().numpy(), density.cpu().double().numpy())
         return found
 
-    def _noise(self, signals: NDArray[Any], voxels: Voxels) -> float:
+    def _noise(self, signals: NDArray[Any], voxels: Voxels, should_stop: ShouldStop) -> float:
         """Take the noise of the images, unless the curves show that signals scatter far more, or far less.
 
         Air that a scanner has masked or filtered says little of that; nor does it know of pulsation and motion. With a
         sigma far too small the posterior would be sure of values that no dictionary holds. Fine texture of tissue
         looks like noise in an image, but not along a curve.
         """
-        seen = image_noise(signals)
+        seen = image_noise(signals, should_stop)
         if seen is None:
-            return self._residual_noise(voxels)
+            return self._residual_noise(voxels, should_stop)
         try:
-            left = self._residual_noise(voxels)
+            left = self._residual_noise(voxels, should_stop)
         except InputError:
             return seen
         return seen if LESS_THAN_TEXTURE * seen <= left <= MORE_THAN_AIR * seen else left
 
-    def _residual_noise(self, voxels: Voxels) -> float:
+    def _residual_noise(self, voxels: Voxels, should_stop: ShouldStop) -> float:
         part = _sample(voxels)
-        fit = Lsq(self.options).fit((part.signals * part.s0[:, None]).T, part.b_values.tolist())
+        fit = Lsq(self.options).fit(
+            (part.signals * part.s0[:, None]).T, part.b_values.tolist(), should_stop=should_stop
+        )
         return residual_noise(fit, voxels.counts, len(voxels.b_values))
 
-    def _learn_prior(self, voxels: Voxels, sigma: float) -> Tensor:
+    def _learn_prior(self, voxels: Voxels, sigma: float, should_stop: ShouldStop) -> Tensor:
         """Maximise the likelihood of some voxels by expectation maximisation."""
         part = _sample(voxels)
         tables = TableStore(replace(self, prior=Prior(torch.zeros(0), sigma)), part)
-        scores = torch.cat([table.scores(phi) for _, table, phi in tables.levels(part)])
+        scores = torch.cat([table.scores(phi) for _, table, phi in each(tables.levels(part), should_stop)])
         likelihood = torch.exp(scores - scores.amax(1, keepdim=True))
         count = likelihood.shape[1]
         weights, kept = torch.full((count,), 1 / count), torch.arange(count)
         weights, kept = weights.to(likelihood), kept.to(likelihood.device)
-        for number in range(ROUNDS):
+        for number in each(range(ROUNDS), should_stop):
             # w <- mean over the voxels of w L / (L w), as two products with the matrix L
             weights = weights * (likelihood.T @ (1 / (likelihood @ weights))) / len(likelihood)
             if number % 20 == 19:  # what has died out doesn't come back
