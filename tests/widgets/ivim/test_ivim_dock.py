@@ -158,6 +158,35 @@ def test_bad_input_is_one_sentence(viewer, dock, qtbot, scan):
     assert dock._job is None
 
 
+def test_what_was_wrong_is_said_until_it_is_corrected(viewer, dock, qtbot, scan):
+    add(viewer, scan)
+    dock.form.b_values.setText("0 10 20")
+    assert "3 b-values but 8 volumes" in dock.form.hint.text()
+    assert not dock.form.fit.isEnabled()
+    dock.form.b_values.setText("0 10 20 40 80 200 400 800")
+    assert "click Fit" in dock.form.hint.text()
+    dock.form.method.setCurrentText("lsq")
+    dock.form.bounds.setText("D=5")
+    dock.start(preview=False)
+    assert "D=5" in dock.form.status.text()
+    dock.form.bounds.setText("")
+    assert not dock.form.status.text()
+    dock.form.fit.click()
+    assert dock.form.hint.text() == "You can keep working in napari meanwhile."
+    qtbot.waitUntil(lambda: dock._job is None, timeout=60_000)
+    assert dock.form.hint.text().startswith("Click a voxel")
+    dock.form.method.setCurrentText("segmented")
+    assert "36 voxels with 'lsq'" in dock.form.status.text()  # a result stays
+
+
+def test_a_single_volume_is_no_series(viewer, dock, scan):
+    add(viewer, Scan(scan.data[0], ScanInfo(name="one", axes="zyx", voxel_size=(2.0, 0.5, 0.5))))
+    assert "one volume" in dock.form.hint.text()
+    dock.form.b_values.setText("0 10 20 40 80 200 400 800")
+    assert "one volume" in dock.form.hint.text()
+    assert not dock.form.fit.isEnabled()
+
+
 def test_maps_are_measured_in_labels_and_in_drawn_regions(viewer, dock, qtbot, scan, tmp_path):
     source = add(viewer, scan)
     labels = np.zeros((2, 6, 5), int)

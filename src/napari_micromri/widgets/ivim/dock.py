@@ -12,6 +12,8 @@ from superqt.utils import signals_blocked
 
 from napari_micromri.errors import MicroMRIError
 from napari_micromri.ivim import METHODS, Bounds
+from napari_micromri.ivim.b_values import parse_b_values
+from napari_micromri.ivim.series import Series
 from napari_micromri.plugin.layers import layer_to_scan
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.ivim.form import IvimForm
@@ -52,7 +54,7 @@ class IvimWidget(Dock):
         self.voxel = VoxelLook(napari_viewer, self.form)
         self._source: Image | None = None
         self._job: BackgroundJob | None = None
-        self._listening = True
+        self._listening, self._refused = True, False
         self.regions = RegionsTab(napari_viewer)
         self.signals, self.three = SignalTab(), ThreeLayers(napari_viewer)
         self.tabs = QTabWidget()
@@ -62,7 +64,7 @@ class IvimWidget(Dock):
         self.hold(self.tabs)
         remember_fields("ivim", {name: getattr(self.form, name) for name in ("method", "deviations", "quality")})
         self.layers.changed.connect(self._layers_changed)
-        self.form.changed.connect(self._update)
+        self.form.changed.connect(self._edited)
         self.form.load.clicked.connect(self._load_b_values)
         self.form.preview.clicked.connect(lambda: self.start(preview=True))
         self.form.fit.clicked.connect(lambda: self.start(preview=False))
@@ -92,7 +94,7 @@ class IvimWidget(Dock):
                 self.viewer.dims.point, self.viewer.layers.units, request.series.grid
             ).get("z", 0)
         except MicroMRIError as error:
-            self.form.status.setText(str(error))
+            self._refuse(str(error))
             show_warning(str(error))
             return
         self._step = ["Slice"]
@@ -101,8 +103,9 @@ class IvimWidget(Dock):
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(partial(self._succeeded, request, plan))
         job.cancelled.connect(lambda: self.form.status.setText("Cancelled. Nothing was kept."))
-        job.failed.connect(self.form.status.setText)
+        job.failed.connect(self._refuse)
         job.ended.connect(self._ended)
+        self._refused = False
         self.form.progress.setRange(0, 0)
         self.form.status.setText("Estimating noise and prior from the scan…")
         self._update()
@@ -131,6 +134,17 @@ class IvimWidget(Dock):
         self.form.set_masks([one.name for one in self.viewer.layers if isinstance(one, Labels)])
         self._update()
 
+    def _refuse(self, why: str) -> None:
+        self.form.status.setText(why)
+        self._refused = True
+
+    def _edited(self) -> None:
+        """Say no longer why a fit was refused: that may just have been corrected."""
+        if self._refused and self._job is None:
+            self._refused = False
+            self.form.status.clear()
+        self._update()
+
     def _update(self, *_: object) -> None:
         """Bring b-values, buttons and hint up to date."""
         layer, running = self.layers.current, self._job is not None
@@ -140,9 +154,10 @@ class IvimWidget(Dock):
         self.form.show_advice()
         self.form.show_running(running)
         hint = self._several_hint() if self.form.several.isChecked() else self._hint(layer)
-        self.form.hint.setText(
-            hint or "Try one slice with Preview slice, then click Fit. Click a voxel to see its curve."
-        )
+        ready = "Try one slice with Preview slice, then click Fit."
+        if self.voxel.request is not None:
+            ready = "Click a voxel to see its curve. To fit again, click Preview slice or Fit."
+        self.form.hint.setText("You can keep working in napari meanwhile." if running else hint or ready)
         for button in (self.form.preview, self.form.fit):
             button.setEnabled(not running and not hint)
 
@@ -159,10 +174,16 @@ class IvimWidget(Dock):
     def _hint(self, layer: Image | None) -> str:
         if layer is None:
             return "Open a diffusion series, then choose it here."
-        if layer.ndim < 3:
-            return "This layer has one image. IVIM needs one for each b-value."
-        if not self.form.b_values.text().strip():
-            return "The scan has no b-values. Type one for each volume, or read a .bval file with the … button."
+        text = self.form.b_values.text()
+        try:
+            scan = layer_to_scan(layer)
+            if not set(scan.info.axes) & set("tb"):
+                return "This layer has one volume. IVIM needs one for each b-value."
+            if not text.strip():
+                return "The scan has no b-values. Type one for each volume, or read a .bval file with the … button."
+            Series.of(scan, parse_b_values(text))
+        except MicroMRIError as error:
+            return str(error)
         return ""
 
     def _several_hint(self) -> str:
@@ -183,7 +204,7 @@ class IvimWidget(Dock):
             self.form.b_values.setText(", ".join(f"{value:g}" for value in read_b_values(path)))
         except MicroMRIError as error:
             show_warning(str(error))
-            self.form.status.setText(str(error))
+            self._refuse(str(error))
 
     def _stop(self) -> None:
         if self._job is not None:

@@ -124,7 +124,8 @@ class IvimForm(QWidget):
     def _connect(self) -> None:
         for chooser in (self.layer, self.where, self.method, self.network.box):
             chooser.currentIndexChanged.connect(lambda _: self.changed.emit())
-        self.b_values.textChanged.connect(lambda _: self.changed.emit())
+        for line in (self.b_values, self.bounds):
+            line.textChanged.connect(lambda _: self.changed.emit())
         self.several.toggled.connect(lambda _: self.changed.emit())
         self.network.said.connect(self.status.setText)
 
