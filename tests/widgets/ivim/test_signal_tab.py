@@ -47,3 +47,17 @@ def test_what_was_seen_before_a_stop_stays(tab, qtbot):
     assert tab.looks[-1].epoch < 2000
     assert tab.status.text().startswith("Stopped")
     assert tab.save.isEnabled()
+
+
+def test_a_training_that_is_stopped_at_once_shows_nothing_of_the_one_before(tab, qtbot):
+    tab.train.click()
+    idle(tab, qtbot)
+    qtbot.waitUntil(lambda: all(plot.labels for plot in tab.plots))
+    tab.train.click()
+    tab.cancel.click()
+    assert tab.status.text() == "Stopping…"
+    idle(tab, qtbot)
+    assert tab.status.text() == "Stopped."
+    qtbot.waitUntil(lambda: not any(plot.isVisible() or plot.labels for plot in tab.plots))
+    assert not any(heading.text() for heading in tab.headings)
+    assert not tab.save.isEnabled()

@@ -97,6 +97,9 @@ class SignalTab(QWidget):
             self.method.currentText(), self.snr.value(), self.epochs.value(), self.phantom.currentText(), *self.extent
         )
         self.looks = []
+        for heading, plot in zip(self.headings, self.plots, strict=True):
+            heading.clear()
+            plot.show_lines(())
         self.progress.setRange(0, wanted.epochs)
         self.progress.setValue(0)
         self.status.setText("Simulating…")
@@ -106,6 +109,7 @@ class SignalTab(QWidget):
         """Stop the training after its step; nothing is lost."""
         if self._job is not None:
             self._job.stop()
+            self.status.setText("Stopping…")
 
     def shut_down(self) -> None:
         """Stop everything."""
@@ -122,7 +126,7 @@ class SignalTab(QWidget):
         self._job = job = BackgroundJob(work, title, self)
         job.progressed.connect(self._show)
         job.succeeded.connect(self.status.setText)
-        job.cancelled.connect(lambda: self.status.setText(f"Stopped.\n{self._words()}"))
+        job.cancelled.connect(lambda: self.status.setText(f"Stopped.\n{self._words()}".strip()))
         job.failed.connect(self.status.setText)
         job.ended.connect(self._ended)
         self._update()
@@ -138,7 +142,7 @@ class SignalTab(QWidget):
             for heading, plot, chart in zip(self.headings, self.plots, charts(looks), strict=True):
                 heading.setText(chart.heading)
                 plot.show_chart(chart)
-            if self._job is not None:
+            if self._job is not None and not self._job.should_stop():
                 self.status.setText(self._words())
 
     def _words(self) -> str:
