@@ -42,7 +42,7 @@ def test_too_few_trials_say_nothing_and_some_say_it_carefully(tmp_path: Path) ->
     sample = make_full_tuning(tmp_path / "tuning", trials=8)
     found = importances(read_tuning(tmp_path / "tuning"))
     assert found.shares == {}
-    assert "need 10 trials that are done; there are 8" in found.reason
+    assert "need 10 trials that are done; so far 8" in found.reason
     for _ in range(4):
         sample.add()
     found = importances(read_tuning(tmp_path / "tuning"))

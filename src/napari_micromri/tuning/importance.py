@@ -60,7 +60,7 @@ def importances(state: TuneState, objective: int = 0) -> Importances:
     """
     judged = [row for row in state.done() if row.values is not None and math.isfinite(row.values[objective])]
     if len(judged) < LEAST_TRIALS:
-        return Importances(reason=f"Importances need {LEAST_TRIALS} trials that are done; there are {len(judged)}.")
+        return Importances(reason=f"Importances need {LEAST_TRIALS} trials that are done; so far {len(judged)}.")
     if len({row.values[objective] for row in judged if row.values is not None}) == 1:
         return Importances(reason="All trials reached the same value, so no parameter makes a difference.")
     shares = _evaluate(state, objective)

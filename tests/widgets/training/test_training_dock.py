@@ -439,8 +439,10 @@ def test_a_run_that_can_be_read_no_more_is_told_until_it_is_back(dock, qtbot, re
     before, away = form.sentence.text(), recorded.folder.path.with_name("away")
     recorded.folder.path.rename(away)
     qtbot.waitUntil(lambda: "holds no training run" in form.sentence.text())
+    qtbot.waitUntil(lambda: form.runs.currentText().endswith("(gone)"))
     away.rename(recorded.folder.path)
     qtbot.waitUntil(lambda: form.sentence.text() == before)
+    qtbot.waitUntil(lambda: not form.runs.currentText().endswith("(gone)"))
 
 
 def test_opened_again_the_dock_shows_the_run_that_goes_on(make_dock, qtbot, record, viewer):

@@ -414,6 +414,23 @@ def test_what_is_refused_is_told_and_can_be_tried_again(tab, qtbot, sample, monk
     qtbot.waitUntil(form.pause.isEnabled, timeout=PATIENCE)
 
 
+def test_a_tuning_that_was_deleted_is_told_and_isnt_brought_back_by_its_report(tab, qtbot, sample, shown, tmp_path):
+    page, folder = opened(qtbot, tab, sample), sample.folder.path
+    put_model(sample, page.look.state.best[0])
+    qtbot.waitUntil(page.form.use.isEnabled, timeout=PATIENCE)
+    away = folder.rename(tmp_path / "away")
+    qtbot.waitUntil(lambda: "can't be read" in tab.tunings.currentText(), timeout=PATIENCE)
+    assert "journal.log does not exist" in page.form.problem.text()
+    click(qtbot, page.form.report)
+    qtbot.waitUntil(lambda: len(shown) == 1, timeout=PATIENCE)
+    assert "does not exist any more" in shown[0].message
+    assert not folder.exists()
+    click(qtbot, page.form.use)
+    assert "is no longer in the tuning's folder" in shown[1].message
+    away.rename(folder)
+    qtbot.waitUntil(lambda: "can't be read" not in tab.tunings.currentText(), timeout=PATIENCE)
+
+
 # Using
 
 

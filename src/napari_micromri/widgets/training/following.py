@@ -95,6 +95,7 @@ class Follower(QWidget):
         super().__init__()
         self.form = form
         self.path: Path | None = None
+        self._lost = False  # it can't be read any more
         self._looking = Looking(None, self, every_ms=every_ms)
         self._looking.seen.connect(self._take)
         self._looking.failed.connect(self._take_problem)

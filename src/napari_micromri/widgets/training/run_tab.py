@@ -108,7 +108,8 @@ class RunTab(Follower):
         if not run.images and not run.live:
             self.view.close()  # what another run has left there
         self._show_history()
-        if before is None or before.state != run.state:
+        if before is None or before.state != run.state or self._lost:
+            self._lost = False
             self.runs.look_up()
 
     def _take_problem(self, sentence: str) -> None:
@@ -116,6 +117,9 @@ class RunTab(Follower):
             self.form.show_status(None, sentence)
         else:  # it was there a moment ago: perhaps its disk comes back
             self.form.show_problem(sentence)
+        if not self._lost:
+            self._lost = True
+            self.runs.look_up()
 
     # The validation slice
 

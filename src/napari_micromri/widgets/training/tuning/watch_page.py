@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer, Signal
 
+from napari_micromri.errors import WriteError
 from napari_micromri.tuning import process
 from napari_micromri.tuning.folder import TuneFolder
 from napari_micromri.widgets.shared.looking import Looking
@@ -118,7 +119,8 @@ class WatchPage(Follower):
         self.form.table.show_table(look.table)
         self._show_best()
         self._soon.start()
-        if before is None or before.status.live != look.status.live:
+        if before is None or before.status.live != look.status.live or self._lost:
+            self._lost = False
             self.changed.emit()
 
     def _show_rest(self) -> None:
@@ -129,6 +131,9 @@ class WatchPage(Follower):
 
     def _take_problem(self, sentence: str) -> None:
         self.form.show_problem(sentence, ask_password=self.path is not None and has_storage(self.path))
+        if not self._lost:
+            self._lost = True
+            self.changed.emit()
 
     def _show_best(self) -> None:
         form, best = self.form, self.best
@@ -187,6 +192,8 @@ class WatchPage(Follower):
         model = model_of(row) if row is not None else None
         if model is not None:
             self.used.emit(model)
+        elif row is not None:
+            show_error(f"The model of trial {row.number} is no longer in the tuning's folder.")
 
     def _retrain(self, row: TrialRow | None) -> None:
         if row is not None and self.look is not None and (wanted := retraining(self.look.state, row)) is not None:
@@ -205,6 +212,8 @@ def _write_report(page: Path, state: TuneState) -> Path:
     """Write the report, over the one that is there; gives the page."""
     from napari_micromri.tuning.report.page import write_page
 
+    if not page.parent.is_dir():
+        raise WriteError(f"{page.parent} does not exist any more. Check that the disk is connected.")
     write_page(page, state, overwrite=True)
     return page
 
