@@ -57,7 +57,7 @@ def test_a_tuning_from_its_beginning_to_more_trials(
     assert "tune-report" in capsys.readouterr().out
     tuning = tmp_path / "tuning"
     assert main(["tune-worker", str(tuning), "--threads", "1"]) == 0
-    assert capsys.readouterr().out == "The tuning is complete: 1 trials.\n"
+    assert capsys.readouterr().out == "The tuning is complete: 1 trial.\n"
     # Named again with nothing but more trials, it continues as it is.
     assert main(["tune", str(study), str(tuning), "--trials", "2", "--workers", "0"]) == 0
     assert main(["tune-worker", str(tuning), "--threads", "1"]) == 0

@@ -43,7 +43,7 @@ def test_a_scan_without_them_says_what_is_missing(make_scan: Callable[..., Scan]
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([0, 50, 500], "3 b-values but 6 volumes"),
+        ([0, 50, 500], "3 b-values for 6 volumes"),
         ([800] * 6, "All b-values are 800"),
         ([0, 10, -20, 50, 300, 800], "-20"),
         ([0, 10, np.nan, 50, 300, 800], "nan"),

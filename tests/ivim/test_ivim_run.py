@@ -77,7 +77,7 @@ def test_what_cannot_be_meant_is_refused_with_a_sentence(saved: Path, scan: Scan
     single = save_scan(Scan(scan.read()[0], replace(scan.info, axes="zyx", b_values=None)), tmp_path / "one.nii.gz")
     out = str(tmp_path / "maps")
     for command, said in (
-        ([str(saved), out, "--bvals", "0 10 20"], "3 b-values but 8 volumes"),
+        ([str(saved), out, "--bvals", "0 10 20"], "3 b-values for 8 volumes"),
         ([str(saved), out, "--bvals", "0 200 300 400 500 600 700 800"], "below 100"),
         ([str(saved), out, "--mask", str(other)], "grid"),
         ([str(single), out], "one volume"),
@@ -201,7 +201,7 @@ def test_files_of_one_volume_each_are_one_series(scan: Scan, tmp_path: Path, cap
     other = str(save_scan(Scan(scan.read()[0], replace(info, voxel_size=(1, 0.3, 0.3))), tmp_path / "other.nii"))
     for refused, said in (
         ([*files, out], "--bvals"),
-        ([*files[1:], out, "--bvals", values], "8 b-values but 7 images"),
+        ([*files[1:], out, "--bvals", values], "8 b-values for 7 images"),
         ([*files[:7], files[0], out, "--bvals", values], "twice"),
         ([*files[1:], other, out, "--bvals", values], "one grid"),
     ):

@@ -169,7 +169,7 @@ def test_the_process_of_a_worker_ends_with_its_success(
     folder = create_tuning(tmp_path / "tuning", make_config(trials=1))
     assert main([str(folder.path), "--name", "worker-07", "--threads", "1"]) == 0
     [row] = read_workers(folder.path)
-    assert (row.name, row.state, row.message) == ("worker-07", "ended", "The tuning is complete: 1 trials.")
+    assert (row.name, row.state, row.message) == ("worker-07", "ended", "The tuning is complete: 1 trial.")
     assert main([str(tmp_path / "none")]) == 2
 
 

@@ -290,7 +290,7 @@ def test_a_worker_that_is_suspended_before_it_writes_its_name_takes_the_next_tri
         write(self, key, value)
 
     monkeypatch.setattr(Trial, "set_user_attr", late)
-    assert make_worker(tuning).work() == "The tuning is complete: 1 trials."
+    assert make_worker(tuning).work() == "The tuning is complete: 1 trial."
     assert states(tuning) == ["FAIL", "COMPLETE"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -92,11 +93,31 @@ def test_scans_are_denoised_into_the_folder_and_those_left_out_say_why(tab, qtbo
         ["good.nii.gz", "12.3", "fits the scan", "4.0 s"],
         ["phase.nii.gz", "", "Left out: phase is no magnitude image.", ""],
     ]
-    assert "1 scans denoised" in tab.form.status.text()
+    assert "1 scan denoised, 0 done before" in tab.form.status.text()
     assert (tmp_path / "out" / "good dn.nii.gz").exists()
     assert work[0].options == {"device": "cpu", "quality": "best"}
     tab.form.opened.emit([line[0] for line in lines(tab)].index("good.nii.gz"))
     assert [layer.name for layer in tab._viewer.layers] == ["good"]
+
+
+def test_scans_of_one_name_and_numbers_of_paravision_are_told_apart():
+    assert model.names_of(["/a/x.nii", "/b/y.nii", "/c/y.nii", "/mouse07/2/pdata/1", "/mouse08/2/pdata/3"]) == [
+        "x.nii",
+        "b/y.nii",
+        "c/y.nii",
+        "mouse07/2",
+        "mouse08/2, reconstruction 3",
+    ]
+
+
+def test_of_a_folder_that_was_deleted_nothing_is_said_any_more(tab, qtbot, tmp_path, scans):
+    tab.add([str(scans)])
+    tab.use_folder(tmp_path / "out")
+    run(qtbot, tab)
+    qtbot.waitUntil(lambda: "Done" in tab.form.status.text())
+    shutil.rmtree(tmp_path / "out")
+    qtbot.waitUntil(lambda: tab.snapshot is None)
+    assert not tab.form.status.text()
 
 
 def test_the_folder_is_shown_again_in_the_next_session(tab, qtbot, tmp_path, scans):

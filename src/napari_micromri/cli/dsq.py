@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.cli.console import choose_scan, print_json, progress_bar
 from napari_micromri.cli.ivim_train import add_phantom, make_phantom
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -103,8 +104,8 @@ def to_json(found: SignalQuality) -> dict[str, object]:
 def _lines(found: SignalQuality) -> list[str]:
     verb = "better" if found.phenomenon_1 else "not better"
     lines = [
-        f"{found.count} signals: mean noise Q_n {found.q_n:.4g}, mean reconstruction error Q_p {found.q_p:.4g}: the "
-        f"prediction is {verb} than the measurement",
+        f"{counted(found.count, 'signal')}: mean noise Q_n {found.q_n:.4g}, mean reconstruction error Q_p "
+        f"{found.q_p:.4g}: the prediction is {verb} than the measurement",
         f"nearer to the clean signal (eq. 9): {100 * found.eq9:.1f} %; eq. 14 holds for {100 * found.eq14:.1f} %",
         "fitting error      signals   noise      recon error  gap",
     ]

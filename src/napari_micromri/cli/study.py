@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.cli import study_build, study_check
 from napari_micromri.cli.console import print_json
-from napari_micromri.cli.study_check import counted
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from napari_micromri.cli.console import Commands

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.cli.console import print_json, progress_bar
-from napari_micromri.cli.study_check import counted
 from napari_micromri.errors import InputError, StudyError
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     import argparse

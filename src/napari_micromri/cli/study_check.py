@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.cli.console import print_json, progress_bar
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -104,11 +105,6 @@ def as_text(found: StudyCheck) -> str:
     }
     told = [counted(n, what) for what, n in counts.items() if n or what in ("pair", "error", "warning")]
     return "\n".join([*lines, ", ".join(told)])
-
-
-def counted(number: int, what: str) -> str:
-    """Write a number and what it counts."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _pair_as_text(entry: PairCheck) -> list[str]:

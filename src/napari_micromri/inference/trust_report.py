@@ -91,8 +91,8 @@ class TrustReport:
             )
         if self.deviating:
             found.append(
-                f"{len(self.deviating)} of {len(self.slices)} slices deviate from the measurement by more than noise "
-                f"explains ({place_list(self.deviating, self.outer)}): the scan is unlike what the model knows. "
+                f"{len(self.deviating)} of {len(self.slices)} slices {self._deviate} from the measurement by more than "
+                f"noise explains ({place_list(self.deviating, self.outer)}): the scan is unlike what the model knows. "
                 "Look at what was removed."
             )
         return tuple(found)
@@ -121,8 +121,12 @@ class TrustReport:
             return "The noise could not be measured, so the result was not checked against the scan."
         return (
             f"Degraded again, the result differs from the scan by {self.chi_square:.2f} times the noise's "
-            f"variance (noise alone gives 1); {len(self.deviating)} of {len(self.slices)} slices deviate."
+            f"variance (noise alone gives 1); {len(self.deviating)} of {len(self.slices)} slices {self._deviate}."
         )
+
+    @property
+    def _deviate(self) -> str:
+        return "deviates" if len(self.deviating) == 1 else "deviate"
 
     def to_json(self) -> dict[str, Any]:
         """Give the figures with names, fit for JSON."""

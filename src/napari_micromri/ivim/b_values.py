@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from napari_micromri.errors import InputError, ReadError, describe_os_error
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     import os
@@ -110,7 +111,7 @@ def check_b_values(b_values: Sequence[float] | NDArray[Any], volumes: int, *, pe
     """
     values = np.asarray(b_values, dtype=np.float64).ravel()
     if len(values) != volumes:
-        raise InputError(f"There are {len(values)} b-values but {volumes} volumes. Each volume needs one.")
+        raise InputError(f"{counted(len(values), 'b-value')} for {counted(volumes, 'volume')}: each volume needs one.")
     if not np.isfinite(values).all() or (values < 0).any():
         raise InputError(f"b-values are 0 or more, in s/mm², not {', '.join(f'{v:g}' for v in values)}.")
     if 0 < values.max() <= LEAST_HIGHEST or values.max() >= MOST_HIGHEST:

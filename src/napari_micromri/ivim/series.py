@@ -11,6 +11,7 @@ from napari_micromri.errors import InputError
 from napari_micromri.ivim.b_values import b_values_of, check_b_values
 from napari_micromri.ivim.signal import PARAMETERS
 from napari_micromri.scan import Scan
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,7 +136,7 @@ def stack_scans(scans: Sequence[Scan], b_values: Sequence[float]) -> Scan:
 
     first = scans[0]
     if len(scans) != len(b_values):
-        raise InputError(f"There are {len(b_values)} b-values but {len(scans)} images. Give one for each.")
+        raise InputError(f"{counted(len(b_values), 'b-value')} for {counted(len(scans), 'image')}: give one for each.")
     for scan in scans:
         if set(scan.info.axes) & set("tb"):
             raise InputError(f"'{scan.info.name}' holds several volumes. Take images of one volume each.")

@@ -20,6 +20,7 @@ from napari_micromri.runs.folder import JobFolder
 from napari_micromri.runs.kinds import JobKind
 from napari_micromri.runs.reading import Job, JobReader
 from napari_micromri.runs.record import create_job, describe, reopen_job, run_job
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,7 +133,7 @@ def _train(folder: IvimTrainingFolder, should_stop: ShouldStop) -> Iterator[Even
     learning = _prepare(folder)
     resumed = _restore(learning, folder)
     begun, total = len(learning.losses), learning.settings.most_epochs
-    note = f"{len(learning.measured)} slices, {learning.settings.method}."
+    note = f"{counted(len(learning.measured), 'slice')}, {learning.settings.method}."
     yield Resumed(note=note) if resumed else Started(note=note)
     try:
         for epoch in learning.run(should_stop):
@@ -142,10 +143,10 @@ def _train(folder: IvimTrainingFolder, should_stop: ShouldStop) -> Iterator[Even
                 _keep(learning, folder)
     except CancelledError:
         _keep(learning, folder)
-        yield Stopped(message=f"Stopped after {len(learning.losses)} epochs.")
+        yield Stopped(message=f"Stopped after {counted(len(learning.losses), 'epoch')}.")
         return
     _keep(learning, folder)
-    yield Done(message=f"Trained for {len(learning.losses)} epochs. The model is {folder.model}.")
+    yield Done(message=f"Trained for {counted(len(learning.losses), 'epoch')}. The model is {folder.model}.")
 
 
 def _prepare(folder: IvimTrainingFolder) -> Learning:

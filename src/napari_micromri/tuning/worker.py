@@ -19,6 +19,7 @@ from napari_micromri.tuning.search import make_pruner, make_sampler
 from napari_micromri.tuning.storage import WISH
 from napari_micromri.tuning.trials import REASON, WORKER, continue_later, finished, wanted
 from napari_micromri.tuning.workers import Sign
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -117,7 +118,7 @@ class Worker:
             return "Stopped."
         done, total = finished(self._study), self._wanted()
         if done >= total:
-            return f"The tuning is complete: {done} trials."
+            return f"The tuning is complete: {counted(done, 'trial')}."
         if self._until is not None and time.monotonic() > self._until:
             return f"Its time is up; {done} of {total} trials are finished."
         return None

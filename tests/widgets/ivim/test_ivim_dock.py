@@ -147,7 +147,7 @@ def test_the_curve_of_a_voxel_goes_through_its_signals(scan):
 
 def test_bad_input_is_one_sentence(viewer, dock, qtbot, scan):
     layer = add(viewer, scan)
-    with pytest.raises(InputError, match="7 b-values but 8 volumes"):
+    with pytest.raises(InputError, match="7 b-values for 8 volumes"):
         request_of_layers([layer], "0 10 20 40 80 200 400", EVERYWHERE)
     with pytest.raises(InputError, match=r"\(3, 3\)"):
         request_of_layers([layer], "0 10 20 40 80 200 400 800", np.ones((3, 3)))
@@ -161,7 +161,7 @@ def test_bad_input_is_one_sentence(viewer, dock, qtbot, scan):
 def test_what_was_wrong_is_said_until_it_is_corrected(viewer, dock, qtbot, scan):
     add(viewer, scan)
     dock.form.b_values.setText("0 10 20")
-    assert "3 b-values but 8 volumes" in dock.form.hint.text()
+    assert "3 b-values for 8 volumes" in dock.form.hint.text()
     assert not dock.form.fit.isEnabled()
     dock.form.b_values.setText("0 10 20 40 80 200 400 800")
     assert "click Fit" in dock.form.hint.text()
@@ -177,6 +177,19 @@ def test_what_was_wrong_is_said_until_it_is_corrected(viewer, dock, qtbot, scan)
     assert dock.form.hint.text().startswith("Click a voxel")
     dock.form.method.setCurrentText("segmented")
     assert "36 voxels with 'lsq'" in dock.form.status.text()  # a result stays
+
+
+def test_one_is_singular(viewer, dock, qtbot, scan):
+    layer = add(viewer, scan)
+    with pytest.raises(InputError, match="1 b-value for 8 volumes"):
+        request_of_layers([layer], "0", EVERYWHERE)
+    one = np.zeros((2, 6, 5), int)
+    one[0, 0, 3] = 1
+    viewer.add_labels(one, name="one", scale=layer.scale[1:])
+    dock.layers.choose(layer)
+    dock.form.where.setCurrentText("one")
+    fitted(dock, viewer, qtbot)
+    assert dock.form.status.text().startswith("1 voxel with 'lsq'")
 
 
 def test_a_single_volume_is_no_series(viewer, dock, scan):

@@ -20,6 +20,7 @@ from napari_micromri.runs.events import Done, Event, Progress, Resumed, Started,
 from napari_micromri.runs.folder import JobFolder
 from napari_micromri.runs.kinds import JobKind
 from napari_micromri.runs.reading import Job, JobReader
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -177,7 +178,7 @@ def _work(folder: ManyFolder, asked: ShouldStop) -> Iterator[Event]:
     wanted, rejected = expand(request, besides=folder.path)
     if not wanted and not rejected:
         raise InputError("No scan fits. Check the folders and the pattern of 'only'.")
-    yield (Resumed if earlier else Started)(note=f"{len(wanted)} scans with {request.model}.")
+    yield (Resumed if earlier else Started)(note=f"{counted(len(wanted), 'scan')} with {request.model}.")
     yield from (ScanRefused(source=one.path, reason=one.reason) for one in rejected)
     counts = {"now": 0, "before": 0, "refused": len(rejected)}
     stopped = False
@@ -190,7 +191,7 @@ def _work(folder: ManyFolder, asked: ShouldStop) -> Iterator[Event]:
             yield event
         stopped = run.stopped
     _write_table(folder)
-    said = f"{counts['now']} scans denoised, {counts['before']} were done before, {counts['refused']} left out."
+    said = f"{counted(counts['now'], 'scan')} denoised, {counts['before']} done before, {counts['refused']} left out."
     yield Stopped(message=f"Stopped. {said} It can be resumed.") if stopped else Done(message=f"Done. {said}")
 
 
@@ -245,7 +246,9 @@ class _Round:
                 self._slices[one.source] = one.slices
                 if not future.cancelled() and (event := self._outcome(one, future)) is not None:
                     yield event
-            yield Progress(done=sum(self._slices.values()), total=max(1, total), text=f"{len(waiting)} scans left")
+            yield Progress(
+                done=sum(self._slices.values()), total=max(1, total), text=f"{counted(len(waiting), 'scan')} left"
+            )
             if self._asked() and not self.stopped:
                 self.stopped = True
                 for future in waiting:

@@ -16,6 +16,7 @@ from napari_micromri.ivim.series import Series, stack_scans
 from napari_micromri.plugin.layers import METADATA_KEY, Placement, layer_to_scan, quick_contrast_limits
 from napari_micromri.plugin.roi_layers import read_rois
 from napari_micromri.scan import Scan
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -229,14 +230,14 @@ def summary(fit: Fit) -> str:
     from napari_micromri.ivim import AT_BOUND, Flag
 
     fitted = np.isfinite(fit.maps["D"])
-    lines = [f"{np.count_nonzero(fitted)} voxels with '{fit.method}'."]
+    lines = [f"{counted(int(np.count_nonzero(fitted)), 'voxel')} with '{fit.method}'."]
     for name in ("D", "f", "Dp"):
         values = fit.maps[name][np.isfinite(fit.maps[name])]
         if values.size:
             parameter = PARAMETERS[name]
             lines.append(f"Median {parameter.label}: {parameter.factor * np.median(values):.3g} {parameter.unit}")
     if bound := fit.count(AT_BOUND):
-        lines.append(f"⚠ {bound} voxels are on a bound: the data don't determine them.")
+        lines.append(f"⚠ {counted(bound, 'voxel')} on a bound: the data don't determine them.")
     if unusable := fit.count(Flag.UNUSABLE):
-        lines.append(f"⚠ {unusable} voxels have no usable signal and were not fitted.")
+        lines.append(f"⚠ {counted(unusable, 'voxel')} not fitted: no usable signal.")
     return "\n".join(lines)

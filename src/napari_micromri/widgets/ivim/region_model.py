@@ -11,6 +11,7 @@ from napari_micromri.ivim import PARAMETERS
 from napari_micromri.plugin.roi_layers import read_rois
 from napari_micromri.widgets.ivim.model import regions_of_rois
 from napari_micromri.widgets.ivim.voxel_model import VoxelCurves, compare_curves
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ def region_curves(request: Request, fits: Mapping[str, Fit], roi: Roi) -> VoxelC
     signals = _mean_signals(request, where)
     curves = {name: lambda b, fit=fit: np.nanmean(fit.curve(b, where), axis=1) for name, fit in fits.items()}
     words = {name: _describe(fit, where) for name, fit in fits.items()}
-    title = f"{roi.name}: mean of {np.count_nonzero(fitted)} voxels"
+    title = f"{roi.name}: mean of {counted(int(np.count_nonzero(fitted)), 'voxel')}"
     return compare_curves(title, signals, request.series.b_values, curves, words)
 
 

@@ -16,6 +16,7 @@ from napari_micromri.ivim.regions import COLUMNS, measure_regions, save_regions
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.ivim.model import REGION_COLUMNS, map_label, region_cells, regions_of_layer
 from napari_micromri.widgets.shared.parts import Chooser, button, figures_table, row, set_lines, text_line
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -109,7 +110,7 @@ class RegionsTab(QWidget):
         set_lines(self.map, list(dict.fromkeys(map(map_label, rows))))
         self._fill()
         regions, methods = ({getattr(one, name) for one in rows} for name in ("region", "method"))
-        self.status.setText(f"{len(regions)} regions, {', '.join(sorted(methods))}.")
+        self.status.setText(f"{counted(len(regions), 'region')}, {', '.join(sorted(methods))}.")
 
     def _fill(self) -> None:
         shown = [one for one in self.rows if map_label(one) == self.map.currentText()]
@@ -139,7 +140,7 @@ class RegionsTab(QWidget):
         stream = io.StringIO()
         write_csv(stream, COLUMNS, [one.values for one in self.rows], delimiter="\t")
         QApplication.clipboard().setText(stream.getvalue())
-        self.status.setText(f"Copied {len(self.rows)} rows to the clipboard.")
+        self.status.setText(f"Copied {counted(len(self.rows), 'row')} to the clipboard.")
 
 
 def _measure(fits: dict[str, Fit], regions: Regions, _progress: Progress, _should_stop: ShouldStop, /) -> Any:

@@ -16,6 +16,7 @@ from napari_micromri.plugin.layers import layer_to_scan
 from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.shared.curves import CurvePlot
 from napari_micromri.widgets.shared.parts import Chooser, Fold, button, row, set_lines, text_line
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -107,8 +108,8 @@ class ThreeLayers(QWidget):
         chart = bin_chart({"predicted": found})
         self.heading.setText(chart.heading)
         self.plot.show_chart(chart)
-        left_out = [f"⚠ {found.missing} signals were left out: one of the three is missing."] if found.missing else []
-        self.status.setText("\n".join([f"{found.count} signals.", *verdict(found), *left_out]))
+        left_out = [f"⚠ Left out: {counted(found.missing, 'signal')} missing in one of them."] if found.missing else []
+        self.status.setText("\n".join([f"{counted(found.count, 'signal')}.", *verdict(found), *left_out]))
 
     def _ended(self) -> None:
         self._job = None

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_micromri.inference.many.request import NAME_FIELDS
-from napari_micromri.widgets.many.model import COLUMNS, cells, describe
+from napari_micromri.widgets.many.model import COLUMNS, cells, describe, names_of
 from napari_micromri.widgets.shared.device_chooser import DeviceChooser
 from napari_micromri.widgets.shared.parts import Chooser, ElidedLabel, Fold, button, row, small_button, text_line
 from napari_micromri.widgets.shared.quality_chooser import QualityChooser, dark_air_box
@@ -142,12 +142,14 @@ class ManyForm(QWidget):
             self._shown = []
         self.table.setRowCount(len(scans))
         for line in range(len(self._shown), len(scans)):
-            source, *rest = cells(scans[line])
-            for column, text in enumerate((Path(source).name, *rest)):
+            for column, text in enumerate(cells(scans[line])):
                 item = QTableWidgetItem(text)
-                item.setToolTip(text if column else source)
+                item.setToolTip(text)
                 self.table.setItem(line, column, item)
-        self._shown = list(scans)
+        if scans != self._shown:
+            for line, name in enumerate(names_of([scan.source for scan in scans])):
+                self.table.item(line, 0).setText(name)
+        self._shown = scans
 
     def ask_folder(self, title: str) -> Path | None:
         """Ask for a folder."""

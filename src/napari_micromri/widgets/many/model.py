@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.errors import InputError
@@ -11,10 +13,11 @@ from napari_micromri.inference.many.job import Many, ManyReader, ScanDone, ScanR
 from napari_micromri.inference.many.request import ManyRequest
 from napari_micromri.runs.process import start_job
 from napari_micromri.runs.words import duration
+from napari_micromri.study.plan import Source
+from napari_micromri.widgets.shared.places import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from napari_micromri.progress import Progress, ShouldStop
 
@@ -155,6 +158,13 @@ def cells(scan: ScanDone | ScanRefused) -> tuple[str, str, str, str]:
         return scan.source, "", f"Left out: {scan.reason}", ""
     figures = (f"{scan.snr:.1f}" if math.isfinite(scan.snr) else "", duration(scan.seconds))
     return scan.source, figures[0], scan.verdict, figures[1] if math.isfinite(scan.seconds) else ""
+
+
+def names_of(sources: Sequence[str]) -> list[str]:
+    """Name scans as shortly as tells them apart: of those of one name, and of ParaVision's numbers, the folder too."""
+    found = [Source.parse(source) for source in sources]
+    names = Counter(map(place, found))
+    return [place(one, folder=names[place(one)] > 1 or Path(one.path).parent.name == "pdata") for one in found]
 
 
 def count(job: Many) -> str:

@@ -195,6 +195,8 @@ class ManyTab(QWidget):
             self._started()
 
     def _seen(self, snapshot: JobView | None) -> None:
+        if snapshot is None and self.snapshot is not None:  # its folder was deleted
+            self.form.status.clear()
         self.snapshot = snapshot
         if snapshot is not None and not self.inputs:
             self.add(snapshot.job.settings["config"]["inputs"])

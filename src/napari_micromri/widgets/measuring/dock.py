@@ -28,6 +28,7 @@ from napari_micromri.widgets.measuring.shift_drag import measure_by_dragging
 from napari_micromri.widgets.measuring.side_by_side import SideBySide
 from napari_micromri.widgets.shared.dock import Dock
 from napari_micromri.widgets.shared.stored import remember_fields
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +167,7 @@ class MeasureWidget(Dock):
         """Copy the regions of the slice that is shown to others, and count the copies."""
         here = self.place.shapes(self.reading.rois)
         made = self.rois.copy(here, slices)
-        self.note(f"Copied {len(here)} ROIs: {made} new ones." if made else "Nothing to copy on this slice.")
+        self.note(f"Copied {counted(len(here), 'ROI')}: {made} new." if made else "Nothing to copy on this slice.")
         return made
 
     def _ask_slices(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.measure.evaluation.earlier import find_earlier
 from napari_micromri.study.model import SETS
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,11 +66,6 @@ def look_at(path: Path) -> StudyLook:
 def _size(study: Study, split: Set) -> SetSize:
     pairs = [pair for pair in study.pairs(split) if pair.kept]
     return SetSize(len({pair.subject for pair in pairs}), sum(len(pair.kept) for pair in pairs))
-
-
-def counted(count: int, word: str) -> str:
-    """Write a number with its word."""
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def proposed_folder(

@@ -19,7 +19,6 @@ from napari_micromri.widgets.measuring.evaluate_form import EvaluateForm
 from napari_micromri.widgets.measuring.evaluate_model import (
     EvaluateState,
     Request,
-    counted,
     earlier_in,
     look_at,
     proposed_folder,
@@ -29,6 +28,7 @@ from napari_micromri.widgets.shared.models import model_choices
 from napari_micromri.widgets.shared.pace import Pace
 from napari_micromri.widgets.shared.recent import recent, remember
 from napari_micromri.widgets.shared.torch_loading import with_torch
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,6 +12,7 @@ from napari_micromri.errors import MicroMRIError
 from napari_micromri.widgets.measuring import files
 from napari_micromri.widgets.measuring.curves import save_curves
 from napari_micromri.widgets.shared.places import result_of
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,4 +75,4 @@ class FileActions:
 
         if self._dock.found is not None:
             QApplication.clipboard().setText(rows_as_text(self._dock.found.rows))
-            self._dock.note(f"Copied {len(self._dock.found.rows)} rows to the clipboard.")
+            self._dock.note(f"Copied {counted(len(self._dock.found.rows), 'row')} to the clipboard.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
 from napari_micromri.errors import InputError
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,7 +97,7 @@ def save_regions(rois: Sequence[Roi], path: Path, scan: Scan | None) -> str:
     """
     from napari_micromri.measure.roi_file import save_rois
 
-    return f"Saved {len(rois)} ROIs as {save_rois(rois, path, scan=scan, overwrite=path.exists())}"
+    return f"Saved {counted(len(rois), 'ROI')} as {save_rois(rois, path, scan=scan, overwrite=path.exists())}"
 
 
 def load_regions(path: Path, scan: Scan | None, add: Callable[[Sequence[Roi], Scan], int]) -> str:
@@ -116,4 +117,4 @@ def load_regions(path: Path, scan: Scan | None, add: Callable[[Sequence[Roi], Sc
     count = add(loaded.rois, scan)
     if not count:
         raise InputError(f"None of the ROIs of {path.name} is on a slice of '{scan.info.name}'.")
-    return mismatch or f"Loaded {count} ROIs from {path.name}"
+    return mismatch or f"Loaded {counted(count, 'ROI')} from {path.name}"

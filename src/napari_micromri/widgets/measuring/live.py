@@ -13,6 +13,7 @@ from napari_micromri.measure.comparison import compare
 from napari_micromri.measure.measurer import Measurer
 from napari_micromri.measure.roi import slices_of
 from napari_micromri.widgets.background import BackgroundJob
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ class LiveComparison(QObject):
         def work(progress: Progress, should_stop: ShouldStop) -> Comparison:
             return compare(images, rois, settings, measurer=measurer, progress=progress, should_stop=should_stop)
 
-        self._job = job = BackgroundJob(work, f"Measuring {len(rois)} ROIs", self)
+        self._job = job = BackgroundJob(work, f"Measuring {counted(len(rois), 'ROI')}", self)
         job.succeeded.connect(partial(self._done, set(rois)))
         job.failed.connect(self.failed)
         job.ended.connect(self._ended)

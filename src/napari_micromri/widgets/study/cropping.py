@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_micromri.errors import StudyError
 from napari_micromri.plugin.study_layers import corners_box
 from napari_micromri.widgets.background import BackgroundJob
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ class CropControl(QObject):
             crops, problems = {pair.key: draft}, []
         self.curator.crop(crops)
         if problems:
-            self.curator.said.emit(f"{len(problems)} pairs were left unchanged: {problems[0]}")
+            self.curator.said.emit(f"{counted(len(problems), 'pair')} left unchanged: {problems[0]}")
 
     def remove(self) -> None:
         """Remove the crop."""

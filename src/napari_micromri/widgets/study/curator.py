@@ -16,6 +16,7 @@ from napari_micromri.widgets.background import BackgroundJob
 from napari_micromri.widgets.study.slices import SUSPICIOUS
 from napari_micromri.widgets.study.tree import pair_title
 from napari_micromri.widgets.study.viewing import PairView
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,7 +115,7 @@ class Curator(QObject):
             self.view.go_to(index)
         self.show_marks()
         self.shown.emit()
-        self.said.emit(f"{pair_title(pixels.pair)}: {pixels.pair.slice_count} slices, LR over HR.")
+        self.said.emit(f"{pair_title(pixels.pair)}: {counted(pixels.pair.slice_count, 'slice')}, LR over HR.")
 
     def _ended(self) -> None:
         if self.sender() is self._loading:  # not one that was stopped for another

@@ -11,6 +11,7 @@ from napari_micromri.study.model import REASON_WORDS
 from napari_micromri.widgets.shared.parts import full_text_line, text_line
 from napari_micromri.widgets.study.table import RED, Cell, Table
 from napari_micromri.widgets.study.tree import pair_title
+from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ class SuspiciousTab(QWidget):
         self.table.rows_model.show_rows([_cells(found, pairs[found.key]) for found in known])
         done = sum(found.index in pairs[found.key].marks.excluded for found in known)
         self.text.setText(
-            f"{len(known)} slices to look at; {done} of them excluded. "
+            f"{counted(len(known), 'slice')} to look at; {done} excluded. "
             "Click one to show it. Nothing is excluded automatically."
             if known
             else "No slice stands out."
