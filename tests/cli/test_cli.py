@@ -192,6 +192,19 @@ def test_info_of_a_real_study(data_dir: Path, capsys: pytest.CaptureFixture[str]
     assert all(entry["date"].startswith("2011-11-30T12:") for entry in entries)
 
 
+def test_info_says_each_warning_once(data_dir: Path) -> None:
+    process = _micromri("info", data_dir / "bruker" / "pv51_banana" / "bru_banana" / "2")
+    said = "".join(process.communicate(timeout=120))
+    assert process.returncode == 0
+    assert said.count("unevenly spaced") == 1
+
+
+def test_the_documentation_names_all_keys_of_info() -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    section = text[text.index("one object per scan:") : text.index("What isn't known is `null`")]
+    assert re.findall(r"`(\w+)`", section) == INFO_KEYS
+
+
 # -- convert and simulate
 
 

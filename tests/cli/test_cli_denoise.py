@@ -122,6 +122,16 @@ def test_what_is_no_magnitude_is_refused_unless_asked_for(
     assert "both sides of zero" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("given", ["--detach", "--workers 2", "--only *RARE*", "--name {file}", "--format .nii"])
+def test_options_of_many_scans_are_refused_with_one(
+    given: str, tmp_path: Path, make_scan: Callable[..., Scan], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = save_scan(make_scan((2, 40, 32)), tmp_path / "fast.nii.gz")
+    assert main(["denoise", str(source), str(tmp_path / "out.nii.gz"), *given.split()]) == 2
+    assert f"{given.split()[0]} is for many scans" in capsys.readouterr().err
+    assert not (tmp_path / "out.nii.gz").exists()
+
+
 def test_every_option_reaches_each_of_many_scans() -> None:
     """One that got lost on the way would change results without a word."""
     from dataclasses import asdict

@@ -67,6 +67,14 @@ def test_the_table_for_a_person(files, capsys):
     assert "'body' has 9 pixels" in out[-1]
 
 
+def test_the_table_for_a_person_compares_with_the_reference(files, capsys):
+    assert measure(files, "--reference", "good") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][-7:] == "contrast / reference background SD / reference".split()
+    assert next(line for line in lines if line[0] == "good")[-2:] == ["1", "1"]
+    assert next(line for line in lines if line[0] == "fast")[-2:] != ["1", "1"]
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -39,7 +39,7 @@ def add_to(commands: Commands) -> None:
         "  micromri denoise 20240514_mouse07/ denoised.nii.gz --scan 3 --slices 10-19 --device cuda\n"
         "  micromri denoise fast.nii.gz textured.nii.gz --model apddm-default --steps 10\n"
         "  micromri denoise fast.nii.gz mean.nii.gz --model apddm-default --draws 8 --uncertainty sd.nii.gz --seed 1\n"
-        "  micromri denoise scans/ mice.mri.zarr --out denoised --only *RARE* --name {subject}_{plane}\n"
+        "  micromri denoise scans/ mice.mri.zarr --out denoised --only '*RARE*' --name '{subject}_{plane}'\n"
         "  micromri denoise scans/ --out denoised --scheduler tcp://node01:8786 --detach",
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help=f"{INPUT_HELP}; then OUT, or several and --out")
@@ -134,6 +134,7 @@ def run(options: argparse.Namespace) -> int:
         return denoise_many.run_many(options)
     if len(options.inputs) != 2:
         raise InputError("One scan needs IN and OUT: micromri denoise IN OUT. Many scans need --out FOLDER.")
+    denoise_many.refuse_with_one(options)
     options.input, options.output = options.inputs
     from napari_micromri.inference import denoise_to_file
     from napari_micromri.inference.trust import check_trust

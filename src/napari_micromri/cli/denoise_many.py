@@ -17,6 +17,16 @@ GOOD, FOUND, INTERRUPTED = 0, 1, 130
 ALONE = ("scan", "voxel_size", "slices", "uncertainty")
 """Options that mean one scan."""
 
+MANY: dict[str, Any] = {
+    "only": "*",
+    "name": "{name}",
+    "format": ".ome.zarr",
+    "workers": 1,
+    "scheduler": None,
+    "detach": False,
+}
+"""Options that mean many scans, and what they are when they aren't given."""
+
 OPTIONS = (
     "slice_axis",
     "device",
@@ -40,19 +50,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--out", metavar="FOLDER", help="folder for the results; scans that are finished there are skipped"
     )
-    group.add_argument("--only", metavar="PATTERN", default="*", help="names or protocols to take, e.g. '*RARE*'")
+    group.add_argument("--only", metavar="PATTERN", help="names or protocols to take, e.g. '*RARE*'")
     group.add_argument(
-        "--name",
-        metavar="PATTERN",
-        default="{name}",
-        help="of results: {name} {subject} {plane} {file} {model} ...",
+        "--name", metavar="PATTERN", help="of results: {name} {subject} {region} {plane} {protocol} {file} {model}"
     )
-    group.add_argument(
-        "--format", choices=(".ome.zarr", ".nii.gz", ".nii"), default=".ome.zarr", help="default %(default)s"
-    )
-    group.add_argument("--workers", type=int, default=1, metavar="N", help="scans at once (default %(default)s)")
+    group.add_argument("--format", choices=(".ome.zarr", ".nii.gz", ".nii"), help="default %(default)s")
+    group.add_argument("--workers", type=int, metavar="N", help="scans at once (default %(default)s)")
     group.add_argument("--scheduler", metavar="ADDRESS", help="of dask.distributed, e.g. tcp://node01:8786")
     group.add_argument("--detach", action="store_true", help="run in the background and return at once")
+    parser.set_defaults(**MANY)
+
+
+def refuse_with_one(options: argparse.Namespace) -> None:
+    """Refuse what only means something for many scans, rather than ignore it.
+
+    Raises
+    ------
+    InputError
+        One of these options was given.
+    """
+    if meant := [name for name, default in MANY.items() if getattr(options, name) != default]:
+        raise InputError(f"--{meant[0]} is for many scans. Leave it out, or name a folder for the results with --out.")
 
 
 def run_many(options: argparse.Namespace) -> int:

@@ -11,7 +11,6 @@ from napari_micromri.cli.console import add_source, print_json
 from napari_micromri.cli.study import list_pairs
 from napari_micromri.errors import InputError, ReadError
 from napari_micromri.io.formats import STUDY_ENDING
-from napari_micromri.io.telling import warnings_of
 
 if TYPE_CHECKING:
     import argparse
@@ -56,8 +55,6 @@ def run(options: argparse.Namespace) -> int:
     else:
         for number, entry in enumerate(described, 1):
             print(as_text(number, entry))
-        for text in warnings_of(scans):
-            print(f"Warning: {text}")
     return 0
 
 

@@ -199,7 +199,9 @@ def _warn_of_nothing(found: Comparison) -> None:
 def as_text(found: Comparison) -> str:
     """Lay the table out for a person, with the cautions below it."""
     header = ("image", "ROI", "slice", "n", "mean", "SD", "background SD", "contrast", "CNR", "normalised SD")
-    lines = [header, *(_cells(row) for row in found.rows)]
+    if found.settings.reference is not None:
+        header += ("contrast / reference", "background SD / reference")
+    lines = [header, *(_cells(row)[: len(header)] for row in found.rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     laid_out = [
         "  ".join(_aligned(cell, width, k) for k, (cell, width) in enumerate(zip(line, widths, strict=True)))
@@ -223,6 +225,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.contrast,
         row.cnr,
         row.normalised_sd,
+        row.contrast_to_reference,
+        row.background_sd_to_reference,
     )
     index = "" if row.slice_index is None else str(row.slice_index)
     return row.image, row.roi.name, index, *("" if figure != figure else f"{figure:.5g}" for figure in figures)
