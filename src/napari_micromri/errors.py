@@ -29,8 +29,9 @@ class WriteError(MicroMRIError):
 class OutputExistsError(WriteError):
     """The output already exists and overwriting was not asked for."""
 
-    def __init__(self, path: Path | str) -> None:
-        super().__init__(f"{path} already exists. Choose another name, or overwrite it.")
+    def __init__(self, path: Path | str, way_out: str = "overwrite it") -> None:
+        self.path = path
+        super().__init__(f"{path} already exists. Choose another name, or {way_out}.")
 
 
 class ModelError(MicroMRIError):

@@ -123,6 +123,12 @@ class TestBuild:
             ),
             (("plan.csv", "mice.mri.zarr", "--plane", "coronal"), "plan.csv names subject, region"),
             (("plan.csv", "mice.mri.zarr"), "plan.csv does not exist."),
+            (("empty", "mice.mri.zarr", "--simulate", "--factor", "0.5"), "The factor is at least 1, not 0.5."),
+            (("empty", "mice.mri.zarr", "--simulate", "--averages", "0"), "A scan has at least one average, not 0."),
+            (
+                ("empty", "mice.mri.zarr", "--snr", "20"),
+                "--snr is for simulated scans. Leave it out, or add --simulate.",
+            ),
             (("empty", "mice.mri.zarr"), "No pairs were found, so nothing was built. Name them in a table"),
         ],
     )
@@ -183,6 +189,15 @@ class TestCheck:
         for command in BELOW[1:4]:
             assert run(command, tmp_path / "nowhere.mri.zarr") == 2
             assert "does not exist" in capsys.readouterr().err
+        file = tmp_path / "scan.nii"
+        file.write_bytes(b"")
+        assert run("list", file) == 2
+        assert "is a file, not a study" in capsys.readouterr().err
+
+    def test_a_plane_that_none_is_called_is_refused(self, scans: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            run("build", scans, "mice.mri.zarr", "--plane", "corronal")
+        assert "choose from" in capsys.readouterr().err
 
 
 class TestListSplitMarks:
@@ -217,6 +232,23 @@ class TestListSplitMarks:
         assert run("split", study) == 0
         assert "train       2 subjects, 2 pairs: mouse6, mouse7" in capsys.readouterr().out
         assert (study / "zarr.json").read_bytes() == before
+
+    @pytest.mark.parametrize("option", ["--seed", "--validation", "--test"])
+    def test_settings_of_a_random_split_need_one(
+        self, option: str, study: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run("split", study, "--preset", "report", option, "0.5" if option != "--seed" else "5") == 2
+        assert f"{option} is for a random split" in capsys.readouterr().err
+        assert Study.open(study).set_of("mouse7") == "train"
+
+    def test_what_exists_is_told_with_this_commands_way_out(
+        self, study: Path, scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "there").write_text("mine", encoding="utf-8")
+        assert run("export-marks", study, tmp_path / "there") == 2
+        assert "replace it with --overwrite." in capsys.readouterr().err
+        assert run("build", scans, tmp_path / "new.mri.zarr", "--plan-only", tmp_path / "there") == 2
+        assert "or delete it." in capsys.readouterr().err
 
     @pytest.mark.parametrize(("text", "words"), [("tst=a", "train="), ("test=", "names no subject")])
     def test_wrong_sets(self, text: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:

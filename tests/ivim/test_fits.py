@@ -138,6 +138,18 @@ def test_parameters_on_a_bound_are_flagged() -> None:
     assert fit.count(Flag.D_AT_BOUND) == 1
 
 
+def test_what_bayes_brings_back_to_a_bound_is_flagged() -> None:
+    import torch
+
+    from napari_micromri.ivim.estimators.bayes import estimates
+
+    mean = torch.tensor([[1, 1e-3, 1.01, 0.02], [1, 1e-3, -0.01, 0.02], [1, -1e-5, 0.5, 0.02], [1, 1e-3, 0.5, 0.02]])
+    found = estimates(mean, torch.zeros_like(mean))
+    assert found.values["f"].tolist() == [1.0, 0.0, 0.5, 0.5]
+    assert found.flags is not None
+    assert [Flag(int(v)) for v in found.flags] == [Flag.F_AT_BOUND, Flag.F_AT_BOUND, Flag.D_AT_BOUND, Flag(0)]
+
+
 def test_each_flag_has_words() -> None:
     assert list(FLAG_WORDS) == [str(flag.name).lower() for flag in Flag]
 

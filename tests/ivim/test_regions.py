@@ -95,7 +95,9 @@ def test_maps_come_back_and_the_command_measures_them(tmp_path: Path, capsys) ->
     capsys.readouterr()
     command = ["ivim-regions", str(maps)]
     assert main([*command, str(tmp_path / "labels.nii.gz"), "--json", "--csv", str(tmp_path / "out.csv")]) == 0
-    told = {row["map"]: row for row in json.loads(capsys.readouterr().out)}
+    said = capsys.readouterr()
+    assert said.err == f"Wrote {tmp_path / 'out.csv'} and {tmp_path / 'out.csv'}.json\n"
+    told = {row["map"]: row for row in json.loads(said.out)}
     assert told["D"]["mean"] == pytest.approx(1e3 * fit.maps["D"][1, 2:5, 3].mean(), rel=1e-5)
     assert (tmp_path / "out.csv").exists()
     middle = tuple(float(o + 4 * s) for o, s in zip(scan.info.origin[1:], scan.info.voxel_size[1:], strict=True))

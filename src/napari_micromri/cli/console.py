@@ -13,7 +13,7 @@ from napari_micromri.errors import InputError, WriteError
 from napari_micromri.io.formats import SAVED_ENDINGS, is_zarr, names_of_formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_micromri.progress import Progress
     from napari_micromri.scan import Scan
@@ -58,6 +58,12 @@ def _millimetres(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a voxel size such as 0.6,0.1,0.1") from None
+
+
+def first_given(options: argparse.Namespace, defaults: Mapping[str, Any]) -> str | None:
+    """Name the first of some options that was given another value than its default, as it is typed."""
+    given = (name for name, default in defaults.items() if getattr(options, name) != default)
+    return next((f"--{name.replace('_', '-')}" for name in given), None)
 
 
 def open_one(options: argparse.Namespace) -> Scan:

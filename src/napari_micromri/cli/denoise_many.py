@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.cli.console import print_json
+from napari_micromri.cli.console import first_given, print_json
 from napari_micromri.errors import InputError, JobError
 from napari_micromri.runs.events import Failed, Stopped
 
@@ -69,8 +69,8 @@ def refuse_with_one(options: argparse.Namespace) -> None:
     InputError
         One of these options was given.
     """
-    if meant := [name for name, default in MANY.items() if getattr(options, name) != default]:
-        raise InputError(f"--{meant[0]} is for many scans. Leave it out, or name a folder for the results with --out.")
+    if option := first_given(options, MANY):
+        raise InputError(f"{option} is for many scans. Leave it out, or name a folder for the results with --out.")
 
 
 def run_many(options: argparse.Namespace) -> int:
@@ -91,8 +91,8 @@ def _request(options: argparse.Namespace) -> Any:
 
     from napari_micromri.inference.many.request import ManyRequest
 
-    if meant := [name for name in ALONE if getattr(options, name) is not None]:
-        raise InputError(f"--{meant[0].replace('_', '-')} is for a single scan. Leave it out, or omit --out.")
+    if option := first_given(options, dict.fromkeys(ALONE)):
+        raise InputError(f"{option} is for a single scan. Leave it out, or omit --out.")
     try:
         return ManyRequest(
             inputs=tuple(options.inputs),

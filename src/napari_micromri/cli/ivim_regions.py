@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     if options.csv:
         about = {"maps": [str(Path(one).resolve()) for one in options.maps], "regions": options.regions}
         save_regions(rows, options.csv, about, overwrite=options.overwrite)
+        print(f"Wrote {options.csv} and {options.csv}.json", file=sys.stderr if options.json else sys.stdout)
     if options.json:
         print_json([{k: v if v == v else None for k, v in row.values.items()} for row in rows])
     elif not options.csv:

@@ -36,7 +36,7 @@ from napari_micromri.cli import (
     tune,
     tune_report,
 )
-from napari_micromri.errors import CancelledError, MicroMRIError, describe_os_error
+from napari_micromri.errors import CancelledError, MicroMRIError, OutputExistsError, describe_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,12 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         if options.debug:
             raise
-        print(f"micromri: {_explain(error)}", file=sys.stderr)
+        print(f"micromri: {_explain(error, options)}", file=sys.stderr)
         return REFUSED
     return code
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, options: argparse.Namespace) -> str:
+    if isinstance(error, OutputExistsError):  # in this command's own words
+        way_out = "replace it with --overwrite" if "overwrite" in options else "delete it"
+        return str(OutputExistsError(error.path, way_out))
     if isinstance(error, MicroMRIError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:

@@ -6,13 +6,18 @@ import argparse
 from typing import TYPE_CHECKING
 
 from napari_micromri.cli import study_build, study_check
-from napari_micromri.cli.console import print_json
+from napari_micromri.cli.console import first_given, print_json
+from napari_micromri.errors import InputError
 from napari_micromri.words import counted
 
 if TYPE_CHECKING:
     from napari_micromri.cli.console import Commands
     from napari_micromri.study.model import Assign, Set
     from napari_micromri.study.store import Study
+
+
+AT_RANDOM = {"validation": 0.1, "test": 0.2, "seed": 0}
+"""Options of a random split, and their defaults."""
 
 
 def add_to(commands: Commands) -> None:
@@ -115,15 +120,11 @@ def _add_split(commands: Commands) -> None:
         metavar="SET=SUBJECT,...",
         help="these; the others stay (repeatable)",
     )
-    parser.add_argument(
-        "--validation", type=float, default=0.1, help="fraction of subjects with --random (default %(default)s)"
-    )
-    parser.add_argument(
-        "--test", type=float, default=0.2, help="fraction of subjects with --random (default %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="with --random (default %(default)s)")
+    parser.add_argument("--validation", type=float, help="fraction of subjects with --random (default %(default)s)")
+    parser.add_argument("--test", type=float, help="fraction of subjects with --random (default %(default)s)")
+    parser.add_argument("--seed", type=int, help="with --random (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the subjects of each set as one JSON object")
-    parser.set_defaults(run=run_split)
+    parser.set_defaults(run=run_split, **AT_RANDOM)
 
 
 def _assignments(text: str) -> list[Assign]:
@@ -166,6 +167,8 @@ def _edits(study: Study, options: argparse.Namespace) -> list[Assign]:
     from napari_micromri.study.model import Assign
     from napari_micromri.study.splitting import preset_report, random_split
 
+    if not options.random and (option := first_given(options, AT_RANDOM)):
+        raise InputError(f"{option} is for a random split. Leave it out, or add --random.")
     if options.set:
         return [edit for group in options.set for edit in group]
     wanted: dict[str, Set] = {}

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_micromri.cli.console import print_json, progress_bar
+from napari_micromri.cli.console import first_given, print_json, progress_bar
 from napari_micromri.errors import InputError, StudyError
+from napari_micromri.scan import PLANES
 from napari_micromri.words import counted
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 OVERRIDES = ("subject", "region", "plane")
+SIMULATED: dict[str, Any] = {"factor": 2.0, "snr": 15.0, "averages": 1, "seed": 0}
+"""Options of simulated scans, and their defaults."""
 
 
 def add_to(commands: Commands) -> None:
@@ -46,16 +49,14 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--subject", help="subject of all scans, whatever their headers say")
     parser.add_argument("--region", help="of all scans, e.g. head-thorax")
-    parser.add_argument("--plane", help="of all scans: transaxial, coronal, sagittal")
+    parser.add_argument("--plane", choices=PLANES, help="of all scans")
     parser.add_argument("--simulate", action="store_true", help="make the LR scan of each pair from the HR scan")
-    parser.add_argument("--factor", type=float, default=2.0, help="times fewer rows and columns (default %(default)s)")
-    parser.add_argument(
-        "--snr", type=float, default=15.0, help="mean foreground over the noise of one average (default %(default)s)"
-    )
-    parser.add_argument("--averages", type=int, default=1, help="of simulated scans (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the simulated noise (default %(default)s)")
+    parser.add_argument("--factor", type=float, help="times fewer rows and columns (default %(default)s)")
+    parser.add_argument("--snr", type=float, help="mean foreground over the noise of one average (default %(default)s)")
+    parser.add_argument("--averages", type=int, help="of simulated scans (default %(default)s)")
+    parser.add_argument("--seed", type=int, help="of the simulated noise (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, **SIMULATED)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -95,7 +96,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
     Raises
     ------
     InputError
-        Options that tables don't go with.
+        Options that don't go together.
     StudyError
         See `plan_from_folders` and `plan_from_csv`.
     """
@@ -112,6 +113,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
             f"{tables[0]} names subject, region, plane and both scans itself; leave out --simulate, --subject, "
             "--region and --plane."
         )
+    if not options.simulate and (option := first_given(options, SIMULATED)):
+        raise InputError(f"{option} is for simulated scans. Leave it out, or add --simulate.")
     plans = [plan_from_csv(table) for table in tables]
     if scans and options.simulate:
         simulation = Simulation(factor=options.factor, snr=options.snr, averages=options.averages, seed=options.seed)

@@ -131,6 +131,19 @@ def _check(scan: Scan, factor: float, snr: float, averages: int, seed: int) -> N
         raise InputError(f"A fast scan is simulated from slices (y, x); '{scan.info.name}' has axes {scan.info.axes}.")
     if scan.dtype.kind not in "uifb":
         raise InputError(f"A fast scan is simulated from magnitudes; '{scan.info.name}' holds {scan.dtype} pixels.")
+    if 0 in scan.shape:
+        raise InputError(f"'{scan.info.name}' is empty: its shape is {scan.shape}.")
+    check_settings(factor, snr, averages, seed)
+
+
+def check_settings(factor: float, snr: float, averages: int, seed: int) -> None:
+    """Refuse settings of `simulate_fast_scan` that make no sense, without a scan.
+
+    Raises
+    ------
+    InputError
+        Says which and why.
+    """
     if not (np.isfinite(factor) and factor >= 1):
         raise InputError(f"The factor is at least 1, not {factor}.")
     if not (np.isfinite(snr) and snr > 0):
@@ -139,8 +152,6 @@ def _check(scan: Scan, factor: float, snr: float, averages: int, seed: int) -> N
         raise InputError(f"A scan has at least one average, not {averages}.")
     if seed < 0:
         raise InputError(f"The seed is 0 or more, not {seed}.")
-    if 0 in scan.shape:
-        raise InputError(f"'{scan.info.name}' is empty: its shape is {scan.shape}.")
 
 
 def _signal(scan: Scan) -> float:

@@ -267,7 +267,8 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise StudyError(describe_os_error(error, path)) from error
     except (ValueError, RecursionError) as error:
-        raise StudyError(f"{path} isn't a file of marks, or is damaged: {error}.") from error
+        where = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
+        raise StudyError(f"{path} isn't a file of marks, or is damaged{where}.") from error
 
 
 def _checked(found: Any, path: Path | str) -> _Document:

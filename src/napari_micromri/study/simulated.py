@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_micromri.simulation.acquisition import check_settings
 from napari_micromri.study.discovery import find_scans
 from napari_micromri.study.pairing import sort_out, with_distinct_regions
 from napari_micromri.study.plan import Plan, PlannedPair, Simulation
@@ -37,8 +38,11 @@ def plan_simulated(
     ------
     StudyError
         A path doesn't exist.
+    InputError
+        The simulation has a setting that makes no sense.
     """
     wanted = simulation or Simulation()
+    check_settings(wanted.factor, wanted.snr, wanted.averages, wanted.seed)
     found, unreadable = find_scans(paths, subject=subject, region=region, plane=plane)
     usable, rejected = sort_out(found)
     pairs = with_distinct_regions(

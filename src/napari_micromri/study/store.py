@@ -92,6 +92,8 @@ class Study(StudyView):
             It isn't there, isn't a study, is damaged, or was written by a newer version.
         """
         path = Path(path).absolute()
+        if path.is_file():
+            raise StudyError(f"{path} is a file, not a study. Choose a folder that ends in .mri.zarr.")
         if not path.is_dir():
             raise StudyError(f"{path} does not exist. Check the spelling, and that the disk is connected.")
         unsaved = UnsavedMarks() if keep_marks_in_memory and not _is_writable(path) else None

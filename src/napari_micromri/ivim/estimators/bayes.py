@@ -234,8 +234,12 @@ def estimates(mean: Tensor, sd: Tensor) -> Estimates:
     """Name posterior means and standard deviations (N, 4), with means kept where parameters can be."""
     # A cell at the grid's edge reaches a little beyond it; what had to be brought back is flagged.
     flags = sum(
-        torch.where(mean[:, NAMES.index(name)] < 0, int(flag), 0)
-        for name, flag in (("D", Flag.D_AT_BOUND), ("f", Flag.F_AT_BOUND), ("Dp", Flag.DP_AT_BOUND))
+        torch.where((mean[:, NAMES.index(name)] < 0) | (mean[:, NAMES.index(name)] > highest), int(flag), 0)
+        for name, highest, flag in (
+            ("D", np.inf, Flag.D_AT_BOUND),
+            ("f", 1.0, Flag.F_AT_BOUND),
+            ("Dp", np.inf, Flag.DP_AT_BOUND),
+        )
     )
     mean[:, 1:].clamp_min_(0)
     mean[:, 2].clamp_max_(1)
