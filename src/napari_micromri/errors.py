@@ -67,8 +67,14 @@ def describe_os_error(error: OSError, path: Path | str) -> str:
         errno.EPERM: f"You may not access {path}. Ask for permission or choose another place.",
         errno.EROFS: f"{path} is on a read-only disk. Choose another place.",
         errno.ENOENT: f"{path} does not exist.",
+        errno.EISDIR: f"{path} is a folder. Name a file.",
         errno.ENAMETOOLONG: f"The name {path} is too long for this disk. Choose a shorter one.",
     }
     # NumPy has no number for a file that was cut short: "2304 requested and 992 written".
     cut = error.errno is None and " written" in str(error)
     return reasons.get(errno.ENOSPC if cut else error.errno or 0, f"{path} can't be used: {error.strerror or error}.")
+
+
+def describe_parse_error(error: Exception) -> str:
+    """Say why a text can't be understood, without a full stop; where in it, if the parser knows."""
+    return "it isn't text" if isinstance(error, UnicodeDecodeError) else str(error).rstrip(".")

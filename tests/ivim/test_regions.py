@@ -68,7 +68,14 @@ def test_regions_in_mm_take_the_voxels_whose_centres_they_hold(fit: Fit) -> None
         roi_regions([replace(one, depth=(50.0, 50.0))], scan)
 
 
-@pytest.mark.parametrize(("labels", "said"), [(np.zeros(GRID), "no label"), (np.ones((3, 3)), r"\(3, 3\)")])
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.zeros(GRID), "no label"),
+        (np.ones((3, 3)), r"\(3, 3\)"),
+        (np.full(GRID, 0.002, np.float32), "whole numbers"),
+    ],
+)
 def test_labels_that_say_nothing_are_refused(labels: np.ndarray, said: str) -> None:
     with pytest.raises(InputError, match=said):
         label_regions(labels, GRID)

@@ -82,5 +82,8 @@ def test_the_command_prints_the_figures(make_scan: Callable[..., Scan], tmp_path
     told = json.loads(capsys.readouterr().out)
     assert told["phenomenon_1"] is True
     assert told["q_n"] == pytest.approx(4, rel=1e-4)
-    assert main(["dsq", *paths]) == 0
-    assert "better" in capsys.readouterr().out
+    assert main(["dsq", *paths, "--edges", "0", "1e6", "2e6"]) == 0
+    out = capsys.readouterr().out
+    assert "better" in out
+    assert "nan" not in out
+    assert out.splitlines()[-1].split()[-4:] == ["0", "-", "-", "-"]

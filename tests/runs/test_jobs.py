@@ -149,6 +149,23 @@ def test_a_finished_job_is_replaced_when_asked(folder: CountFolder) -> None:
     assert read(folder).settings["config"] == {"to": 9}
 
 
+@pytest.mark.parametrize("content", ['{"a": 1}', '{"micromri-run": 1, "config": {}, "created": 1}', "[]"])
+def test_what_is_no_such_job_is_never_replaced(tmp_path: Path, content: str) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(content)
+    for overwrite in (False, True):
+        with pytest.raises(JobError, match="something else"):
+            create_job(CountReader, tmp_path, {"config": {"to": 4}}, overwrite=overwrite)
+    assert config.read_text() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "scan.nii").write_bytes(b"scan")
+    with pytest.raises(JobError, match=r"scan\.nii can't be created: a file has that name"):
+        create_job(CountReader, tmp_path / "scan.nii", {"config": {"to": 4}})
+
+
 def test_what_a_full_disk_left_is_no_reason_to_refuse_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,15 @@ def test_settings_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) 
     assert (config.clip, config.loss, config.crop) == (None, "mae", 32)
 
 
+@pytest.mark.parametrize("name", ["scan.toml", "scan.json"])
+def test_a_file_that_is_no_text_is_told_as_such(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x1f\x8b\x08scan")
+    with pytest.raises(InputError, match=r"isn't valid JSON or TOML: it isn't text\.$"):
+        make_config(file=tmp_path / name)
+    with pytest.raises(InputError, match="is a folder"):
+        make_config(file=tmp_path)
+
+
 def test_the_configuration_of_a_run_can_be_used_again(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"micromri-run": 1, "study": "x", "config": {"epochs": 5}}))

@@ -85,9 +85,13 @@ def states(tuning: Tuning) -> list[str]:
 
 
 @pytest.mark.usefixtures("outcomes")
-def test_a_worker_does_so_many_trials_and_no_more(make_tuning: Callable[..., Tuning]) -> None:
+def test_a_worker_does_so_many_trials_and_no_more(
+    make_tuning: Callable[..., Tuning], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "napari_micromri")
     tuning = make_tuning(trials=5)
     assert make_worker(tuning).work() == "The tuning is complete: 5 trials."
+    assert "tuning is complete" not in caplog.text  # whoever made the worker says it, once
     assert states(tuning) == ["COMPLETE"] * 5
     assert {trial.user_attrs[WORKER] for trial in tuning.optuna.get_trials()} == {"worker-01"}
     [row] = read_workers(tuning.folder.path)

@@ -168,9 +168,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"Wrote {written} ({shape}) in {seconds:.1f} s with {options.model}")
     if options.uncertainty is not None:
         several = (options.draws or 1) > 1
-        what = (
-            f"the standard deviation over {options.draws} draws" if several else "within which 90 % of the errors lie"
-        )
+        what = f"the standard deviation over {options.draws} draws" if several else "the width of 90 % of the errors"
         print(f"Wrote {options.uncertainty}, {what}")
     print(f"Trust: {trust.verdict}")
     print(trust.sentence)

@@ -107,11 +107,12 @@ def _lines(found: SignalQuality) -> list[str]:
         f"{counted(found.count, 'signal')}: mean noise Q_n {found.q_n:.4g}, mean reconstruction error Q_p "
         f"{found.q_p:.4g}: the prediction is {verb} than the measurement",
         f"nearer to the clean signal (eq. 9): {100 * found.eq9:.1f} %; eq. 14 holds for {100 * found.eq14:.1f} %",
-        "fitting error      signals   noise      recon error  gap",
+        f"{'fitting error':<17}  {'signals':>8}   {'noise':<9}  {'recon error':<11}  gap",
     ]
     for b in found.bins:
         high = "..." if b.high == float("inf") else f"{b.high:.4g}"
-        lines.append(f"{b.low:.4g} - {high:8}  {b.count:8}   {b.noise:<9.4g}  {b.recon_error:<11.4g}  {b.gap:+.4g}")
+        noise, error, gap = (f"{b.noise:.4g}", f"{b.recon_error:.4g}", f"{b.gap:+.4g}") if b.count else "---"
+        lines.append(f"{f'{b.low:.4g} - {high}':<17}  {b.count:8}   {noise:<9}  {error:<11}  {gap}")
     if found.missing:
         lines.append(f"Warning: {found.missing} signals were left out, since one of the three is missing")
     return lines

@@ -73,13 +73,15 @@ def label_regions(labels: ArrayLike, grid: tuple[int, ...]) -> Regions:
     Raises
     ------
     InputError
-        The labels don't lie on the grid, or there are none.
+        The labels don't lie on the grid or aren't whole numbers, or there are none.
     """
     values = np.asarray(labels)
     if values.shape != grid:
         raise InputError(f"The labels have the shape {values.shape} and the maps {grid}. They must be on one grid.")
     if values.dtype.kind == "f":
         values = np.nan_to_num(values)
+        if (values != np.round(values)).any():
+            raise InputError("Labels are whole numbers. Choose an image of labels, not a map or a scan.")
     found = {f"label {value:g}": np.flatnonzero(values == value) for value in np.unique(values) if value != 0}
     if not found:
         raise InputError("There is no label but 0: nothing to measure.")

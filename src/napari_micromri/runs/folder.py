@@ -80,6 +80,8 @@ class JobFolder:
             It holds a job already and ``overwrite`` is False, or another process is working on it; it holds something
             else, or can't be made.
         """
+        if self._is_other_kind():
+            raise self.error(f"{self.path} holds something else than a {self.label}. Choose a new folder.")
         if self.exists and not overwrite:
             raise self.error(
                 f"{self.path} holds a {self.label} already. Resume it, choose another folder, or ask for it to be "
@@ -92,11 +94,15 @@ class JobFolder:
                 self._reserve.write_bytes(bytes(RESERVE_BYTES))
                 self.write_new(settings)
         except WriteError as error:
-            self._reserve.unlink(missing_ok=True)
+            self._free_reserve()
             raise self.error(str(error)) from error
         except OSError as error:
-            self._reserve.unlink(missing_ok=True)
+            self._free_reserve()
             raise self.error(describe_os_error(error, self.path)) from error
+
+    def _free_reserve(self) -> None:
+        with suppress(OSError):  # where a file has the folder's name, there is no reserve
+            self._reserve.unlink(missing_ok=True)
 
     def make(self) -> None:
         """Make the folder, unless it is there.
@@ -209,6 +215,14 @@ class JobFolder:
     def _write_settings(self, settings: Mapping[str, Any]) -> None:
         with atomic_output(self.config, overwrite=True, lock=False) as temporary:
             temporary.write_text(json.dumps(settings, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    def _is_other_kind(self) -> bool:
+        """Tell whether ``config.json`` can be read and is that of another kind of job, or of another program."""
+        try:
+            content = json.loads(read_small(self.config))
+        except (OSError, ValueError, RecursionError):
+            return False
+        return not isinstance(content, dict) or f"micromri-{self.kind}" not in content
 
     def _is_foreign(self, file: Path) -> bool:
         """Tell whether a file isn't what the making of a job may have left that was killed or met a full disk."""

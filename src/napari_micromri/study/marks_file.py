@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_micromri.errors import StudyError, describe_os_error
+from napari_micromri.errors import StudyError, describe_os_error, describe_parse_error
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.io.small_files import read_small
 from napari_micromri.study.blacklist import is_blacklist, slices_of
@@ -267,8 +267,7 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise StudyError(describe_os_error(error, path)) from error
     except (ValueError, RecursionError) as error:
-        where = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
-        raise StudyError(f"{path} isn't a file of marks, or is damaged{where}.") from error
+        raise StudyError(f"{path} isn't a file of marks, or is damaged: {describe_parse_error(error)}.") from error
 
 
 def _checked(found: Any, path: Path | str) -> _Document:

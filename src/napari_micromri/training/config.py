@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from napari_micromri.errors import InputError, describe_os_error
+from napari_micromri.errors import InputError, describe_os_error, describe_parse_error
 from napari_micromri.io.small_files import read_small
 from napari_micromri.nn.families import FAMILIES, OWN_SETTINGS, FamilySettings
 from napari_micromri.nn.family import NetworkConfig
@@ -226,7 +226,7 @@ def read_config(path: Path | str) -> dict[str, Any]:
     except OSError as error:
         raise InputError(describe_os_error(error, path)) from error
     except ValueError as error:
-        raise InputError(f"{path} isn't valid JSON or TOML: {error}.") from error
+        raise InputError(f"{path} isn't valid JSON or TOML: {describe_parse_error(error)}.") from error
     if isinstance(content, dict) and "micromri-run" in content:
         content = content.get("config")
     if not isinstance(content, dict):

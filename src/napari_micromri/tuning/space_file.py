@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from napari_micromri.errors import InputError, describe_os_error
+from napari_micromri.errors import InputError, describe_os_error, describe_parse_error
 from napari_micromri.io.atomic import atomic_output
 from napari_micromri.training.config import known_fields
 from napari_micromri.tuning.parameters import Choice, Float, Int
@@ -46,7 +46,7 @@ def read_space(path: Path | str) -> SearchSpace:
     except OSError as error:
         raise InputError(describe_os_error(error, path)) from error
     except ValueError as error:  # no TOML, or no text at all
-        raise InputError(f"{path} isn't valid TOML: {str(error).rstrip('.')}.") from error
+        raise InputError(f"{path} isn't valid TOML: {describe_parse_error(error)}.") from error
     parameters: dict[str, Any] = {}
     for name, table in _flatten(content):
         try:

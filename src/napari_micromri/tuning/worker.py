@@ -220,5 +220,4 @@ class Worker:
         self._sign.say(self._sign.now.phase, words, trial=self._sign.now.trial)
 
     def _say_end(self, words: str) -> None:
-        _logger.info("%s", words)
         self._sign.say("ended", words)

@@ -99,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.place:  # the first one takes the first GPU anyway
         take_gpu(options.place)
     try:
-        run_worker(options.where, name=options.name, threads=options.threads)
+        why = run_worker(options.where, name=options.name, threads=options.threads)
+        logging.getLogger("napari_micromri").info("%s", why)
     except MicroMRIError as error:
         logging.getLogger("napari_micromri").error("%s", hide_password(str(error)))
         return 2
