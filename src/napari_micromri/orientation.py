@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TILT = 1e-4
 """How many voxels an axis may lean per voxel and still run along one of the frame's: 0.03 over a row of 300."""
 
+ROUNDING = 1e-5
+"""Headers keep directions to five digits or more, so axes turned by less are one: what lies on an edge stays there."""
+
 MAX_TURN = 0.5
 """Degrees that the axes of two scans may be turned against each other and still be compared, as in a study."""
 
@@ -101,6 +104,8 @@ def to_axes_of(scan: Scan, reference: Scan) -> Scan:
         raise InputError(
             f"'{info.name}' and '{frame.name}' are oblique to each other. Compare scans whose axes are parallel."
         )
+    if np.abs(turn - straight).max() < ROUNDING:
+        turn = straight
     matrix = np.eye(len(turn) + 1)
     matrix[:-1, :-1] = straight * info.voxel_size
     matrix[:-1, -1] = turn @ info.origin

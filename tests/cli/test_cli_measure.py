@@ -3,12 +3,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from napari_micromri.cli import main
-from napari_micromri.io import save_scan
+from napari_micromri.io import open_scan, save_scan
 from napari_micromri.measure.roi import Roi
 from napari_micromri.measure.roi_file import save_rois
 from napari_micromri.scan import Scan
@@ -153,3 +156,22 @@ def test_of_several_volumes_the_first_is_measured_and_this_is_told(files, make_s
     assert "2 diffusion weightings; only the first" in printed.err
     inside = weighted.data[0, 1, 12:18, 12:18]
     assert json.loads(printed.out)[0]["mean"] == pytest.approx(inside.mean(), rel=1e-5)
+
+
+def test_a_region_whose_edges_pass_through_centres_has_the_same_pixels_at_any_angle(tmp_path, capsys):
+    # Headers give directions in single precision, so these aren't quite of length 1.
+    affine = np.diag([0.3, 0.5, 1.2, 1.0])
+    affine[:3, :3] = Rotation.from_euler("zyx", [20, 10, -5], degrees=True).as_matrix() * (0.3, 0.5, 1.2)
+    affine[:3, 3] = 50, -70, 110
+    values = np.arange(1.0, 3601).reshape(3, 30, 40).astype(np.float32)
+    nib.save(nib.Nifti1Image(values.T, affine), tmp_path / "a.nii.gz")
+    scan = open_scan(tmp_path / "a.nii.gz")[0]
+    _, dy, dx = scan.info.voxel_size
+    _, y, x = scan.info.origin
+    region = box("body", y + 2 * dy, y + 8 * dy, x + 3 * dx, x + 10 * dx)
+    save_rois([replace(region, depth=(scan.info.origin[0],) * 2)], tmp_path / "rois.json")
+    assert main(["measure", str(tmp_path / "a.nii.gz"), "--rois", str(tmp_path / "rois.json"), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    # Centres on the edge belong to the side of the larger coordinate: rows 2 to 7, columns 3 to 9.
+    inside = values[0, 2:8, 3:10].astype(float)
+    assert (row["n_pixels"], row["mean"], row["sd"]) == (42, inside.mean(), pytest.approx(inside.std()))
