@@ -297,3 +297,24 @@ def test_few_b_values_at_low_snr_do_not_double_the_noise() -> None:
     model = make_model("bayes").learn(signals, (0, 20, 60, 200, 800))
     assert model.prior is not None
     assert model.prior.sigma == pytest.approx(200, rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["bayes", "lsq"])
+def test_without_an_image_at_b_0_maps_noise_and_misfit_are_those_of_the_true_s0(method: str) -> None:
+    b, S0, sigma = np.array([30, 40, 50, 60, 80, 100, 150, 200, 400, 600, 800.0]), 1000.0, 10.0
+    rng = np.random.default_rng(0)
+    truth = {name: rng.uniform(*span, 2000) for name, span in (("D", (6e-4, 2e-3)), ("f", (0.1, 0.4)))}
+    truth["Dp"] = rng.uniform(0.01, 0.05, 2000)
+    D, f, Dp = (truth[name] for name in ("D", "f", "Dp"))
+    clean = S0 * (f * np.exp(-b[:, None] * Dp) + (1 - f) * np.exp(-b[:, None] * D))
+    fit = make_model(method, FitOptions(noise="gaussian")).fit(clean + rng.normal(0, sigma, clean.shape), b)
+    # The curve takes up three or four of eleven values, so a little less than the noise is left over.
+    left = np.sqrt(np.mean((fit.residual * fit.maps["S0"]) ** 2))
+    assert 0.75 * sigma < left < 0.95 * sigma
+    if method == "bayes":
+        assert fit.sigma == pytest.approx(sigma, rel=0.1)
+        for name, expected in truth.items():
+            within = np.abs(fit.maps[name] - expected) < fit.sd[name]
+            assert within.mean() > 0.6, name
+        assert _error(fit, truth, "f") < 0.06
+        assert np.mean(fit.maps["S0"]) == pytest.approx(S0, rel=0.03)

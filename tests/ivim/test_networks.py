@@ -177,3 +177,11 @@ def test_a_training_that_diverges_fails_and_nonsense_never_begins(phantom: Path,
     assert main([*command, "--learning-rate", "1e30"]) == 2
     assert "no longer a number" in capsys.readouterr().err
     assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_network_without_b_0_learns_signals_relative_to_the_smallest_b() -> None:
+    network = IvimNetwork(NetworkConfig((30, 60, 200, 800)))
+    D, f, Dp, b = 1e-3, 0.3, 0.05, np.array([30, 60, 200, 800])
+    curve = 700 * (f * np.exp(-b * Dp) + (1 - f) * np.exp(-b * D))
+    maps = torch.tensor([D, f, Dp]).view(1, 3, 1, 1)
+    np.testing.assert_allclose(network.signals(maps).flatten().numpy(), curve / curve[0], rtol=1e-5)

@@ -222,8 +222,10 @@ def to_fit(
         flags.ravel()[voxels.where] |= found.flags
     residual = Fit(method, {k: m.ravel()[voxels.where] for k, m in maps.items()}, np.empty(0, np.float32), flags, ())
     rms = np.sqrt(np.mean((residual.curve(voxels.b_values).T - voxels.signals * voxels.s0[:, None]) ** 2, axis=1))
+    # Of the fitted S0: what was measured at the smallest b is less than that where this b isn't 0.
+    part = np.divide(rms, residual.maps["S0"], out=np.full_like(rms, np.nan), where=residual.maps["S0"] > 0)
     b_values = tuple(float(b) for b in voxels.b_values)
-    return Fit(method, maps, _map(voxels, rms / voxels.s0), flags, b_values, sd, sigma)
+    return Fit(method, maps, _map(voxels, part), flags, b_values, sd, sigma)
 
 
 def _map(voxels: Voxels, values: NDArray[Any] | None, *, scaled: bool = False) -> NDArray[np.float32]:

@@ -90,14 +90,17 @@ class Tables:
 
     def __init__(self, atoms: Atoms, b: Tensor, counts: Tensor, tau: float, *, rician: bool) -> None:
         self.atoms = atoms
-        curves, slopes = _curves(atoms.theta, b)
+        # Signals are parts of the one at the smallest b, which is less than S0 unless that b is 0.
+        self._theta = atoms.theta.clone()
+        self._theta[:, 0] /= _curves(atoms.theta, b[:1])[0][:, 0]
+        curves, slopes = _curves(self._theta, b)
         if rician:
             biased = (curves**2 + tau**2).sqrt()
             slopes = slopes * (curves / biased)[:, :, None]
             curves = biased
         whiten = counts.sqrt() / tau
         width = atoms.width.clone()
-        width[:, 0] = S0_FREEDOM * tau
+        width[:, 0] = S0_FREEDOM * tau * self._theta[:, 0]
         self._reduce(curves * whiten, slopes * whiten[:, None] * width[:, None, :])
         self._whiten = whiten
         self._tabulate(width)
@@ -127,11 +130,11 @@ class Tables:
         quadratic = -0.5 * inner[:, rows, columns] * twice
         self._score = torch.cat([constant[:, None], linear, quadratic], 1).T.float().contiguous()
         beta = width[:, :, None] * gain
-        alpha = self.atoms.theta - torch.einsum("kpr,kr->kp", beta, a)
+        alpha = self._theta - torch.einsum("kpr,kr->kp", beta, a)
         spread = torch.diagonal(cov, dim1=1, dim2=2) * width**2
         # Moments are taken around a middle value, which keeps single precision exact enough.
-        self._middle = self.atoms.theta.mean(0)
-        self._unit = self.atoms.theta.std(0).clamp_min(1e-3 * self._middle).clamp_min(1e-6)
+        self._middle = self._theta.mean(0)
+        self._unit = self._theta.std(0).clamp_min(1e-3 * self._middle).clamp_min(1e-6)
         alpha, beta = (alpha - self._middle) / self._unit, beta / self._unit[:, None]
         first = torch.cat([alpha[:, :, None], beta], 2)
         product = beta[:, :, rows] * beta[:, :, columns] * twice
@@ -188,7 +191,8 @@ class Tables:
 
 def _curves(theta: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Signals (K, B) and their derivatives (K, B, 4)."""
-    _, D, f, Dp = theta.T[:, :, None]
+    S0, D, f, Dp = theta.T[:, :, None]
     slow, fast = torch.exp(-b * D), torch.exp(-b * Dp)
     curves = f * fast + (1 - f) * slow
-    return curves, torch.stack([curves, -b * (1 - f) * slow, fast - slow, -b * f * fast], 2)
+    slopes = torch.stack([curves / S0, -b * (1 - f) * slow, fast - slow, -b * f * fast], 2)
+    return S0 * curves, S0[:, :, None] * slopes

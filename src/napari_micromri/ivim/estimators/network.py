@@ -72,11 +72,11 @@ class IvimNetwork(nn.Module):
         return maps
 
     def signals(self, maps: Tensor) -> Tensor:
-        """Give the biexponential signals (N, B, y, x) of maps, with S0 = 1."""
+        """Give the biexponential signals (N, B, y, x) of maps, relative to the one at the smallest b as measured ones."""
         D, f, Dp = torch.split(maps, 1, dim=1)
         fast, slow = torch.exp(-self.b * Dp), torch.exp(-self.b * D)  # type: ignore[operator]
         signals: Tensor = f * fast + (1 - f) * slow
-        return signals
+        return signals if self.config.b_values[0] == 0 else signals / signals[:, :1]
 
 
 def check_same_b(config: NetworkConfig, b_values: Sequence[float]) -> None:
