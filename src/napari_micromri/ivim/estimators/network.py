@@ -72,7 +72,7 @@ class IvimNetwork(nn.Module):
         return maps
 
     def signals(self, maps: Tensor) -> Tensor:
-        """Give the biexponential signals (N, B, y, x) of maps, relative to the one at the smallest b as measured ones."""
+        """Give the biexponential signals (N, B, y, x) of maps, relative to that at the smallest b, as measured ones."""
         D, f, Dp = torch.split(maps, 1, dim=1)
         fast, slow = torch.exp(-self.b * Dp), torch.exp(-self.b * D)  # type: ignore[operator]
         signals: Tensor = f * fast + (1 - f) * slow
