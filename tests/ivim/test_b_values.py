@@ -76,3 +76,14 @@ def test_unsorted_repeats_are_averaged_per_b_value() -> None:
 def test_a_geometric_mean_of_a_negative_signal_is_missing() -> None:
     found = average_repeats(np.array([[8.0], [100.0], [-2.0]]), [800, 0, 800], "geometric")
     assert np.isnan(found.signals[1, 0])
+
+
+def test_b_values_in_small_steps_are_not_taken_for_one() -> None:
+    b = np.arange(0, 1001, 10.0)
+    signal = 1000 * (0.2 * np.exp(-0.03 * b) + 0.8 * np.exp(-0.001 * b))
+    found = average_repeats(signal[:, None], b)
+    expected = 1000 * (0.2 * np.exp(-0.03 * found.b_values) + 0.8 * np.exp(-0.001 * found.b_values))
+    np.testing.assert_allclose(found.signals[:, 0], expected, rtol=1e-4)
+    assert found.counts.sum() == 101
+    # As of a scanner: six directions, whose effective b-values differ by 4 %.
+    assert average_repeats(np.ones((7, 1)), [0, 980, 990, 1000, 1000, 1010, 1020]).counts.tolist() == [1, 6]

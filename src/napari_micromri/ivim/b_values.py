@@ -31,6 +31,9 @@ SAME_RELATIVE, SAME_ABSOLUTE = 0.02, 0.5
 """Neighbouring b-values count as repeats of one when they differ by no more than this: effective b-values (Bruker) of
 several directions are never quite the same."""
 
+WIDEST = 0.05
+"""Part of the smallest of some repeats by which the largest may be above it: b-values in small steps are no repeats."""
+
 
 class Averaged(NamedTuple):
     """Signals (B, *grid), one for each distinct b-value in rising order, and how many images are behind each."""
@@ -168,6 +171,10 @@ def average_repeats(
 
 def _groups(values: NDArray[np.float64]) -> list[NDArray[np.int64]]:
     order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    new = np.diff(ordered) > SAME_ABSOLUTE + SAME_RELATIVE * ordered[:-1]
-    return np.split(order, np.flatnonzero(new) + 1)
+    begins, first, last = [], -np.inf, -np.inf
+    for place, b in enumerate(values[order]):
+        if b - last > SAME_ABSOLUTE + SAME_RELATIVE * last or b - first > SAME_ABSOLUTE + WIDEST * first:
+            begins.append(place)
+            first = b
+        last = b
+    return np.split(order, begins[1:])
