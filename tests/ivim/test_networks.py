@@ -185,3 +185,16 @@ def test_a_network_without_b_0_learns_signals_relative_to_the_smallest_b() -> No
     curve = 700 * (f * np.exp(-b * Dp) + (1 - f) * np.exp(-b * D))
     maps = torch.tensor([D, f, Dp]).view(1, 3, 1, 1)
     np.testing.assert_allclose(network.signals(maps).flatten().numpy(), curve / curve[0], rtol=1e-5)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_voxels() -> None:
+    rng = np.random.default_rng(0)
+    # Six slices in batches of 5 and 1, with 1 to 36 voxels each; nothing is learned at so small a rate.
+    signals = torch.as_tensor(rng.random((6, 4, 6, 6)), dtype=torch.float32)
+    valid = torch.as_tensor(np.arange(36).reshape(6, 6) < np.array([1, 4, 9, 16, 25, 36])[:, None, None])[:, None]
+    settings = LearningSettings(epochs=1, learning_rate=1e-30, dropout=0.0, features=4)
+    learning = Learning(signals, valid, (0, 20, 60, 300), settings)
+    [epoch] = learning.run()
+    _, predicted = learning.predict()
+    errors = ((predicted - signals) ** 2).mean(1, keepdim=True)[valid]
+    assert epoch.loss == pytest.approx(float(errors.mean()), rel=1e-5)

@@ -90,7 +90,10 @@ class BatchDone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch(_Judged):
-    """One epoch is over. ``best`` says whether it is the best so far, ``seconds`` are those of training alone."""
+    """One epoch is over. ``best`` says whether it is the best so far, ``seconds`` are those of training alone.
+
+    ``train_loss`` is the mean over the slices that were learned from.
+    """
 
     name: ClassVar[str] = "epoch"
     epoch: int

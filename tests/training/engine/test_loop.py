@@ -475,3 +475,16 @@ def test_computing_in_bfloat16_keeps_what_a_residual_network_is_given(
     [epoch] = epochs_of(train(config, data, make_run(config)))
     # The residual network still is the identity; rounding its input to bfloat16 would show in the sixth digit.
     assert epoch.validation.mse == pytest.approx(epoch.baseline.mse, rel=1e-6)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_slices_also_with_a_smaller_last_batch(
+    make_config: Callable[..., TrainConfig], make_run: Callable[..., RunFolder], data: TrainingData
+) -> None:
+    # Ten slices in batches of 4, 4 and 2; drawn with replacement, 7 are batches of 4 and 3.
+    for name, settings, counts in (("all", {}, (4, 4, 2)), ("drawn", {"draws": 7}, (4, 3))):
+        config = make_config(epochs=2, batch_size=4, **settings)
+        events = list(train(config, data, make_run(config, name)))
+        losses = [event.loss for event in events if isinstance(event, BatchDone)]
+        for k, epoch in enumerate(epochs_of(events)):
+            own = losses[k * len(counts) : (k + 1) * len(counts)]
+            assert epoch.train_loss == pytest.approx(np.average(own, weights=counts), rel=1e-6)

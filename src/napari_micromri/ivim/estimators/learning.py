@@ -186,7 +186,7 @@ class Learning:
 
     def _epoch(self, number: int, should_stop: ShouldStop) -> float:
         self.network.train()
-        total, count = 0.0, 0
+        total, count = 0.0, 0.0
         with torch.random.fork_rng(devices=[]):
             # Seeded by the epoch, so that a training that was resumed ends at the same weights.
             torch.manual_seed(1_000_003 * self.settings.seed + number)
@@ -200,7 +200,7 @@ class Learning:
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
-                total, count = total + float(loss.detach()), count + 1
+                total, count = total + float(loss.detach()) * float(weight), count + float(weight)
         return total / count
 
     def _improve(self) -> float:

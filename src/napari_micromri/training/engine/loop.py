@@ -117,6 +117,11 @@ class _Work:
         return self.beginning.batches
 
     @property
+    def whole_batches(self) -> float:
+        """Batches of an epoch, where the last one counts by how full it is."""
+        return (self.config.draws or self.beginning.train_slices) / self.config.batch_size
+
+    @property
     def time_is_up(self) -> bool:
         passed = self.learner.place.passed(self.config.minutes)
         return passed is not None and passed >= 1
@@ -181,9 +186,10 @@ def _learn(work: _Work) -> Iterator[Event]:
     for batch in batches:
         loss, stop = _step(learner, batch.map(fabric.to_device), work)
         now = time.monotonic()
+        # The last batch may be smaller, and counts by its part of a whole one.
         place.batch, place.loss, place.seconds, start = (
             place.batch + 1,
-            place.loss + loss,
+            place.loss + loss * min(1.0, work.whole_batches - place.batch),
             place.seconds + now - start,
             now,
         )
@@ -252,7 +258,7 @@ def _judge(work: _Work) -> Iterator[Event]:
         )
     epoch = Epoch(
         epoch=place.epoch,
-        train_loss=place.loss / max(1, place.batch),
+        train_loss=place.loss / (min(place.batch, work.whole_batches) or 1),
         validation=validation,
         baseline=work.beginning.baseline,
         learning_rate=learner.rate.now,

@@ -34,8 +34,8 @@ VERSION = 1
 class Place:
     """Where a run is: ``batch`` batches of ``epoch`` are learned. ``loss`` is summed over them, ``seconds`` as well.
 
-    ``before`` are the seconds of learning in earlier epochs. ``smoothed`` is the loss averaged over the last batches,
-    ``least`` its smallest value.
+    A last batch that is smaller counts by its part. ``before`` are the seconds of learning in earlier epochs.
+    ``smoothed`` is the loss averaged over the last batches, ``least`` its smallest value.
     """
 
     epoch: int = 1
