@@ -227,6 +227,18 @@ class TestListSplitMarks:
         assert run("split", study, "--set", "test=mouse9") == 2
         assert "'mouse9'" in capsys.readouterr().err
 
+    def test_an_animal_in_two_sets_and_options_without_effect_are_refused(
+        self, study: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run("split", study, "--json") == 0
+        before = printed_json(capsys)
+        assert run("split", study, "--set", "train=mouse6", "--set", "test=mouse7,mouse6") == 2
+        assert "'mouse6' can't be in test and train" in capsys.readouterr().err
+        assert run("split", study, "--test", "0.5") == 2
+        assert "--test is for a random split" in capsys.readouterr().err
+        assert run("split", study, "--json") == 0
+        assert printed_json(capsys) == before
+
     def test_without_an_option_nothing_changes(self, study: Path, capsys: pytest.CaptureFixture[str]) -> None:
         before = (study / "zarr.json").read_bytes()
         assert run("split", study) == 0

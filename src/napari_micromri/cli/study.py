@@ -170,7 +170,13 @@ def _edits(study: Study, options: argparse.Namespace) -> list[Assign]:
     if not options.random and (option := first_given(options, AT_RANDOM)):
         raise InputError(f"{option} is for a random split. Leave it out, or add --random.")
     if options.set:
-        return [edit for group in options.set for edit in group]
+        edits = [edit for group in options.set for edit in group]
+        for subject in {edit.subject for edit in edits}:
+            if len(sets := {edit.to for edit in edits if edit.subject == subject}) > 1:
+                raise InputError(
+                    f"'{subject}' can't be in {' and '.join(sorted(map(str, sets)))}. Name one set for it."
+                )
+        return edits
     wanted: dict[str, Set] = {}
     if options.preset:
         wanted = preset_report(study.subjects)

@@ -104,7 +104,7 @@ def signal_quality(
     clean, noisy, predicted
         Of one shape.
     edges
-        Rising limits of the bins of FittingError, the last bin open to above; by default ten of equal width up to the
+        Rising limits of the bins of FittingError, the last bin open to above; by default nine of equal width up to the
         99th percentile.
 
     Raises
