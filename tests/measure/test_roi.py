@@ -90,6 +90,11 @@ def test_areas_of_any_convex_polygon_agree_with_counting_fine_points(points, sha
     np.testing.assert_allclose(covered_areas(hull, shape), counted, atol=0.11)
 
 
+def test_what_lies_far_beside_the_grid_changes_no_area():
+    weights = full_mask(rectangle(-9e5, 2.25, -9e5, 3.0), grid(4, 5), "area")
+    np.testing.assert_allclose(weights, np.outer([1, 1, 0.75, 0], [1, 1, 1, 0.5, 0]), atol=1e-9)
+
+
 def test_the_area_of_an_ellipse_is_pi_a_b():
     roi = Roi("e", ((1.0, 2.0), (1.0, 12.0), (9.0, 12.0), (9.0, 2.0)), shape="ellipse")
     assert full_mask(roi, grid(12, 16), "area").sum() == pytest.approx(np.pi * 4 * 5, rel=1e-6)
@@ -126,6 +131,8 @@ def test_a_figure_of_eight_crosses_itself():
     ("change", "words"),
     [
         ({"vertices": ((0.0, 0.0), (1.0, 1.0))}, "no area"),
+        ({"vertices": ((1e308, 0.0), (1e308, 1.0), (-1e308, 1.0), (-1e308, 0.0))}, "no scanner"),
+        ({"depth": (0.0, 1e16)}, "no scanner"),
         ({"vertices": ((0.0, 0.0), (1.0, 1.0), (float("nan"), 1.0), (0.0, 1.0))}, "not a number"),
         ({"depth": (0.0, float("inf"))}, "not a number"),
         ({"shape": "star"}, "star"),

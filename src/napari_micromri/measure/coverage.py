@@ -88,7 +88,7 @@ def covered_areas(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArra
     for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
         if start[0] == end[0]:
             continue
-        pieces = start + _cuts(start, end)[:, None] * (end - start)
+        pieces = start + _cuts(start, end, shape)[:, None] * (end - start)
         height, middle = np.diff(pieces[:, 0]), (pieces[1:] + pieces[:-1]) / 2
         row = np.floor(middle[:, 0]).astype(int)
         kept = (row >= 0) & (row < rows)
@@ -100,12 +100,12 @@ def covered_areas(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArra
     return np.clip(np.abs(np.round(signed[:, :columns], PRECISION * 2)), 0, 1)
 
 
-def _cuts(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cuts(start: NDArray[np.float64], end: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
     """Say at which parts of an edge, from 0 to 1, it crosses lines of the grid."""
     cuts = [np.array([0.0, 1.0])]
-    for a, b in zip(start, end, strict=True):
+    for a, b, count in zip(start, end, shape, strict=True):
         if a != b:
-            lines = np.arange(np.ceil(min(a, b)), np.floor(max(a, b)) + 1)
+            lines = np.arange(max(np.ceil(min(a, b)), 0), min(np.floor(max(a, b)), count) + 1)
             cuts.append((lines - a) / (b - a))
     return np.unique(np.clip(np.concatenate(cuts), 0, 1))
 

@@ -36,6 +36,9 @@ Box: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
 NORMALS = {"yx": "z", "zx": "y", "zy": "x"}
 """The axis across each plane."""
 
+FARTHEST = 1e15
+"""In mm; beyond it a region says nothing of pixels, and numbers overflow."""
+
 PRECISION = 6
 """Decimals of a pixel (of a slice) that count: what falls on an edge does so on every machine."""
 
@@ -82,6 +85,8 @@ class Roi:
             raise InputError(f"'{self.name}' is a {self.shape} with {count} corners, which enclose no area.")
         if not np.isfinite(self.vertices).all() or not np.isfinite(self.depth or (0, 0)).all():
             raise InputError(f"'{self.name}' has a coordinate that is not a number.")
+        if max(np.abs(self.vertices).max(), *np.abs(self.depth or (0, 0))) > FARTHEST:
+            raise InputError(f"'{self.name}' has a coordinate beyond {FARTHEST:g} mm, where no scanner is.")
         if self.depth is not None and self.depth[0] > self.depth[1]:
             object.__setattr__(self, "depth", (self.depth[1], self.depth[0]))
 
