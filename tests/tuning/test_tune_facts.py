@@ -167,6 +167,16 @@ def test_text_of_a_tuning_without_trials(tmp_path: Path) -> None:
     assert text == "blobs: 0 of 24 trials finished (none yet)\n\nNo trial is done yet."
 
 
+def test_a_trial_that_was_interrupted_and_continues_has_not_failed(tmp_path: Path) -> None:
+    sample = make_tuning(tmp_path / "tuning")
+    for state, about in (("failed", {}), ("failed", {}), ("failed", {"retry_of": 1}), ("waiting", {"retry_of": 2})):
+        sample.add(state, **about)
+    sample.add()
+    state = read_tuning(tmp_path / "tuning")
+    assert (state.lost, state.retried) == (1, 2)
+    assert "1 of 24 trials finished (1 waiting, 1 done, 1 failed, 2 continued)" in as_text(state)
+
+
 def test_a_study_of_somebody_else_has_no_settings(tmp_path: Path) -> None:
     sample = make_tuning(tmp_path / "tuning")
     sample.add(config=None, run="")

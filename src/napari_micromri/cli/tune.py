@@ -241,7 +241,7 @@ def _wait_for_the_end(path: Path) -> None:
 
 def _progress(state: TuneState) -> str:
     best = f", best {_figures(state, state.best[0])}" if state.best else ""
-    return f"{state.counts['running']} running, {state.counts['pruned']} pruned, {state.counts['failed']} failed{best}"
+    return f"{state.counts['running']} running, {state.counts['pruned']} pruned, {state.lost} failed{best}"
 
 
 def _figures(state: TuneState, number: int) -> str:

@@ -134,6 +134,12 @@ class TuneState:
         return sum(row.retry_of is not None for row in self.trials)
 
     @property
+    def lost(self) -> int:
+        """How many trials failed that no other one continues."""
+        continued = {row.retry_of for row in self.trials}
+        return sum(row.state == "failed" and row.number not in continued for row in self.trials)
+
+    @property
     def best_rows(self) -> tuple[TrialRow, ...]:
         """The best trials."""
         return tuple(self.trials[number] for number in self.best)

@@ -193,7 +193,7 @@ def _cautions(facts: Facts) -> Iterator[str]:
         )
     if state.finished < FEW:
         yield f"Only {state.finished} trials have finished; too few for the search to learn from."
-    if counts["failed"] - state.retried > state.finished:
+    if state.lost > state.finished:
         yield "More trials failed than finished: look at their reasons, and narrow the search space."
     first = facts.standings[0]
     for place, one in enumerate(facts.standings):

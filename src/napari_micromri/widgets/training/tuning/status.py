@@ -86,8 +86,7 @@ def _sentence(state: TuneState, at_work: list[WorkerRow]) -> str:
     counts, whole = state.counts, state.planned
     text = f"{state.finished} of {whole} trials finished" if whole else f"{state.finished} trials finished"
     parts = [text + (f", {counts['pruned']} of them pruned" if counts["pruned"] else "")]
-    failed = counts["failed"] - state.retried  # those that are continued aren't lost
-    parts += [f"{number} {word}" for number, word in ((counts["running"], "running"), (failed, "failed")) if number > 0]
+    parts += [f"{number} {word}" for number, word in ((counts["running"], "running"), (state.lost, "failed")) if number]
     if (left := seconds_left(state, len(at_work))) is not None:
         parts.append(f"about {duration(left)} left")
     return "; ".join(parts) + "."
