@@ -166,3 +166,19 @@ def test_what_cannot_be_compared_is_refused(function) -> None:
 def test_ssim_needs_room_for_its_window() -> None:
     with pytest.raises(InputError, match="at least 11 x 11"):
         ssim(np.ones((10, 30)), np.ones((10, 30)))
+
+
+def test_frequencies_on_the_edge_of_two_rings_belong_to_the_outer_one() -> None:
+    rows, columns, rings = 72, 96, 36
+    image, reference = noise((rows, columns), 1), noise((rows, columns), 1) + noise((rows, columns), 2)
+    window = np.outer(*(np.sin(np.pi * np.arange(1, n + 1) / (n + 1)) ** 2 for n in (rows, columns)))
+    f, g = (np.fft.fft2((a - a.mean()) * window) for a in (image, reference))
+    # Ring k begins at k / 72 cycles per pixel; in whole numbers nothing is rounded.
+    y, x = (np.rint(np.fft.fftfreq(n) * n).astype(int) for n in (rows, columns))
+    square = (columns * y[:, None]) ** 2 + (rows * x[None, :]) ** 2
+    expected = []
+    for k in range(rings):
+        inside = (square >= (columns * k) ** 2) & (square < (columns * (k + 1)) ** 2)
+        power = np.sum(np.abs(f[inside]) ** 2) * np.sum(np.abs(g[inside]) ** 2)
+        expected.append(np.sum(f[inside] * g[inside].conj()).real / np.sqrt(power))
+    np.testing.assert_allclose(fourier_ring_correlation(image, reference)[1], expected, rtol=1e-9)

@@ -35,7 +35,7 @@ def gradient_deviation(image: ArrayLike, reference: ArrayLike) -> float:
 def _gradient(picture: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.ndimage import prewitt, uniform_filter
 
-    halved = uniform_filter(picture, 2)[::2, ::2]
+    halved = uniform_filter(picture, 2, origin=-1)[::2, ::2]  # of each pixel and the next
     # Prewitt's weights sum to 3 on each side, and the paper divides by them.
     slopes: NDArray[np.float64] = np.hypot(prewitt(halved, 0) / 3, prewitt(halved, 1) / 3)
     return slopes

@@ -173,7 +173,8 @@ def _ring_centres(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 def _ring_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
     count = _ring_count(values.shape)
-    ring = np.floor(_radius(values.shape) / 0.5 * count).astype(int)
+    # A frequency on the edge of two rings belongs to the outer one, whatever the rounding.
+    ring = np.floor(np.round(_radius(values.shape) / 0.5 * count, 9)).astype(int)
     sums = np.bincount(ring.ravel(), weights=values.ravel(), minlength=count)
     return np.asarray(sums[:count], dtype=np.float64)
 

@@ -24,7 +24,7 @@ BASELINES = (NEAREST, SINC)
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 """Times the width that a model states for its errors, at which the part of them within is counted."""
 
-MEASURES = 2
+MEASURES = 3
 """Raise it when a figure is computed in another way: earlier measurements are then not reused."""
 
 

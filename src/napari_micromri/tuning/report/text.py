@@ -23,7 +23,8 @@ BAR = 24
 def as_text(state: TuneState) -> str:
     """Say which trials are best, what matters, and what to keep in mind."""
     facts = Facts(state)
-    shown = {**state.counts, "failed": state.lost, "continued": state.retried}
+    shown = {str(name): count for name, count in state.counts.items()}
+    shown |= {"failed": state.lost, "continued": state.retried}
     counts = ", ".join(f"{count} {name}" for name, count in shown.items() if count)
     parts = [f"{state.name}: {state.finished} of {state.planned} trials finished ({counts or 'none yet'})"]
     if facts.standings:
