@@ -186,6 +186,9 @@ def test_nonsense_is_refused() -> None:
         make_model("median")
     with pytest.raises(InputError, match="sigma"):
         FitOptions(sigma=0)
+    for limit in (0, -5, float("nan")):
+        with pytest.raises(InputError, match="above 0"):
+            FitOptions(high_b=limit)
     with pytest.raises(InputError, match="bounds of f"):
         Bounds(f=(0, 2))
     with pytest.raises(InputError, match="complex"):

@@ -54,6 +54,10 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.sigma is not None and not (np.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"sigma is a positive number in the units of the scan, not {self.sigma}.")
+        if not self.high_b > 0:
+            raise InputError(
+                f"'segmented' finds D where the signal of blood is gone, from a b above 0, not {self.high_b}."
+            )
         if self.noise not in ("rician", "gaussian") or self.average not in ("arithmetic", "geometric"):
             raise InputError(
                 f"noise is 'rician' or 'gaussian', average 'arithmetic' or 'geometric', not '{self.noise}', "
