@@ -56,7 +56,7 @@ class FitOptions:
             raise InputError(f"sigma is a positive number in the units of the scan, not {self.sigma}.")
         if not self.high_b > 0:
             raise InputError(
-                f"'segmented' finds D where the signal of blood is gone, from a b above 0, not {self.high_b}."
+                f"D of 'segmented' is found from a b-value above 0 on, not from {self.high_b:g} on."
             )
         if self.noise not in ("rician", "gaussian") or self.average not in ("arithmetic", "geometric"):
             raise InputError(
