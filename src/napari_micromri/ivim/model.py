@@ -55,9 +55,7 @@ class FitOptions:
         if self.sigma is not None and not (np.isfinite(self.sigma) and self.sigma > 0):
             raise InputError(f"sigma is a positive number in the units of the scan, not {self.sigma}.")
         if not self.high_b > 0:
-            raise InputError(
-                f"D of 'segmented' is found from a b-value above 0 on, not from {self.high_b:g} on."
-            )
+            raise InputError(f"D of 'segmented' is found from a b-value above 0 on, not from {self.high_b:g} on.")
         if self.noise not in ("rician", "gaussian") or self.average not in ("arithmetic", "geometric"):
             raise InputError(
                 f"noise is 'rician' or 'gaussian', average 'arithmetic' or 'geometric', not '{self.noise}', "
