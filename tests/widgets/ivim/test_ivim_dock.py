@@ -14,7 +14,7 @@ from napari_micromri.errors import InputError
 from napari_micromri.ivim import FitOptions, biexponential, make_model
 from napari_micromri.ivim.series import Series
 from napari_micromri.ivim.volume import fit_volume
-from napari_micromri.plugin.layers import scan_to_layer
+from napari_micromri.plugin.layers import METADATA_KEY, scan_to_layer
 from napari_micromri.scan import Scan, ScanInfo
 from napari_micromri.widgets.ivim.dock import IvimWidget
 from napari_micromri.widgets.ivim.model import BRIGHT, EVERYWHERE, request_of_layers
@@ -127,6 +127,34 @@ def test_a_click_shows_the_signals_and_the_curve_of_each_method(viewer, dock, qt
     assert "lsq: D 1.2" in dock.form.voxel.text()
     dock.voxel.look_at((0.0, 2.0, 0.5, 0.0))
     assert "was not fitted" in dock.form.voxel.text()
+
+
+def test_corrected_b_values_leave_nothing_of_the_wrong_ones(viewer, dock, qtbot, scan):
+    add(viewer, scan)
+    dock.form.b_values.setText("0 20 40 80 160 400 800 1600")
+    for method in ("lsq", "segmented"):
+        fitted(dock, viewer, qtbot, method=method)
+    dock.form.b_values.setText("0 10 20 40 80 200 400 800")
+    maps = fitted(dock, viewer, qtbot, method="lsq")
+    assert set(dock.voxel.fits) == {"lsq"}
+    lsq = next(one for one in viewer.layers if one.name.startswith("D (") and "[lsq]" in one.name)
+    assert lsq.metadata[METADATA_KEY].provenance[-1]["b_values"] == list(B_VALUES)
+    units = {name: layer.metadata[METADATA_KEY].provenance[-1]["unit"] for name, layer in maps.items()}
+    assert units == {"D": "10⁻³ mm²/s", "f": "%", "D*": "10⁻³ mm²/s"}  # those of the values in the layers
+    assert len(maps) == 3
+
+
+def test_maps_of_another_scan_of_the_same_name_are_new_layers(viewer, dock, qtbot, scan):
+    first = add(viewer, scan)
+    fitted(dock, viewer, qtbot)
+    viewer.layers.remove(first)
+    second = add(viewer, scan)
+    second.name = first.name
+    second.translate = second.translate + np.array([0, 0, 5.0, 0])
+    dock.layers.choose(second)
+    fitted(dock, viewer, qtbot)
+    found = [one.translate[1] for one in viewer.layers if one.name.startswith("D (")]
+    assert found == [first.translate[2], first.translate[2] + 5]
 
 
 def test_the_curve_of_a_voxel_goes_through_its_signals(scan):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QTabWidget
@@ -28,7 +29,7 @@ from napari_micromri.widgets.ivim.regions_tab import RegionsTab
 from napari_micromri.widgets.ivim.signal_tab import SignalTab
 from napari_micromri.widgets.ivim.three_layers import ThreeLayers
 from napari_micromri.widgets.ivim.voxel import VoxelLook
-from napari_micromri.widgets.results import RESULT_KEY
+from napari_micromri.widgets.results import RESULT_KEY, is_result
 from napari_micromri.widgets.shared.dock import Dock, Scroll
 from napari_micromri.widgets.shared.layer_chooser import LayerChooser
 from napari_micromri.widgets.shared.parts import column
@@ -230,9 +231,12 @@ class IvimWidget(Dock):
     def _show_map(self, data: Any, attributes: dict[str, Any]) -> None:
         """Add a map, or give the one of the same name new values: contrast limits that were set by hand stay."""
         attributes["metadata"][RESULT_KEY] = "result"
-        if attributes["name"] in self.viewer.layers and self.viewer.layers[attributes["name"]].data.shape == data.shape:
-            self.viewer.layers[attributes["name"]].data = data
-            return
+        if attributes["name"] in self.viewer.layers:
+            layer = self.viewer.layers[attributes["name"]]
+            places = (layer.scale, layer.translate), (attributes["scale"], attributes["translate"])
+            if is_result(layer) and layer.data.shape == data.shape and np.allclose(*places):
+                layer.data, layer.metadata = data, attributes["metadata"]
+                return
         self.viewer.add_image(data, **attributes)
 
     def _ended(self) -> None:

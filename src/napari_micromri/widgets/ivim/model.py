@@ -188,7 +188,9 @@ def _layer(request: Request, fit: Fit, name: str, data: NDArray[Any]) -> tuple[A
     if name.endswith("_sd"):
         label, limits = f"SD of {label}", (0.0, limits[1] / 2)
     placement = request.placement
-    info = request.series.map_info(name, {"method": fit.method, "b_values": list(fit.b_values), "sigma": fit.sigma})
+    unit = parameter.unit if parameter is not None else "%"
+    step = {"method": fit.method, "b_values": list(fit.b_values), "sigma": fit.sigma, "unit": unit}
+    info = request.series.map_info(name, step)
     return shown, {
         "name": f"{label} [{fit.method}] {request.name}",
         "scale": placement.scale,

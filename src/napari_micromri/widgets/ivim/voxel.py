@@ -65,8 +65,9 @@ class VoxelLook(QObject):
                 callbacks.remove(mine)
 
     def take(self, request: Request, fit: Fit, model: Model) -> None:
-        """Add a fit; those of another scan are forgotten, since their curves don't belong to its signals."""
-        if self.request is None or self.request.series.scan.data is not request.series.scan.data:
+        """Add a fit; those of another scan or other b-values are forgotten: their curves don't belong to its signals."""
+        old, new = self.request and self.request.series, request.series
+        if old is None or old.scan.data is not new.scan.data or old.b_values != new.b_values:
             self.fits, self.models, self._slice = {}, {}, None
         self.request = request
         self.fits[fit.method], self.models[fit.method] = fit, model
