@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtGui import QPainter, QPicture
 
+from napari_micromri.curves import Line
 from napari_micromri.widgets.ivim.signal_tab import SignalTab
+from napari_micromri.widgets.shared.curves import CurvePlot
 
 
 @pytest.fixture
@@ -61,3 +64,28 @@ def test_a_training_that_is_stopped_at_once_shows_nothing_of_the_one_before(tab,
     qtbot.waitUntil(lambda: not any(plot.isVisible() or plot.labels for plot in tab.plots))
     assert not any(heading.text() for heading in tab.headings)
     assert not tab.save.isEnabled()
+
+
+def test_the_name_of_an_axis_lies_beside_its_figures(qtbot):
+    plot = CurvePlot("", "", height=160)
+    qtbot.addWidget(plot, before_close_func=lambda widget: widget.stop())
+    plot.resize(220, 160)
+    plot.show()
+    line = Line("predicted", "#55aaff", (5.0, 10.0, 12.0), (0.0562, 0.0395, 0.0341))
+    plot.show_lines((line,), logarithmic=False, labels=("epoch", "fraction of S0"))
+    qtbot.waitUntil(lambda: bool(plot.labels))
+    axis = plot._plot.getAxis("left")
+    picture = QPicture()
+
+    def figures():
+        """List what stands at the ticks, with its place."""
+        painter = QPainter(picture)
+        try:
+            return axis.generateDrawSpecs(painter)[2]
+        finally:
+            painter.end()
+
+    qtbot.waitUntil(lambda: any(text.startswith("0.0") for _, _, text in figures()))
+    name = axis.label.mapRectToParent(axis.label.boundingRect())
+    margin = axis.label.document().documentMargin()
+    assert min(rect.left() for rect, _, _ in figures()) >= name.right() - margin

@@ -65,8 +65,8 @@ class VoxelLook(QObject):
                 callbacks.remove(mine)
 
     def take(self, request: Request, fit: Fit, model: Model) -> None:
-        """Add a fit; those of another scan or other b-values are forgotten: their curves don't belong to its signals."""
-        old, new = self.request and self.request.series, request.series
+        """Add a fit; forget those of another scan or other b-values, whose curves don't belong to its signals."""
+        old, new = None if self.request is None else self.request.series, request.series
         if old is None or old.scan.data is not new.scan.data or old.b_values != new.b_values:
             self.fits, self.models, self._slice = {}, {}, None
         self.request = request

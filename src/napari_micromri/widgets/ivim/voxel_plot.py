@@ -43,7 +43,7 @@ class VoxelPlot(LazyPlot[VoxelCurves]):
         if before is None:
             plot.addLegend(offset=(-4, 4), labelTextSize="8pt")
             plot.setLabel("bottom", "b (s/mm²)")
-            plot.setLabel("left", "S / S0")
+            self._label("left", "S / S0")
         plot.getPlotItem().legend.setLabelTextColor(text)
         self.set_title(content.title)
         plot.plot(

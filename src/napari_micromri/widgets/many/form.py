@@ -148,8 +148,8 @@ class ManyForm(QWidget):
                 self.table.setItem(line, column, item)
         if scans != self._shown:
             for line, name in enumerate(names_of([scan.source for scan in scans])):
-                self.table.item(line, 0).setText(name)
-        self._shown = scans
+                self.table.model().setData(self.table.model().index(line, 0), name)
+        self._shown = list(scans)
 
     def ask_folder(self, title: str) -> Path | None:
         """Ask for a folder."""

@@ -78,7 +78,7 @@ class CurvePlot(LazyPlot[Lines]):
         known = before[2] if before is not None else ("", "")
         for side, label, shown in zip(("bottom", "left"), labels, known, strict=True):
             if label != shown:
-                self._plot.setLabel(side, label)
+                self._label(side, label)
         if before is None or [line.label for line in before[0]] != [line.label for line in lines]:
             self._show_heading()
         for line in lines:

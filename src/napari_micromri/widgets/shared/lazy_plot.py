@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from napari_micromri.widgets.shared.looking import Looking
 from napari_micromri.widgets.shared.theme import take_theme
 
-AXIS_WIDTH = 46
+AXIS_WIDTH, LABEL_ROOM = 46, 12
 
 T = TypeVar("T")
 
@@ -72,6 +72,12 @@ class LazyPlot(QWidget, Generic[T]):
 
     def _take_colours(self) -> None:
         take_theme(self._plot, self)
+
+    def _label(self, side: str, text: str) -> None:
+        """Name an axis; the one on the left gets room for that beside its figures."""
+        self._plot.setLabel(side, text)
+        if side == "left":
+            self._plot.getAxis(side).setWidth(AXIS_WIDTH + LABEL_ROOM * bool(text))
 
     def _show(self, content: T) -> None:
         self._wanted = content
