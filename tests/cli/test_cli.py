@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -27,7 +28,7 @@ from napari_micromri.errors import InputError, WriteError
 from napari_micromri.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     MakeScan = Callable[..., Scan]
 
@@ -203,6 +204,23 @@ def test_the_documentation_names_all_keys_of_info() -> None:
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     section = text[text.index("one object per scan:") : text.index("What isn't known is `null`")]
     assert re.findall(r"`(\w+)`", section) == INFO_KEYS
+
+
+def _commands(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below, one in action.choices.items():
+                yield f"{name} {below}".strip(), one
+                yield from _commands(one, f"{name} {below}".strip())
+
+
+def test_the_documentation_names_every_command_and_option() -> None:
+    pages = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")}
+    for name, parser in _commands(build_parser()):
+        assert re.search(rf"(micromri |`){name}\b", pages["command-line.md"]), name
+        for option in (option for action in parser._actions for option in action.option_strings):
+            if option not in ("-h", "--help"):
+                assert any(re.search(rf"(?<![\w-]){option}(?![\w-])", text) for text in pages.values()), (name, option)
 
 
 # -- convert and simulate

@@ -132,6 +132,16 @@ def test_options_of_many_scans_are_refused_with_one(
     assert not (tmp_path / "out.nii.gz").exists()
 
 
+def test_json_of_what_is_not_waited_for_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output would hold a sentence, and no JSON."""
+    out = tmp_path / "out"
+    assert main(["denoise", str(tmp_path), "--out", str(out), "--detach", "--json"]) == 2
+    assert main(["tune", str(tmp_path / "a.mri.zarr"), str(out), "--workers", "0", "--json"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("Leave one out.")) == ("", 2)
+    assert not out.exists()
+
+
 def test_every_option_reaches_each_of_many_scans() -> None:
     """One that got lost on the way would change results without a word."""
     from dataclasses import asdict

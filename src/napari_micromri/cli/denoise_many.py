@@ -78,6 +78,8 @@ def run_many(options: argparse.Namespace) -> int:
     from napari_micromri.inference.many.job import prepare_many
     from napari_micromri.runs.process import start_job
 
+    if options.json and options.detach:
+        raise InputError("--json prints the results, and --detach doesn't wait for them. Leave one out.")
     folder = prepare_many(_request(options), options.out, overwrite=options.overwrite)
     if options.detach:
         start_job(folder)

@@ -112,6 +112,8 @@ def run_tune(options: argparse.Namespace) -> int:
         return 0
     if options.workers < 0:
         raise InputError("--workers can't be negative; with 0 none is started here.")
+    if options.json and (options.detach or not options.workers):
+        raise InputError("--json prints the outcome, and --detach or --workers 0 doesn't wait for it. Leave one out.")
     folder = create_tuning(options.tuning, config, storage=storage)
     if options.workers:
         start_workers(folder.path, options.workers, threads=options.threads)
