@@ -132,6 +132,14 @@ def test_options_of_many_scans_are_refused_with_one(
     assert not (tmp_path / "out.nii.gz").exists()
 
 
+def test_a_scheduler_without_a_port_is_refused_before_a_folder_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["denoise", str(tmp_path), "--out", str(tmp_path / "out"), "--scheduler", "node01"]) == 2
+    assert "ends in its port" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_json_of_what_is_not_waited_for_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Standard output would hold a sentence, and no JSON."""
     out = tmp_path / "out"

@@ -73,7 +73,10 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     """Add where and how it is computed."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default %(default)s)")
     parser.add_argument(
-        "--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto", help="default %(default)s"
+        "--precision",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        default="auto",
+        help="numbers that the network computes with (default %(default)s)",
     )
     parser.add_argument("--batch-size", type=int, metavar="N", help="slices at once (default: what fits in memory)")
 
@@ -86,7 +89,8 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="X",
-        help="times the measured noise that is removed, 0.25 to 4 (default %(default)s); for models told the noise",
+        help="how much noise is removed, as a multiple of the measured noise, 0.25 to 4 (default %(default)s); only for "
+        "models that are told the noise",
     )
     parser.add_argument(
         "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from napari_micromri.cli.console import first_given, print_json
@@ -78,6 +79,10 @@ def run_many(options: argparse.Namespace) -> int:
     from napari_micromri.inference.many.job import prepare_many
     from napari_micromri.runs.process import start_job
 
+    if options.scheduler is not None and not re.search(r":\d+/?$", options.scheduler):
+        raise InputError(
+            f"The address of a scheduler ends in its port, as in tcp://node01:8786, not '{options.scheduler}'."
+        )
     if options.json and options.detach:
         raise InputError("--json prints the results, and --detach doesn't wait for them. Leave one out.")
     folder = prepare_many(_request(options), options.out, overwrite=options.overwrite)

@@ -52,7 +52,10 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default %(default)s)")
     parser.add_argument(
-        "--precision", choices=("float32", "auto", "bfloat16", "float16"), default="float32", help="default %(default)s"
+        "--precision",
+        choices=("float32", "auto", "bfloat16", "float16"),
+        default="float32",
+        help="numbers that the networks compute with (default %(default)s)",
     )
     add_quality(parser)
     group = parser.add_argument_group("diffusion models (APDDM) only")

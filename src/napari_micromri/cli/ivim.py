@@ -49,7 +49,7 @@ def add_to(commands: Commands) -> None:
     add_bounds(parser)
     parser.add_argument("--mask", metavar="FILE", help="fit only where this image on the same grid isn't 0")
     parser.add_argument("--model", metavar="FILE", help=f"trained network, for {', '.join(_LEARNING)} only")
-    noisy = "of 'bayes' and 'spatial'"
+    noisy = "for 'bayes' and 'spatial'"
     parser.add_argument(
         "--sigma", type=float, help=f"{noisy}: noise of one image in its own units (default: estimated)"
     )
@@ -61,7 +61,7 @@ def add_to(commands: Commands) -> None:
         help="mean of repeats and directions (default %(default)s)",
     )
     parser.add_argument(
-        "--high-b", type=float, metavar="B", help="of 'segmented': D is found from here on (default 200)"
+        "--high-b", type=float, metavar="B", help="for 'segmented': D is fitted from this b-value on (default 200)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, auto (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print a summary as one JSON object")
@@ -80,7 +80,8 @@ def add_bounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bounds",
         metavar="LIMITS",
-        help="'D=0,0.004 f=0,0.7 Dp=0.005,0.1' in mm²/s, of least squares and networks",
+        help="limits of D and D* in mm²/s and of f, e.g. 'D=0,0.004 f=0,0.7 Dp=0.005,0.1'; for segmented, lsq and "
+        "networks that are trained",
     )
 
 

@@ -59,7 +59,10 @@ METHODS = {
             bounded=True,
         ),
         Method(
-            "bayes", "bayes:Bayes", "The most exact voxel by voxel, with standard deviations: the first choice.", True
+            "bayes",
+            "bayes:Bayes",
+            "The most accurate for single voxels, with standard deviations: the first choice.",
+            True,
         ),
         Method("spatial", "spatial:Spatial", "As bayes, and learns from neighbours: for low SNR.", True, True),
         Method(
