@@ -89,8 +89,8 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="X",
-        help="how much noise is removed, as a multiple of the measured noise, 0.25 to 4 (default %(default)s); only for "
-        "models that are told the noise",
+        help="how much noise is removed, as a multiple of the measured noise, 0.25 to 4 (default %(default)s); only "
+        "for models that are told the noise",
     )
     parser.add_argument(
         "--noise", type=float, metavar="SIGMA", help="the noise in the scan's units (default: measured on each slice)"

@@ -198,10 +198,10 @@ def _warn_of_nothing(found: Comparison) -> None:
 
 def as_text(found: Comparison) -> str:
     """Lay the table out for a person, with the cautions below it."""
-    header = ("image", "ROI", "slice", "n", "mean", "SD", "background SD", "contrast", "CNR", "normalised SD")
+    header = "image,ROI,slice,n,mean,SD,background SD,contrast,CNR,normalised SD".split(",")
     if found.settings.reference is not None:
-        header += ("contrast / reference", "background SD / reference")
-    lines = [header, *(_cells(row)[: len(header)] for row in found.rows)]
+        header += ["contrast / reference", "background SD / reference"]
+    lines = [tuple(header), *(_cells(row)[: len(header)] for row in found.rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     laid_out = [
         "  ".join(_aligned(cell, width, k) for k, (cell, width) in enumerate(zip(line, widths, strict=True)))
