@@ -99,8 +99,8 @@ class Domain:
             return self
         if not anyway:
             raise InputError(
-                f"{self.problem} The models know magnitude images only. Choose another scan, or denoise it all the same: with "
-                "--anyway, or in the dock under More options."
+                f"{self.problem} The models know magnitude images only. Choose another scan, or denoise it all the "
+                "same: with --anyway, or in the dock under More options."
             )
         return Domain(0.0, None, (f"{self.problem} It was denoised anyway, as requested.", *self.cautions))
 
