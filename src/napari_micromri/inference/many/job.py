@@ -191,7 +191,9 @@ def _work(folder: ManyFolder, asked: ShouldStop) -> Iterator[Event]:
             yield event
         stopped = run.stopped
     _write_table(folder)
-    said = f"{counted(counts['now'], 'scan')} denoised, {counts['before']} were done before, {counts['refused']} left out."
+    said = (
+        f"{counted(counts['now'], 'scan')} denoised, {counts['before']} were done before, {counts['refused']} left out."
+    )
     yield Stopped(message=f"Stopped. {said} It can be resumed.") if stopped else Done(message=f"Done. {said}")
 
 
