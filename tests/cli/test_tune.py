@@ -86,7 +86,7 @@ def test_the_search_space_is_printed_to_be_edited(
     ("extra", "words"),
     [
         (["--trials", "0"], "trials"),
-        (["--sampler", "best"], "sampler: Input should be 'tpe'"),
+        (["--sampler", "best"], "sampler: it must be 'tpe'"),
         (["--set", "learning_rat=1"], "Did you mean 'learning_rate'?"),
         (["--workers", "-1"], "can't be negative"),
         (["--storage", "postgresql://me:secret@127.0.0.1:1/db"], "postgresql://me@127.0.0.1:1/db can't be reached"),

@@ -32,7 +32,7 @@ def test_the_defaults_search_the_reports_space_for_the_least_error() -> None:
     [
         ({"objectives": ("mse", "mse")}, "an objective is given twice"),
         ({"objectives": ()}, "objectives"),
-        ({"sampler": "cmaes"}, "sampler: Input should be 'tpe'"),
+        ({"sampler": "cmaes"}, "sampler: it must be 'tpe'"),
         ({"trials": 0}, "trials"),
         ({"timeout_minutes": 0}, "timeout_minutes"),
         ({"space": {"parameters": {"normalisation.kind": {"kind": "choice", "values": ["mean"]}}}}, "take 'ssim'"),

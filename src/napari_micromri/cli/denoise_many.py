@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_micromri.cli.console import first_given, print_json
 from napari_micromri.errors import InputError, JobError
 from napari_micromri.runs.events import Failed, Stopped
+from napari_micromri.words import what_is_wrong
 
 if TYPE_CHECKING:
     import argparse
@@ -113,7 +114,7 @@ def _request(options: argparse.Namespace) -> Any:
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"--{first['loc'][0]}: {first['msg']}.") from error
+        raise InputError(f"--{first['loc'][0]}: {what_is_wrong(first)}.") from error
 
 
 def work(folder: ManyFolder, *, as_json: bool = False) -> int:

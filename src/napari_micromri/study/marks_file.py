@@ -21,6 +21,7 @@ from napari_micromri.study.changes import check_edit
 from napari_micromri.study.metadata import crop_to_json
 from napari_micromri.study.model import Assign, Crop, Exclude, Reason, Set, SetCrop
 from napari_micromri.study.naming import composed
+from napari_micromri.words import what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +279,7 @@ def _checked(found: Any, path: Path | str) -> _Document:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
-        raise StudyError(f"{path} isn't a file of marks, or is damaged: {where}: {first['msg']}.") from error
+        raise StudyError(f"{path} isn't a file of marks, or is damaged: {where}: {what_is_wrong(first)}.") from error
 
 
 def _line(value: Any) -> str:

@@ -29,6 +29,7 @@ from napari_micromri.nn.normalisation import Normalisation
 from napari_micromri.simulation.resampling import Upsampling
 from napari_micromri.training.figures import BY_NAME
 from napari_micromri.training.simulated_settings import SimulatedSettings
+from napari_micromri.words import what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -284,13 +285,12 @@ def _parse_value(text: str) -> Any:
 
 
 def _explain(error: ValidationError, kind: str) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    first = error.errors(include_url=False)[0]
+    where, said = ".".join(str(part) for part in first["loc"]), what_is_wrong(first)
     if first["type"] == "extra_forbidden":
         return f"There is no setting '{where}'.{_suggest(where, kind)}"
     if not where:
-        return f"The settings don't fit together: {first['msg'].removeprefix('Value error, ')}."
-    said = first["msg"].removeprefix("Value error, ")
+        return f"The settings don't fit together: {said}."
     said = said[:1].lower() + said[1:]
     return f"The setting '{where}' can't be {json.dumps(first['input'], default=str)}: {said}."
 

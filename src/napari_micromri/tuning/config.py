@@ -10,6 +10,7 @@ from napari_micromri.errors import InputError
 from napari_micromri.training.config import TrainConfig
 from napari_micromri.tuning.objectives import JUDGED, OBJECTIVES
 from napari_micromri.tuning.space import SearchSpace, default_space, has_setting
+from napari_micromri.words import what_is_wrong
 
 Sampler: TypeAlias = Literal["tpe", "random", "gp", "nsgaii", "nsgaiii", "qmc"]
 """Those of Optuna's that need no more than the space, but for its CMA-ES, which keeps pickles in the storage."""
@@ -98,7 +99,8 @@ def make_tune_config(**content: Any) -> TuneConfig:
     try:
         return TuneConfig.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"The tuning can't be set up: {f'{where}: ' if where else ''}{said}.") from error
+        raise InputError(
+            f"The tuning can't be set up: {f'{where}: ' if where else ''}{what_is_wrong(first)}."
+        ) from error

@@ -13,6 +13,7 @@ from napari_micromri.errors import InputError
 from napari_micromri.nn.families import FAMILIES
 from napari_micromri.training.config import TrainConfig, known_keys, parse_config
 from napari_micromri.tuning.parameters import Choice, Float, Int, Parameter, Value
+from napari_micromri.words import what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -113,15 +114,13 @@ def make_space(parameters: Mapping[str, Any]) -> SearchSpace:
 
 def explain_error(error: ValidationError) -> str:
     """Say in a sentence what is wrong with a search space, or with a parameter."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    words = first["msg"].removeprefix("Value error, ")
+    first = error.errors(include_url=False)[0]
+    words = what_is_wrong(first)
     where = [str(part) for part in first["loc"] if part not in ("parameters", "choice", "float", "int")]
     if first["type"] == "extra_forbidden":
         words = f"there is no '{where.pop()}' here"
     elif first["type"] == "missing":
         words = f"'{where.pop()}' is missing"
-    elif not first["type"].startswith("value_error"):
-        words = words[:1].lower() + words[1:]
     return f"The search space can't be used: {': '.join([*where, words])}.".replace("?.", "?")
 
 

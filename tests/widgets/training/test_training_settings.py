@@ -130,12 +130,12 @@ def test_texts_become_parts_lists_and_nothing(settings):
 @pytest.mark.parametrize(
     ("key", "text", "words"),
     [
-        ("epochs", "many", "valid integer"),
+        ("epochs", "many", "whole number"),
         ("epochs", "", "epochs"),
-        ("learning_rate", "-1", "greater than 0"),
+        ("learning_rate", "-1", "more than 0"),
         ("network.features_main", "", "at least 1 item"),
-        ("network.features_main", "8; 16", "valid integer"),
-        ("crop", "3", "greater than or equal to 16"),
+        ("network.features_main", "8; 16", "whole number"),
+        ("crop", "3", "16 or more"),
     ],
 )
 def test_what_makes_no_sense_is_told_with_the_settings_name(key, text, words, settings):

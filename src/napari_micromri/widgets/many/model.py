@@ -15,6 +15,7 @@ from napari_micromri.runs.process import start_job
 from napari_micromri.runs.words import duration
 from napari_micromri.study.plan import Source
 from napari_micromri.widgets.shared.places import place
+from napari_micromri.words import what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +124,7 @@ def make_request(inputs: Sequence[str], model: str, **fields: Any) -> ManyReques
         return ManyRequest(inputs=tuple(inputs), model=model, **fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg']}.") from error
+        raise InputError(f"{first['loc'][0]}: {what_is_wrong(first)}.") from error
 
 
 def start(
