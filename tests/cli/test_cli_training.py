@@ -119,7 +119,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, study: Path, capsys: pyt
         (["watch", "."], "no training run"),
         (["resume", "."], "no training run"),
         (["stop", "."], "no training run"),
-        (["train", "nowhere.mri.zarr", "run"], "study"),
+        (["train", "nowhere.mri.zarr", "run"], "nowhere.mri.zarr does not exist"),
         (["train", ".", "run", "--set", "epoch=3"], "Did you mean 'epochs'?"),
         (["train", ".", "run", "--preset", "slow"], "no preset 'slow'"),
     ],
@@ -137,6 +137,17 @@ def test_what_cannot_be_meant_is_one_sentence(
     assert said in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_with_nothing_to_judge_by_leaves_no_run(
+    tmp_path: Path, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Study.open(study).apply([Assign("mouse 03", "train")])
+    run = tmp_path / "run"
+    for more in ([], ["--detach"]):
+        assert main(["train", str(study), str(run), *SMALL, *more]) == 2
+        assert "no slices in its validation set" in capsys.readouterr().err
+        assert not run.exists()
 
 
 def test_an_empty_folder_has_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from napari_micromri.cli import main
 from napari_micromri.errors import InputError, JobError, ModelError
-from napari_micromri.io import open_scan
+from napari_micromri.io import open_scan, save_scan
 from napari_micromri.ivim import FitOptions, make_model
 from napari_micromri.ivim.estimators.learning import Learning, LearningSettings
 from napari_micromri.ivim.estimators.network import IvimNetwork, NetworkConfig, load_network, save_network
@@ -29,7 +29,10 @@ from napari_micromri.ivim.training_job import (
 from napari_micromri.runs.events import Done, Resumed, Stopped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from napari_micromri.scan import Scan
 
 SMALL = LearningSettings(features=8, epochs=6, batch=2, rounds=3, delta=1e-9)
 
@@ -198,3 +201,12 @@ def test_the_loss_of_an_epoch_is_the_mean_over_voxels() -> None:
     _, predicted = learning.predict()
     errors = ((predicted - signals) ** 2).mean(1, keepdim=True)[valid]
     assert epoch.loss == pytest.approx(float(errors.mean()), rel=1e-5)
+
+
+def test_a_scan_without_b_values_leaves_no_training(
+    tmp_path: Path, make_scan: Callable[..., Scan], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan, run = save_scan(make_scan((2, 12, 12)), tmp_path / "plain.nii.gz"), tmp_path / "run"
+    assert main(["ivim-train", str(scan), str(run)]) == 2
+    assert "has one volume" in capsys.readouterr().err
+    assert not run.exists()

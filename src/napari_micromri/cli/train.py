@@ -67,6 +67,7 @@ def run_train(options: argparse.Namespace) -> int:
     """Make the run and train."""
     from napari_micromri.training.beginning import settle_config
     from napari_micromri.training.config import make_config
+    from napari_micromri.training.data import check_data
     from napari_micromri.training.folder import RunFolder
     from napari_micromri.training.process import start_run
     from napari_micromri.training.runner import create_run, first_process
@@ -77,6 +78,7 @@ def run_train(options: argparse.Namespace) -> int:
         start_run(config, options.study, options.run_folder, overwrite=options.overwrite)
         return _say_where(options.run_folder)
     if first_process():
+        check_data(options.study)
         create_run(config, options.study, options.run_folder, overwrite=options.overwrite)
     return _train(RunFolder(options.run_folder), settle_config(config))
 

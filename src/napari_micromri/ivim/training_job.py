@@ -105,7 +105,11 @@ def create_training(
     ------
     JobError
         The folder holds a job and ``overwrite`` is False, another process is working on it, or it holds something else.
+    ReadError, InputError
+        A scan can't be read, or isn't a diffusion series.
     """
+    for scan in scans:
+        _open(scan)
     content = {"scans": [dict(scan) for scan in scans], "config": asdict(settings)}
     content |= {"bounds": asdict(bounds or Bounds())}
     create_job(IvimTrainingReader, path, content, overwrite=overwrite)

@@ -13,6 +13,7 @@ from napari_micromri.errors import InputError, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -116,6 +117,21 @@ class TrainingData:
                     f"The study {self.source} has no slices in its {what} set. Assign a subject to that set, or keep "
                     "more of its slices."
                 )
+
+
+def check_data(study: Path | str) -> None:
+    """Check that a study has slices to learn from and to judge by.
+
+    Raises
+    ------
+    StudyError
+        There is no such study.
+    TrainingError
+        A set is empty.
+    """
+    from napari_micromri.study.store import Study
+
+    TrainingData.from_study(Study.open(study)).check()
 
 
 def factor_of(pair: SlicePair) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_micromri.runs.process import start_job
 from napari_micromri.runs.process import stop_job as stop_run
+from napari_micromri.training.data import check_data
 from napari_micromri.training.runner import create_run, reopen_run
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ def start_run(config: TrainConfig, study: Path | str, path: Path | str, *, overw
     Raises
     ------
     TrainingError, StudyError, ModelError, InputError
-        See `napari_micromri.training.runner.create_run`.
+        See `napari_micromri.training.data.check_data` and `napari_micromri.training.runner.create_run`.
     """
+    check_data(study)
     return start_job(create_run(config, study, path, overwrite=overwrite))
 
 

@@ -81,7 +81,7 @@ def _beginning(config: TuneConfig) -> list[dict[str, Any]]:
 def _settle(config: TuneConfig) -> TuneConfig:
     """Check what can be checked before any trial, and let runs be judged by what they are tuned for."""
     from napari_micromri.training.beginning import settle_config
-    from napari_micromri.tuning.objective import check_data
+    from napari_micromri.training.data import check_data
     from napari_micromri.tuning.search import make_pruner, make_sampler
 
     if config.base.devices * config.base.nodes > 1:

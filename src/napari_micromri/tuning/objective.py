@@ -220,19 +220,3 @@ def _release_memory() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def check_data(study: Path | str) -> None:
-    """Check that a study has slices to learn from and to judge by.
-
-    Raises
-    ------
-    StudyError
-        There is no such study.
-    TrainingError, InputError
-        A set is empty, or the grids don't fit.
-    """
-    from napari_micromri.study.store import Study
-    from napari_micromri.training.data import TrainingData
-
-    TrainingData.from_study(Study.open(study)).check()

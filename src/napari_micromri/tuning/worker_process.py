@@ -60,7 +60,8 @@ def run_worker(
         The tuning or its data can't be found here, or see `napari_micromri.tuning.worker.Worker.work`.
     """
     from napari_micromri.runs.record import stop_on_signals
-    from napari_micromri.tuning.objective import Workplace, check_data
+    from napari_micromri.training.data import check_data
+    from napari_micromri.tuning.objective import Workplace
     from napari_micromri.tuning.worker import Worker
 
     with open_tuning(where, tuning_name) as tuning, stop_on_signals() as should_stop:
