@@ -150,6 +150,17 @@ def test_what_bayes_brings_back_to_a_bound_is_flagged() -> None:
     assert [Flag(int(v)) for v in found.flags] == [Flag.F_AT_BOUND, Flag.F_AT_BOUND, Flag.D_AT_BOUND, Flag(0)]
 
 
+def test_where_bayes_finds_no_signal_all_is_flagged() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 5, (len(VOXEL_B), 2000))
+    fit = make_model("bayes", FitOptions(sigma=5, noise="gaussian")).fit(noise, VOXEL_B)
+    usable = np.isfinite(fit.maps["S0"])
+    assert 900 < usable.sum() < 1100  # where the first one is above 0
+    assert fit.maps["S0"][usable].min() == 0
+    everything = int(Flag.D_AT_BOUND | Flag.F_AT_BOUND | Flag.DP_AT_BOUND)
+    assert (fit.flags[fit.maps["S0"] == 0] & everything == everything).all()
+
+
 def test_each_flag_has_words() -> None:
     assert list(FLAG_WORDS) == [str(flag.name).lower() for flag in Flag]
 

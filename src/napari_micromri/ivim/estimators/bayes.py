@@ -232,18 +232,15 @@ class TableStore:
 
 def estimates(mean: Tensor, sd: Tensor) -> Estimates:
     """Name posterior means and standard deviations (N, 4), with means kept where parameters can be."""
-    # A cell at the grid's edge reaches a little beyond it; what had to be brought back is flagged.
+    # A cell at the grid's edge reaches a little beyond it; what had to be brought back is flagged. Where that is S0,
+    # there is no signal that could determine the others.
+    within = mean.clamp(mean.new_zeros(4), mean.new_tensor([np.inf, np.inf, 1.0, np.inf]))
+    moved = within != mean
     flags = sum(
-        torch.where((mean[:, NAMES.index(name)] < 0) | (mean[:, NAMES.index(name)] > highest), int(flag), 0)
-        for name, highest, flag in (
-            ("D", np.inf, Flag.D_AT_BOUND),
-            ("f", 1.0, Flag.F_AT_BOUND),
-            ("Dp", np.inf, Flag.DP_AT_BOUND),
-        )
+        torch.where(moved[:, k] | moved[:, 0], int(flag), 0)
+        for k, flag in enumerate((Flag.D_AT_BOUND, Flag.F_AT_BOUND, Flag.DP_AT_BOUND), start=1)
     )
-    mean[:, 1:].clamp_min_(0)
-    mean[:, 2].clamp_max_(1)
-    values, spread = (dict(zip(NAMES, moment.T.numpy(), strict=True)) for moment in (mean, sd))
+    values, spread = (dict(zip(NAMES, moment.T.numpy(), strict=True)) for moment in (within, sd))
     return Estimates(values, spread, torch.as_tensor(flags).numpy().astype(np.uint8))
 
 
