@@ -223,6 +223,24 @@ def test_the_documentation_names_every_command_and_option() -> None:
                 assert any(re.search(rf"(?<![\w-]){option}(?![\w-])", text) for text in pages.values()), (name, option)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["denoise", "a", "b", "--stregth=1"], "there is no '--stregth=1' here, but --strength."),
+        (["study", "split", "a", "--rndom"], "there is no '--rndom' here, but --random."),
+        (["info", "a", "--qqq"], "there is no '--qqq' here."),
+        (["info", "a", "b"], "'b' is one argument too many."),
+    ],
+)
+def test_what_a_command_does_not_know_is_answered_in_its_own_words(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    command = " ".join(part for part in arguments[:2] if part in ("denoise", "study", "split", "info"))
+    assert capsys.readouterr().err == f"micromri {command}: {said} See 'micromri {command} --help'.\n"
+
+
 # -- convert and simulate
 
 

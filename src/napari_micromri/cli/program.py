@@ -6,6 +6,7 @@ A command is a module with ``add_to(commands)``, which adds a parser and sets it
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import logging
 import os
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_micromri import __version__
 from napari_micromri.cli import (
@@ -68,6 +69,16 @@ GOOD, REFUSED, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 
 class OneSentenceParser(argparse.ArgumentParser):
     """Refuses with one sentence rather than with the whole usage."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what isn't known, in the words of the command itself; argparse leaves that to the whole program."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and not unknown[0].startswith("-"):
+            self.error(f"'{unknown[0]}' is one argument too many")
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, n=1)
+            self.error(f"there is no '{unknown[0]}' here" + "".join(f", but {name}" for name in near))
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and where help is, and exit with 2."""
