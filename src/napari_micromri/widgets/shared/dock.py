@@ -46,7 +46,9 @@ class Dock(QWidget):
         if self._held is not None and self.layout() is None:
             layout = QVBoxLayout(self)
             layout.setContentsMargins(0, 0, 0, 0)
+            content = self._held.takeWidget()  # already in it, all of it would be styled twice
             layout.addWidget(self._held)
+            self._held.setWidget(content)
             self._held.show()
 
     def sizeHint(self) -> QSize:
